@@ -1,5 +1,6 @@
 """The process that makes forecasts goes on, and makes those of the others, whatever happens to one tenant."""
 
+from contextlib import contextmanager
 from io import StringIO
 
 import pytest
@@ -7,6 +8,7 @@ from django import db as errors
 from django.core.management import CommandError, call_command
 from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
+from lifecycle.management import daily
 from lifecycle.management.commands import forecast_churn as command
 from lifecycle.services.insight.forecasting import find_age, forecast_churn, is_done
 from tests.factories import MINIMAL, TenantFactory, utc_now
@@ -21,7 +23,7 @@ def rounds(monkeypatch):
 
     ``choose``: what lists the tenants instead.
     """
-    monkeypatch.setattr(command, "end_in_time", lambda _stop: None)
+    monkeypatch.setattr(daily, "end_in_time", lambda _stop: None)
 
     def run(count, *tenants, choose=None):
         left = [count]
@@ -31,7 +33,7 @@ def rounds(monkeypatch):
             if not left[0]:
                 stop.set()
 
-        monkeypatch.setattr(command.HealthFile, "wait", wait)
+        monkeypatch.setattr(daily.HealthFile, "wait", wait)
         monkeypatch.setattr(command, "choose_tenants", choose or (lambda _slug: list(tenants)))
         call_command("forecast_churn", every=600.0, stdout=(said := StringIO()))
         return said.getvalue()
@@ -124,7 +126,7 @@ def test_a_list_of_tenants_that_takes_too_long_is_asked_for_again(tenants, round
 def test_forecasts_grow_no_younger_by_an_age_that_cannot_be_looked_up(tenants, monkeypatch, rounds):
     broken, good = tenants
     made = command.metrics.forecast_oldest._value
-    monkeypatch.setattr(command.Command, "_make_todays", lambda _self, _tenant, _stop: None)
+    monkeypatch.setattr(command.Command, "work_today", lambda _self, _tenant, _stop: None)
     real, looked = find_age, []
 
     def flaky(tenant):
@@ -146,6 +148,27 @@ def test_a_single_run_makes_the_others_too_and_names_the_one_that_failed(tenants
     with pytest.raises(CommandError, match=f"No forecast was made for {broken.slug}"):
         call_command("forecast_churn", stdout=(said := StringIO()), stderr=StringIO())
     assert f"{good.slug}: too little past" in said.getvalue()
+
+
+def test_a_single_run_that_is_asked_to_stop_says_that_not_all_was_done(tenants, monkeypatch):
+    monkeypatch.setattr(command, "choose_tenants", lambda _slug: list(tenants))
+    real, requests = daily.stop_on_signals, []
+
+    @contextmanager
+    def remember():
+        with real() as stop:
+            requests.append(stop)
+            yield stop
+
+    def work(tenant, *, now):
+        requests[0].set()
+        yield from forecast_churn(tenant, now=now)
+
+    monkeypatch.setattr(daily, "stop_on_signals", remember)
+    monkeypatch.setattr(command, "forecast_churn", work)
+    with pytest.raises(CommandError, match=r"Stopped\. Run it again; tenants that are done today are left out\."):
+        call_command("forecast_churn", stdout=(said := StringIO()))
+    assert said.getvalue() == ""
 
 
 @pytest.mark.parametrize(
