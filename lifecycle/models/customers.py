@@ -129,14 +129,9 @@ class Contact(OfCustomer, models.Model):
         return f"contact of {self.customer_id}"
 
 
-class BillingFigures(models.Model):
-    """What Billing last reported. Amounts in whole units of the currency named, with the decimals it has."""
+class _Reported(models.Model):
+    """Which message last wrote a row of figures, and of each field what last wrote it and what it overruled."""
 
-    customer = models.OneToOneField(
-        Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="billing"
-    )
-    tenant_id = models.UUIDField()
-    vars().update(_columns_of(BILLING))
     source = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
@@ -144,6 +139,19 @@ class BillingFigures(models.Model):
     field_sources = _kept("Field -> the source whose value it has.")
     overruled = _kept("Field -> source -> the latest value of it that does not hold, and its time.")
     version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
+
+    class Meta:
+        abstract = True
+
+
+class BillingFigures(_Reported):
+    """What Billing last reported. Amounts in whole units of the currency named, with the decimals it has."""
+
+    customer = models.OneToOneField(
+        Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="billing"
+    )
+    tenant_id = models.UUIDField()
+    vars().update(_columns_of(BILLING))
 
     class Meta:
         constraints = [
@@ -177,7 +185,7 @@ class BillingFigures(models.Model):
         return f"billing of {self.customer_id}"
 
 
-class SupportFigures(models.Model):
+class SupportFigures(_Reported):
     """What Support last reported. ``csat`` is a score from 0 to 5."""
 
     customer = models.OneToOneField(
@@ -185,13 +193,6 @@ class SupportFigures(models.Model):
     )
     tenant_id = models.UUIDField()
     vars().update(_columns_of(SUPPORT))
-    source = models.CharField(max_length=100)
-    event_id = models.CharField(max_length=255, blank=True, default="")
-    occurred_at = models.DateTimeField()
-    field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
-    field_sources = _kept("Field -> the source whose value it has.")
-    overruled = _kept("Field -> source -> the latest value of it that does not hold, and its time.")
-    version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
 
     class Meta:
         indexes = [

@@ -6,7 +6,7 @@ numbers. Statements name the time (``now``, ``today``) and the tenant (``tenant_
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -194,6 +194,17 @@ def health_of(policy: Policy) -> HealthSql:
 def penalty_of(policy: Policy, stage: str) -> int:
     """What the stage alone takes from a customer's health."""
     return policy.health.points_of(policy.category(stage))
+
+
+def stage_numbers(policy: Policy, stages: Sequence[str], *, prefix: str = "") -> dict[str, Any]:
+    """The parameters of a statement that joins the stages (``w``) with their numbers, and those of the bands."""
+    days = [policy.max_days(stage) for stage in stages]
+    return {
+        f"{prefix}penalties": plain_array(penalty_of(policy, stage) for stage in stages),
+        f"{prefix}max_days": plain_array("NULL" if limit is None else limit for limit in days),
+        f"{prefix}good_from": policy.health.good_from,
+        f"{prefix}watch_from": policy.health.watch_from,
+    }
 
 
 def lowest_score(policy: Policy, category_points: int) -> int:

@@ -14,21 +14,37 @@ from tenants.sentences import describe_value
 LONGEST_MUTE_REASON = 500
 
 
-class MoveForm(forms.Form):
-    """The dialog "Change stage". Each stage has its own field for the reason, and for the number of effects that were
-    shown beside it: only those of the chosen one count.
-    """
+class _ToStageForm(forms.Form):
+    """Where to, and whether that is to start automations."""
 
     stage = forms.CharField(
         max_length=LONGEST_STAGE, strip=False, error_messages={"required": gettext_lazy("Choose a stage.")}
     )
+    mute = forms.BooleanField(required=False)
+    mute_reason = forms.CharField(max_length=LONGEST_MUTE_REASON, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """What is not started is not started for a reason."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("mute") and not cleaned.get("mute_reason"):
+            self.add_error("mute_reason", _("Say why no automation is to start. Nothing was saved."))
+        return cleaned
+
+    def sentence(self) -> str:
+        """What is wrong with the form, in one sentence a field."""
+        return " ".join(f"{errors[0]}" for errors in self.errors.values())
+
+
+class MoveForm(_ToStageForm):
+    """The dialog "Change stage". Each stage has its own field for the reason, and for the number of effects that were
+    shown beside it: only those of the chosen one count.
+    """
+
     version = forms.IntegerField(min_value=0)
     configuration_version = forms.IntegerField(min_value=0)
     effects = forms.IntegerField(min_value=0, required=False)
     reason = forms.CharField(max_length=LONGEST_REASON, required=False)
     note = forms.CharField(max_length=LONGEST_NOTE, required=False)
-    mute = forms.BooleanField(required=False)
-    mute_reason = forms.CharField(max_length=LONGEST_MUTE_REASON, required=False)
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         of_stage = {name: data.get(f"{name}:{data.get('stage')}") for name in ("reason", "effects")}
@@ -41,24 +57,10 @@ class MoveForm(forms.Form):
         except InvalidValue as error:
             raise forms.ValidationError(_("The note %(error)s.") % {"error": describe_value(error)}) from error
 
-    def clean(self) -> dict[str, Any]:
-        """What is not started is not started for a reason."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("mute") and not cleaned.get("mute_reason"):
-            self.add_error("mute_reason", _("Say why no automation is to start. Nothing was saved."))
-        return cleaned
 
-    def sentence(self) -> str:
-        """What is wrong with the form, in one sentence a field."""
-        return " ".join(f"{errors[0]}" for errors in self.errors.values())
-
-
-class BulkMoveForm(forms.Form):
+class BulkMoveForm(_ToStageForm):
     """The same for many customers, in two steps: where to, and then what was shown of it."""
 
-    stage = forms.CharField(
-        max_length=LONGEST_STAGE, strip=False, error_messages={"required": gettext_lazy("Choose a stage.")}
-    )
     reason = forms.CharField(max_length=LONGEST_REASON, required=False)
     configuration_version = forms.IntegerField(min_value=0, required=False)
     effects = forms.IntegerField(min_value=0, required=False)
@@ -66,8 +68,6 @@ class BulkMoveForm(forms.Form):
         required=False,
         error_messages={"invalid": gettext_lazy("The number of automations is written in digits. Nothing was saved.")},
     )
-    mute = forms.BooleanField(required=False)
-    mute_reason = forms.CharField(max_length=LONGEST_MUTE_REASON, required=False)
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         given = {name: data.get(name) for name in data}
@@ -78,14 +78,3 @@ class BulkMoveForm(forms.Form):
     def chosen(self) -> tuple[str, str]:
         """The stage and the reason as they were given, empty for none."""
         return self.data.get("stage") or "", (self.data.get("reason") or "")[:LONGEST_REASON]
-
-    def clean(self) -> dict[str, Any]:
-        """What is not started is not started for a reason."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("mute") and not cleaned.get("mute_reason"):
-            self.add_error("mute_reason", _("Say why no automation is to start. Nothing was saved."))
-        return cleaned
-
-    def sentence(self) -> str:
-        """What is wrong with the form, in one sentence a field."""
-        return " ".join(f"{errors[0]}" for errors in self.errors.values())

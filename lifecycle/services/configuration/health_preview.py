@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from lifecycle.queries.health import WORK, band_of, gather_work, health_of, penalty_of
+from lifecycle.queries.health import WORK, band_of, gather_work, health_of, stage_numbers
 from lifecycle.rules.health import BANDS
 from lifecycle.services.configuration.plans import Target, complete_renames, judge_plan
-from storage.cursors import plain_array, text_array
+from storage.cursors import text_array
 from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
@@ -175,8 +175,8 @@ def _ask(
         "now": now,
         "today": now.date(),
         "stages": text_array(stages),
-        **_numbers("", question.live, stages),
-        **_numbers("draft_", question.draft, list(question.names.values())),
+        **stage_numbers(question.live, stages),
+        **stage_numbers(question.draft, list(question.names.values()), prefix="draft_"),
         **live.parameters,
         **draft.parameters,
         **more,
@@ -187,13 +187,3 @@ def _ask(
         cursor.execute(f"{judged} {statement}", parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
-
-
-def _numbers(prefix: str, policy: Policy, stages: list[str]) -> dict[str, Any]:
-    days = [policy.max_days(stage) for stage in stages]
-    return {
-        f"{prefix}penalties": plain_array(penalty_of(policy, stage) for stage in stages),
-        f"{prefix}max_days": plain_array("NULL" if limit is None else limit for limit in days),
-        f"{prefix}good_from": policy.health.good_from,
-        f"{prefix}watch_from": policy.health.watch_from,
-    }

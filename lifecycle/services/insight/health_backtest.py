@@ -16,13 +16,13 @@ from uuid import UUID
 
 from django.db import connection
 
-from lifecycle.queries.health import health_of, penalty_of
+from lifecycle.queries.health import health_of, stage_numbers
 from lifecycle.queries.insight.health import count_churned
 from lifecycle.rules.health import BANDS
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.shares import Share, measure_share
 from lifecycle.services.insight.reading import Stages, midnight
-from storage.cursors import plain_array, text_array
+from storage.cursors import text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
@@ -85,8 +85,8 @@ class PastJudge:
             "horizon": HORIZON_DAYS,
             "lost": text_array(lost),
             "stages": text_array(stages.keys),
-            **_numbers("", live, live.stages),
-            **_numbers("draft_", draft, draft_names),
+            **stage_numbers(live, live.stages),
+            **stage_numbers(draft, draft_names, prefix="draft_"),
             **compiled.parameters,
             **drafted.parameters,
         }
@@ -121,13 +121,3 @@ def _tell(of_bands: Mapping[str, Sequence[int]]) -> list[BandSaid]:
         share = measure_share(rows, customers, hits, squares=squares, products=products, hit_squares=hit_squares)
         said.append(BandSaid(band, share, hits / churned if churned else None))
     return said
-
-
-def _numbers(prefix: str, policy: Policy, stages: Sequence[str]) -> dict[str, Any]:
-    days = [policy.max_days(stage) for stage in stages]
-    return {
-        f"{prefix}penalties": plain_array(penalty_of(policy, stage) for stage in stages),
-        f"{prefix}max_days": plain_array("NULL" if limit is None else limit for limit in days),
-        f"{prefix}good_from": policy.health.good_from,
-        f"{prefix}watch_from": policy.health.watch_from,
-    }
