@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ErrorDetail
-from rest_framework.serializers import Serializer
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from lifecycle.api.authorship import MISMATCH, find_authors
 from lifecycle.api.preconditions import format_etag
@@ -17,6 +16,7 @@ from lifecycle.sentences import say
 from lifecycle.services.customers.summaries import describe_effect
 from lifecycle.services.transitions.apply import Outcome
 from tenants.actors import TenantRef
+from tenants.api.serializers import StrictSerializer
 from tenants.identity import Identity
 from tenants.refusals import RequestRefused
 
@@ -35,15 +35,14 @@ class InvalidItem:
 
 def read_items(items: Sequence[Any], *, identity: Identity, tenant: TenantRef) -> list[Change | InvalidItem]:
     """The change that each item asks for. One statement at most, whatever the number of items."""
-    serializer = ItemSerializer()
-    read = [_read_item(serializer, item) for item in items]
+    read = [_read_item(item) for item in items]
     names = {item["updated_by"] for item in read if isinstance(item, dict) and item.get("updated_by") is not None}
     authors = find_authors(names, identity=identity, tenant=tenant) if names else {}
     return [item if isinstance(item, InvalidItem) else _make_change(item, authors) for item in read]
 
 
-def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | InvalidItem:
-    read = read_with(serializer, item)
+def _read_item(item: Any) -> dict[str, Any] | InvalidItem:
+    read = read_with(ItemSerializer, item)
     if isinstance(read, dict):
         return read
     shown = item.get("customer_id") if isinstance(item, dict) else None
@@ -51,16 +50,12 @@ def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | Invali
     return InvalidItem(shown, Refused("invalid_request", summarize_errors(read)), read)
 
 
-def read_with(serializer: Serializer[Any], item: Any) -> dict[str, Any] | tuple[dict[str, str], ...]:
+def read_with(serializer: type[StrictSerializer], item: Any) -> dict[str, Any] | tuple[dict[str, str], ...]:
     """What an item says, or what is wrong with it."""
-    # One serializer for all: building a new one costs more than reading an item does.
-    serializer.initial_data = item
-    for name in ("_validated_data", "_errors"):
-        serializer.__dict__.pop(name, None)
-    if serializer.is_valid():
-        values: dict[str, Any] = serializer.validated_data
-        return values
-    return tuple(describe_errors(serializer.errors))
+    try:
+        return serializer.read(item)
+    except ValidationError as error:
+        return tuple(describe_errors(error.detail))
 
 
 def summarize_errors(errors: Sequence[Mapping[str, str]]) -> str:

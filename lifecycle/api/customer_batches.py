@@ -72,12 +72,11 @@ class CustomerBatchResponse(ResponseSerializer):
 
 def read_items(items: Sequence[Any]) -> list[CustomerData | dict[str, Any]]:
     """What each item says of which customer, or the result of one that cannot be read."""
-    serializer = CustomerItemSerializer()
-    return [_read_item(serializer, item) for item in items]
+    return [_read_item(item) for item in items]
 
 
-def _read_item(serializer: CustomerItemSerializer, item: Any) -> CustomerData | dict[str, Any]:
-    read = read_with(serializer, item)
+def _read_item(item: Any) -> CustomerData | dict[str, Any]:
+    read = read_with(CustomerItemSerializer, item)
     if isinstance(read, dict):
         return as_data(read["external_id"], read)
     named = item.get("external_id") if isinstance(item, Mapping) else None

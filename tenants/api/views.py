@@ -56,11 +56,10 @@ class TokenView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """A pair of tokens for a username and a password."""
-        body = LoginSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = LoginSerializer.read(request.data)
         now = timezone.now()
         try:
-            user = check_login(**body.validated_data, address=client_address(request._request), now=now)
+            user = check_login(**body, address=client_address(request._request), now=now)
         except LoginsLimited as limited:
             raise RequestRefused(
                 "rate_limited", str(limited), headers={"Retry-After": str(limited.retry_after)}
@@ -81,12 +80,9 @@ class RefreshView(OpenView):
 
         Again within 10 seconds it gives the same pair; later it is dead, and using it ends every token of the log-in.
         """
-        body = RefreshSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = RefreshSerializer.read(request.data)
         try:
-            pair = rotate(
-                body.validated_data["refresh"], now=timezone.now(), visitor=describe_visitor(request._request)
-            )
+            pair = rotate(body["refresh"], now=timezone.now(), visitor=describe_visitor(request._request))
         except TokenRefused as refused:
             raise RequestRefused("not_authenticated", str(refused)) from refused
         return _answer(pair)
@@ -108,10 +104,9 @@ class PasswordResetView(OpenView):
         The answer is the same whether there is such an account or not, and whether it has a password here or signs in
         by an identity provider, to which nothing is sent.
         """
-        body = PasswordResetSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = PasswordResetSerializer.read(request.data)
         try:
-            request_reset(body.validated_data["username"], address=client_address(request._request), now=timezone.now())
+            request_reset(body["username"], address=client_address(request._request), now=timezone.now())
         except LoginsLimited as limited:
             raise RequestRefused(
                 "rate_limited", str(limited), headers={"Retry-After": str(limited.retry_after)}

@@ -88,7 +88,7 @@ def test_what_is_no_item_at_all_is_answered_in_its_place(manager, tenant, custom
     assert [(result["status"], result["code"], result["customer_id"]) for result in refused] == [
         (400, "invalid_request", None)
     ] * 5
-    assert refused[0]["errors"] == [{"pointer": "#", "detail": "No data provided", "code": "null"}]
+    assert refused[0]["errors"] == [{"pointer": "#", "detail": "This field may not be null.", "code": "null"}]
 
 
 def test_an_id_is_taken_in_the_form_that_an_address_takes_and_in_no_other(manager, tenant, customer):

@@ -115,6 +115,21 @@ def test_a_body_that_is_no_json_is_refused_in_the_callers_language(german, custo
     assert said.startswith("⟦") and untranslated(said) == [], said
 
 
+def test_a_field_that_is_too_long_is_refused_in_the_language_of_each_caller_in_turn(german, customer, api_client):
+    client, path = api_client("account_manager"), f"/api/v1/customers/{customer.id}/lifecycle"
+    body = {"stage": "x" * 1000, "note": "y" * 100_000}
+
+    answers = [
+        client.patch(path, body, format="json", headers={"Accept-Language": language}).json()["errors"]
+        for language in ("de", "en", "de", "en")
+    ]
+
+    english = "Ensure this field has no more than 100 characters."
+    assert [error["detail"] for error in answers[1]][0] == english
+    assert answers[0] == answers[2] and answers[1] == answers[3]
+    assert all(one["detail"] != other["detail"] for one, other in zip(*answers[:2], strict=True))
+
+
 REASONS = {"reason_codes": {"Churned": ["Late"]}}
 
 

@@ -74,9 +74,8 @@ class BacktestViewSet(_OfDraft):
 
         An earlier play of the same draft is replaced. Nothing is moved or proposed.
         """
-        body = BacktestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        draft = self._find(body.validated_data.get("draft"))
+        body = BacktestSerializer.read(request.data)
+        draft = self._find(body.get("draft"))
         if not parse_configuration(draft.document).risk_rules:
             raise RequestRefused("invalid_request", _("The draft has no at-risk rules yet."))
         play = begin_play(
@@ -84,7 +83,7 @@ class BacktestViewSet(_OfDraft):
             tenant=self.tenant,
             actor=self.identity.actor(),
             now=timezone.now(),
-            known=body.validated_data.get("known", ""),
+            known=body.get("known", ""),
         )
         return Response(BacktestResponse.render(describe_play(play, draft)), status=202)
 
@@ -114,9 +113,8 @@ class HealthBacktestViewSet(_OfDraft):
 
         An earlier play of the same draft is replaced.
         """
-        body = HealthBacktestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        draft, live = self._find(body.validated_data.get("draft")), self._live()
+        body = HealthBacktestSerializer.read(request.data)
+        draft, live = self._find(body.get("draft")), self._live()
         question = ask_of_draft(draft, live=live, tenant=self.tenant)
         if question is None:
             raise RequestRefused("invalid_request", _("The draft has errors: correct them first, then look again."))

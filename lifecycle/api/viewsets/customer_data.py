@@ -69,9 +69,8 @@ class CustomerDataViewSet(CustomerViewSet):
         except InvalidValue as error:
             sentence = _("The external id %(error)s.") % {"error": describe_value(error)}
             raise refuse_parameter("external_id", sentence) from error
-        body = CustomerDataSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        (written,), headers = self._write([as_data(wanted, body.validated_data)])
+        body = CustomerDataSerializer.read(request.data)
+        (written,), headers = self._write([as_data(wanted, body)])
         result = describe_written(written)
         if not result["success"]:
             raise RequestRefused(result["code"], result["detail"], errors=result.get("errors", ()))
@@ -92,9 +91,8 @@ class CustomerDataViewSet(CustomerViewSet):
     def put_many(self, request: Request) -> Response:
         """The same of up to 1,000 customers in one transaction. An item that is refused leaves the others alone."""
         refuse_unknown_parameters(request.query_params, ())
-        body = CustomerBatchSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        items = read_items(body.validated_data["items"])
+        body = CustomerBatchSerializer.read(request.data)
+        items = read_items(body["items"])
         written, headers = self._write([item for item in items if isinstance(item, CustomerData)])
         rest = iter(written)
         results = [describe_written(next(rest)) if isinstance(item, CustomerData) else item for item in items]

@@ -228,13 +228,12 @@ class LifecycleViewSet(TenantViewSet):
     @idempotent
     def partial_update(self, request: Request, customer_id: str) -> Response:
         """Move the customer to another stage [API-1]."""
-        body = ChangeSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        change = self._read_change(request, **body.validated_data)
+        body = ChangeSerializer.read(request.data)
+        change = self._read_change(request, **body)
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
         try:
-            (outcome,) = apply(start_call(self.tenant, actor, body.validated_data), [change], budget=budget)
+            (outcome,) = apply(start_call(self.tenant, actor, body), [change], budget=budget)
         except CallRefused as refusal:
             raise self.refuse_call(refusal, customer_id=self.customer_id, to_stage=change.stage) from refusal
         if outcome.refused or outcome.record is None:

@@ -92,9 +92,7 @@ class EffectViewSet(TenantViewSet):
     @schema.REPLAY_EFFECTS
     def replay_many(self, request: Request) -> Response:
         """Run all effects again that failed, or that are held, since a moment; 10,000 at most."""
-        body = ReplaySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = body.validated_data
+        asked = ReplaySerializer.read(request.data)
         with refusals():
             count = actions.replay_since(
                 asked["since"], state=asked["state"], effect=asked.get("effect"), **self.arguments()
@@ -104,9 +102,7 @@ class EffectViewSet(TenantViewSet):
     @schema.PAUSE_EFFECTS
     def pause(self, request: Request) -> Response:
         """Pause or resume everything, one effect, or one endpoint."""
-        body = PauseSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = dict(body.validated_data)
+        asked = PauseSerializer.read(request.data)
         with refusals():
             actions.set_pause(asked.pop("paused"), **asked, **self.arguments())
         pauses = [

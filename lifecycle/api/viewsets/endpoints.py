@@ -57,9 +57,7 @@ class EndpointViewSet(TenantViewSet):
     @schema.CREATE_ENDPOINT
     def create(self, request: Request) -> Response:
         """Make an endpoint. Its secret is shown this once; effects name the endpoint in `to`."""
-        body = EndpointSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = body.validated_data
+        asked = EndpointSerializer.read(request.data)
         try:
             endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
         except AddressRefused as refused:

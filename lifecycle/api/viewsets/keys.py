@@ -119,9 +119,7 @@ class KeyViewSet(TenantViewSet):
     def create(self, request: Request) -> Response:
         """Make a key for a service account. Its secret is shown this once."""
         refuse_unknown_parameters(request.query_params, ())
-        body = KeySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = body.validated_data
+        asked = KeySerializer.read(request.data)
         self._check_scopes(asked["scopes"])
         arguments = self._arguments()
         try:

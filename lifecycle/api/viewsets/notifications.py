@@ -81,12 +81,9 @@ class NotificationViewSet(TenantViewSet):
     @schema.SET_PREFERENCES
     def set_preferences(self, request: Request) -> Response:
         """Choose at once, a daily digest, or off; what is not given stays. What waited for a digest is then shown."""
-        body = PreferenceSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = PreferenceSerializer.read(request.data)
         try:
-            preference = set_preference(
-                self.identity.user_id, tenant=self.tenant, now=timezone.now(), **body.validated_data
-            )
+            preference = set_preference(self.identity.user_id, tenant=self.tenant, now=timezone.now(), **body)
         except PreferenceRefused as refused:
             sentence = _("%(why)s Nothing was saved.")
             raise refuse_parameter(refused.field, sentence % {"why": refused}) from refused

@@ -37,11 +37,10 @@ class PersonalDataViewSet(TenantViewSet):
         No copy of the answer is kept, so an Idempotency-Key has no meaning here: each request is an export.
         """
         refuse_unknown_parameters(request.query_params, ())
-        body = ExportSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = ExportSerializer.read(request.data)
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
         with _refusals():
-            exported = export_customer(external_id, **body.validated_data, **self._arguments())
+            exported = export_customer(external_id, **body, **self._arguments())
         return Response(personal_data_responses.ExportResponse.render(exported))
 
     @schema.ERASE_CUSTOMER
@@ -53,11 +52,10 @@ class PersonalDataViewSet(TenantViewSet):
         since.
         """
         refuse_unknown_parameters(request.query_params, ())
-        body = ErasureSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = ErasureSerializer.read(request.data)
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
         with _refusals():
-            erased = erase_customer(external_id, **body.validated_data, **self._arguments())
+            erased = erase_customer(external_id, **body, **self._arguments())
         return Response(personal_data_responses.ErasedResponse.render(asdict(erased)))
 
     def _arguments(self) -> dict[str, Any]:

@@ -84,9 +84,7 @@ class PinViewSet(TenantViewSet):
         `version` of the field's provenance.
         """
         refuse_unknown_parameters(request.query_params, ())
-        body = PinSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = body.validated_data
+        asked = PinSerializer.read(request.data)
         return self._change(
             request,
             field,

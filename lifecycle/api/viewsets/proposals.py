@@ -114,9 +114,7 @@ class ProposalViewSet(TenantViewSet):
     @idempotent
     def accept(self, request: Request, proposal_id: str) -> Response:
         """Move the customer to the proposed stage, as the caller, with the effects that this starts."""
-        body = AcceptanceSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = body.validated_data
+        asked = AcceptanceSerializer.read(request.data)
         firing = self._find(proposal_id)
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
@@ -144,14 +142,13 @@ class ProposalViewSet(TenantViewSet):
     )
     def dismiss(self, request: Request, proposal_id: str) -> Response:
         """Put a proposal aside: it comes again only after the conditions have ceased to hold."""
-        body = DismissalSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = DismissalSerializer.read(request.data)
         firing = self._find(proposal_id)
         with _refusals():
             dismissed = dismiss_proposal(
                 firing.id,
                 firing.customer_id,
-                reason=body.validated_data["reason"],
+                reason=body["reason"],
                 tenant=self.tenant,
                 actor=self.identity.actor(),
                 now=timezone.now(),

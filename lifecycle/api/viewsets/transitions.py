@@ -37,18 +37,17 @@ class TransitionViewSet(TenantViewSet):
     @idempotent
     def create(self, request: Request) -> Response:
         """Judge every item, make those changes that are allowed (all or none is written), and answer each."""
-        body = BatchSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        dry_run: bool = body.validated_data["dry_run"]
-        items = read_items(body.validated_data["items"], identity=self.identity, tenant=self.tenant)
+        body = BatchSerializer.read(request.data)
+        dry_run: bool = body["dry_run"]
+        items = read_items(body["items"], identity=self.identity, tenant=self.tenant)
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
         try:
             outcomes = apply(
-                start_call(self.tenant, actor, body.validated_data),
+                start_call(self.tenant, actor, body),
                 [item for item in items if isinstance(item, Change)],
                 budget=budget,
-                expected_effects=body.validated_data.get("confirm_effects"),
+                expected_effects=body.get("confirm_effects"),
                 asks_above_budget=True,
                 dry_run=dry_run,
             )

@@ -32,8 +32,7 @@ class UndoViewSet(TenantViewSet):
         The first thousand at once, the others in the background: ask for the undo to see how far it has come. It takes
         nothing from the budget of changes, unless what it undoes is an undo: that makes the change again.
         """
-        body = UndoSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = UndoSerializer.read(request.data)
         now, actor = timezone.now(), self.identity.actor()
         budget = UpdateBudget(actor)
         try:
@@ -42,7 +41,7 @@ class UndoViewSet(TenantViewSet):
                 tenant=self.tenant,
                 actor=actor,
                 now=now,
-                reason=body.validated_data.get("reason", ""),
+                reason=body.get("reason", ""),
                 budget=budget,
             )
         except UndoRefused as refused:

@@ -98,10 +98,9 @@ class NoteViewSet(WorkViewSet):
     @idempotent
     def create(self, request: Request, customer_id: str) -> Response:
         """Write a note. Colleagues whom it mentions are notified as they prefer, if they may read it."""
-        body = NoteSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = NoteSerializer.read(request.data)
         with refusals():
-            written = notes.write_note(self.customer_id, body.validated_data["text"], by=self.by)
+            written = notes.write_note(self.customer_id, body["text"], by=self.by)
         return _show_written(written, status=201)
 
     @schema.GET_NOTE
@@ -122,13 +121,12 @@ class NoteViewSet(WorkViewSet):
     @idempotent
     def partial_update(self, request: Request, customer_id: str, note_id: str) -> Response:
         """Say something else; what it said before is kept. For the author."""
-        body = NoteSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = NoteSerializer.read(request.data)
         id_ = read_id(note_id, "note_id")
         expected = read_if_match(request, current=lambda: self._version_of(id_))
         with refusals():
             written = notes.edit_note(
-                id_, body.validated_data["text"], customer_id=self.customer_id, by=self.by, expected_version=expected
+                id_, body["text"], customer_id=self.customer_id, by=self.by, expected_version=expected
             )
         return _show_written(written)
 
@@ -180,10 +178,9 @@ class TaskViewSet(WorkViewSet):
     @idempotent
     def create(self, request: Request, customer_id: str) -> Response:
         """Make a task. Whom it is given to is notified as they prefer."""
-        body = TaskSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = TaskSerializer.read(request.data)
         with refusals():
-            task = tasks.create_task(self.customer_id, by=self.by, **body.validated_data)
+            task = tasks.create_task(self.customer_id, by=self.by, **body)
         return _show_task(task, status=201)
 
     @schema.GET_TASK
@@ -199,14 +196,11 @@ class TaskViewSet(WorkViewSet):
     @idempotent
     def partial_update(self, request: Request, customer_id: str, task_id: str) -> Response:
         """Change a task, say that it is done, or open it again. What is not given stays."""
-        body = TaskChangeSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = TaskChangeSerializer.read(request.data)
         id_ = read_id(task_id, "task_id")
         expected = read_if_match(request, current=lambda: (self._read(id_) or {}).get("version"))
         with refusals():
-            task = tasks.change_task(
-                id_, customer_id=self.customer_id, by=self.by, expected_version=expected, **body.validated_data
-            )
+            task = tasks.change_task(id_, customer_id=self.customer_id, by=self.by, expected_version=expected, **body)
         return _show_task(task)
 
     def _read(self, task_id: UUID) -> Row | None:
