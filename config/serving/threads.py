@@ -96,25 +96,37 @@ class Threads:
         self._threads = [
             threading.Thread(target=self._work, name=f"request-{n + 1}", daemon=True) for n in range(count)
         ]
-        self._unfinished = 0
+        # Unfinished ones, in the order in which they came, and until when each waits for a thread.
+        self._jobs: dict[Job, float] = {}
+        self._patience: asyncio.TimerHandle | None = None
         self._connections: list[Any] = []
         for thread in self._threads:
             thread.start()
 
     async def run(self, work: Callable[[], None]) -> None:
         """Run it in a thread and wait. Raises Overloaded, and what the work raises."""
-        if self._unfinished >= self.count + self.waiting:
+        if len(self._jobs) >= self.count + self.waiting:
             raise Overloaded
         loop = asyncio.get_running_loop()
         job = Job(work, loop)
-        self._unfinished += 1
-        patience = loop.call_later(self.waiting_seconds, job.give_up)
+        self._jobs[job] = loop.time() + self.waiting_seconds
+        if self._patience is None:
+            self._patience = loop.call_later(self.waiting_seconds, self._give_up, loop)
         try:
             self._queue.put(job)
             await job.outcome
         finally:
-            patience.cancel()
-            self._unfinished -= 1
+            del self._jobs[job]
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the wait of those who have waited long enough. One timer for all: each job waits as long as any other."""
+        self._patience = None
+        now = loop.time()
+        for job, until in self._jobs.items():
+            if until > now:
+                self._patience = loop.call_at(until, self._give_up, loop)
+                return
+            job.give_up()
 
     def stop(self, seconds: float) -> None:
         """Let the threads end after what they run."""
