@@ -125,7 +125,7 @@ def test_a_field_that_is_too_long_is_refused_in_the_language_of_each_caller_in_t
     ]
 
     english = "Ensure this field has no more than 100 characters."
-    assert [error["detail"] for error in answers[1]][0] == english
+    assert next(error["detail"] for error in answers[1]) == english
     assert answers[0] == answers[2] and answers[1] == answers[3]
     assert all(one["detail"] != other["detail"] for one, other in zip(*answers[:2], strict=True))
 
