@@ -41,12 +41,18 @@ class EventSender:
             }
         )
 
-    def send(self, document: Mapping[str, Any], *, label: str = "") -> str:
-        """Validate and hand over one event; the topic. Raises InvalidEvent, KafkaException."""
+    def send(self, document: Mapping[str, Any], *, label: str = "") -> tuple[str, ...]:
+        """Validate and hand over one event; what of it will be left out, place and reason of each.
+
+        Without a ``label`` someone waits for it and can correct it: then that is refused, too. Raises InvalidEvent,
+        KafkaException.
+        """
         message = encode(document, binary=self.binary)
         event = read_event(message)
         if isinstance(event, Invalid):
             raise InvalidEvent(f"{event.code}: {event.sentence}")
+        if event.rejected and not label:
+            raise InvalidEvent(f"invalid_data: {'; '.join(event.rejected)}.")
         topic = self.topic or topic_name(event.type)
 
         def note(error: KafkaError | None, _: Any) -> None:
@@ -74,7 +80,7 @@ class EventSender:
                 raise
         self._producer.poll(0)
         self._raise_error()
-        return topic
+        return event.rejected
 
     def flush(self) -> None:
         """Wait until everything is with the broker. Raises KafkaException when it is not."""

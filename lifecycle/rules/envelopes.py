@@ -275,7 +275,8 @@ def _find_contradiction(
     external_id = data["external_id"]
     if not _names(message.key, external_id) or not _names(document.get("subject", external_id), external_id):
         return "key_mismatch", "The key of the message (and the subject, if given) must equal external_id; it does not."
-    foreign = find_foreign_part(document["source"], document["type"], data)
+    # Also what was left out of them has an owner.
+    foreign = find_foreign_part(document["source"], document["type"], document["data"])
     if foreign is not None:
         return "source_not_allowed", foreign
     wrong = EVENT_TYPES[document["type"]].check(data)

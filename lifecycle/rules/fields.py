@@ -41,6 +41,11 @@ class Kind:
         """Whether the column holds '' where nothing is known."""
         return self.name in ("line", "url", "email", "currency")
 
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers."""
+        return self.name in ("amount", "count", "score")
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -116,7 +116,7 @@ def test_many_operators_at_once_replay_a_dead_letter_once(refused: Speaker, in_t
 
 def test_what_was_applied_under_the_same_id_in_the_meantime_resolves_the_dead_letter(acme: Speaker) -> None:
     acme.hear(acme.created())
-    acme.hear(acme.updated(id="e1", minutes=1, segment=5))
+    acme.hear(acme.updated(id="e1", minutes=1, segment="\0"))
     acme.hear(acme.updated(id="e1", minutes=1, segment="SMB"))
     (dead_letter,) = acme.dead_letters()
     with tenant_context(acme.tenant.id):
@@ -228,7 +228,7 @@ def run(*arguments: str) -> str:
 
 def test_the_command_lists_by_tenant_type_and_error(refused: Speaker) -> None:
     slug = refused.tenant.slug
-    refused.hear(refused.updated(minutes=1, name=5))
+    refused.hear(refused.updated(minutes=1, name="\0"))
     lines = run("list", "--tenant", slug).splitlines()
     assert len(lines) == 2
     assert "contract.renewed" in lines[0] and "reason_required" in lines[0]

@@ -79,8 +79,10 @@ class Command(OperatorCommand):
                     if sender is None:
                         self.stdout.write((encode(document).value or b"").decode())
                     else:
-                        sender.send(document, label=line)
+                        rejected = sender.send(document, label=line)
                         progress.advance(1)
+                        if rejected:
+                            self.stderr.write(f"{line}sent; the consumer leaves out: {'; '.join(rejected)}.")
                 except InvalidEvent as error:
                     if not line:
                         raise CommandError(str(error)) from error

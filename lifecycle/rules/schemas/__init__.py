@@ -47,14 +47,21 @@ def load_schema(name: str, version: int = 1) -> dict[str, Any]:
 class Registry:
     """Every schema of a folder, compiled. ``versions``: those of each type that is understood, the newest first.
 
+    What is published is what a sender has to keep to. What is taken is more: of data that fit no schema only the form
+    is held to it, and what an event cannot do without; the other values are read one by one (``event_values``).
+
     Raises ValueError for a folder that lacks one.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._validators: dict[tuple[str, int], Callable[..., Any]] = {}
+        self._forms: dict[tuple[str, int], Callable[..., Any]] = {}
         for path in folder.glob("*.json"):
             if found := _FILE.fullmatch(path.name):
-                self._validators[found["name"], int(found["version"])] = _compile(path)
+                key = found["name"], int(found["version"])
+                schema = orjson.loads(path.read_bytes())
+                self._validators[key] = _compile(schema if key[0] == ENVELOPE else _leave_texts(schema))
+                self._forms[key] = _compile(_leave_values(schema))
         self.versions: Mapping[str, tuple[int, ...]] = {
             name: tuple(sorted((version for known, version in self._validators if known == name), reverse=True))
             for name in TYPES
@@ -62,10 +69,11 @@ class Registry:
         if missing := [name for name in (*TYPES, ENVELOPE) if (name, 1) not in self._validators]:
             raise ValueError(f"The folder {folder} has no first version of the schema of {', '.join(missing)}.")
 
-    def check(self, name: str, version: int, document: object, *, place: str) -> None:
-        """Check a document. Raises InvalidDocument."""
+    def check(self, name: str, version: int, document: object, *, place: str, form_only: bool = False) -> None:
+        """Check a document, or no more than its form. Raises InvalidDocument."""
+        validators = self._forms if form_only else self._validators
         try:
-            self._validators[name, version](document, name_prefix=place)
+            validators[name, version](document, name_prefix=place)
         except fastjsonschema.JsonSchemaValueException as error:
             raise InvalidDocument(f"{error.message}.") from error
 
@@ -96,23 +104,27 @@ def validate_envelope(document: object) -> None:
 
 
 def validate_data(event_type: str, versions: Sequence[int], data: object) -> int:
-    """The first of the versions that the data of an event fit. Raises InvalidDocument, as the first of them says it."""
-    first: InvalidDocument | None = None
-    for version in versions:
-        try:
-            registry.check(event_type, version, data, place="data")
-        except InvalidDocument as error:
-            first = first or error
-        else:
-            return version
-    raise first or InvalidDocument("There is no schema to check the data by.")
+    """The version of the schema that the data of an event are in: the first of the versions that they fit, else the
+    first whose form they have.
+
+    Raises InvalidDocument, as the first of them says it.
+    """
+    error: InvalidDocument | None = None
+    for form_only in (False, True):
+        error = None
+        for version in versions:
+            try:
+                registry.check(event_type, version, data, place="data", form_only=form_only)
+            except InvalidDocument as refusal:
+                error = error or refusal
+            else:
+                return version
+    raise error or InvalidDocument("There is no schema to check the data by.")
 
 
-def _compile(path: Path) -> Callable[..., Any]:
-    schema = orjson.loads(path.read_bytes())
-    is_data = not path.name.startswith(f"{ENVELOPE}.")
+def _compile(schema: Mapping[str, Any]) -> Callable[..., Any]:
     compiled: Callable[..., Any] = fastjsonschema.compile(
-        _leave_texts(schema) if is_data else schema,
+        schema,
         formats={"date": is_day, "date-time": lambda text: parse_time(text) is not None},
         use_default=False,
     )
@@ -126,6 +138,14 @@ def _leave_texts(schema: Mapping[str, Any]) -> dict[str, Any]:
         kept["properties"] = {name: _leave_texts(field) for name, field in kept["properties"].items()}
     if "items" in kept:
         kept["items"] = _leave_texts({key: value for key, value in kept["items"].items() if key != "required"})
+    return kept
+
+
+def _leave_values(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with nothing but what has to be there, and what each of that has to be."""
+    kept = _leave_texts(schema)
+    required = kept.get("required", ())
+    kept["properties"] = {name: field for name, field in kept.get("properties", {}).items() if name in required}
     return kept
 
 
