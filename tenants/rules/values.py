@@ -142,6 +142,17 @@ def read_external_id(value: object) -> str:
     return text
 
 
+def read_kept_external_id(value: object) -> str:
+    """The id as it may have been kept before what no one sees in it was refused, to find that customer and no other.
+
+    Raises InvalidValue for what was never an id.
+    """
+    text = clean_line(value) if isinstance(value, str) and len(value) <= 4 * LONGEST_ID else ""
+    if not text or len(text) > LONGEST_ID or any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
+        return read_external_id(value)
+    return text
+
+
 def read_username(value: object) -> str:
     """The name that someone logs in with: case does not count, so it is kept folded. Raises InvalidValue.
 

@@ -267,3 +267,21 @@ def test_names_are_listed_as_a_reader_expects(tenant, api_client, tmp_path):
         by_event(tenant, tmp_path, f"c{number}", name=name)
     answer = api_client("viewer").get("/api/v1/customers", {"ordering": "name"}).json()
     assert [row["name"] for row in answer["results"]] == ["Arzneimittel", "Ärzte AG", "Ebene", "Éclair", "zebra", "Zoo"]
+
+
+def test_an_id_kept_before_invisible_letters_were_refused_can_still_be_addressed(tenant, api_client, tmp_path):
+    kept, new = "EV-1\ufe0f", "EV-2\ufe0f"
+    customer = CustomerFactory(tenant=tenant, external_id=kept, name="Kept")
+    manager = api_client("account_manager")
+    said = {"source": "/crm", "time": TIME, "industry": "Glass"}
+    assert manager.get(f"/api/v1/customers/by-external-id/{kept}").json()["id"] == str(customer.id)
+    assert manager.put(f"/api/v1/customers/by-external-id/{kept}", said, format="json").status_code == 200
+    assert manager.get(f"/api/v1/customers/by-external-id/{new}").status_code == 404
+    assert manager.put(f"/api/v1/customers/by-external-id/{new}", said, format="json").status_code == 400
+    by_csv(tenant, tmp_path, new, name="New")
+    assert ids_of(tenant) == [kept]
+    with tenant_context(tenant.id):
+        assert Customer.objects.get().industry == "Glass"
+    call_command("erase_customer", kept, "--tenant", tenant.slug, "--reason", "asked for", stdout=StringIO())
+    with tenant_context(tenant.id):
+        assert Customer.objects.get().erased_at is not None

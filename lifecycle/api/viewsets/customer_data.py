@@ -23,11 +23,12 @@ from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.parameters import BUDGET, IDEMPOTENCY_KEY, REPLAYED
 from lifecycle.api.viewsets.customers import EXTERNAL_ID, CustomerViewSet
 from lifecycle.api.viewsets.tenant import start_call
+from lifecycle.services.customers.profiles import find_name
 from lifecycle.services.events.awaited import CustomerData, Written, write_customers
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE
-from tenants.rules.values import InvalidValue, read_external_id
+from tenants.rules.values import InvalidValue
 from tenants.sentences import describe_value
 
 
@@ -65,7 +66,7 @@ class CustomerDataViewSet(CustomerViewSet):
         """
         refuse_unknown_parameters(request.query_params, ())
         try:
-            wanted = read_external_id(external_id)
+            wanted = find_name(external_id, tenant=self.tenant)
         except InvalidValue as error:
             sentence = _("The external id %(error)s.") % {"error": describe_value(error)}
             raise refuse_parameter("external_id", sentence) from error

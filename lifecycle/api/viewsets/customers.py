@@ -34,7 +34,7 @@ from lifecycle.queries.selection import count_all_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
-from lifecycle.services.customers.profiles import find_customer
+from lifecycle.services.customers.profiles import find_customer, find_name
 from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.effects.foreseen import Viewer
 from lifecycle.services.insight.as_of import PastQuestion, count_past, read_past
@@ -49,7 +49,7 @@ from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
+from tenants.rules.values import LONGEST_ID, InvalidValue
 from tenants.sentences import describe_value
 from tenants.services.configuration.policies import live_policy, policy_of_version
 from tenants.views import on_replica
@@ -138,7 +138,7 @@ class CustomerViewSet(TenantViewSet):
         """
         refuse_unknown_parameters(request.query_params, ())
         try:
-            wanted = read_external_id(external_id)
+            wanted = find_name(external_id, tenant=self.tenant)
         except InvalidValue as error:
             if error.code == "too_long":
                 raise refuse_parameter(

@@ -22,7 +22,7 @@ from lifecycle.models import NO_TENANT, Contact, Customer, DeadLetter, FigureCha
 from lifecycle.rules.fields import COMPANY, fields_of
 from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.services.cache import copies
-from lifecycle.services.customers.profiles import open_contacts
+from lifecycle.services.customers.profiles import find_name, open_contacts
 from lifecycle.services.effects.forgetting import erase_effects
 from lifecycle.services.events import filing
 from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTENT
@@ -39,7 +39,7 @@ from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
 from tenants.context import no_tenant_context
 from tenants.models import Stage
-from tenants.rules.values import InvalidValue, read_external_id, sort_key
+from tenants.rules.values import InvalidValue, sort_key
 from tenants.sentences import describe_value
 
 ERASED_NAME: Final = "Erased customer"
@@ -158,7 +158,7 @@ def find_external_id(customer_id: UUID, tenant: TenantRef) -> str | None:
 def find_subject(external_id: str, tenant: TenantRef) -> Subject:
     """The customer of an external id as messages may name it, whether there is one or not. Raises ErasureRefused."""
     try:
-        name = read_external_id(external_id)
+        name = find_name(external_id, tenant=tenant)
     except InvalidValue as error:
         sentence = _("The external id %(error)s.")
         raise ErasureRefused("not_found", sentence % {"error": describe_value(error)}) from error

@@ -23,6 +23,7 @@ from storage import cipher
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.values import InvalidValue, read_external_id, read_kept_external_id
 
 # What the key that encrypts cached profiles is derived for.
 PROFILE_KEY = "cached-profile"
@@ -117,6 +118,21 @@ def find_customer(external_id: str, *, tenant: TenantRef) -> UUID | None:
     rows = Customer.objects.filter(tenant_id=tenant.id, external_id=external_id)
     customer_id: UUID | None = rows.values_list("id", flat=True).first()
     return customer_id
+
+
+def find_name(external_id: str, *, tenant: TenantRef) -> str:
+    """The external id as it is kept, of a customer that there is or of a new one.
+
+    Some were kept before characters that no one sees were refused: those customers can still be named, and new ones
+    cannot. Call inside the tenant's context. At most one statement. Raises InvalidValue.
+    """
+    try:
+        return read_external_id(external_id)
+    except InvalidValue:
+        kept = read_kept_external_id(external_id)
+        if find_customer(kept, tenant=tenant) is None:
+            raise
+        return kept
 
 
 def _mask(contact: Json) -> Json:
