@@ -25,7 +25,7 @@ from lifecycle.admin.import_forms import download_rejects as build_download
 from lifecycle.models import ImportUpload
 from lifecycle.sentences import say
 from lifecycle.services.imports.columns import FIELDS, MappingRefused
-from lifecycle.services.imports.encodings import list_encodings
+from lifecycle.services.imports.encoding_names import list_encodings
 from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.parts import UploadGone, read_facts
 from lifecycle.services.imports.texts import FileRefused

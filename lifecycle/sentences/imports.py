@@ -76,6 +76,22 @@ IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
             "The file is not in UTF-8, and it is not certain what it is in. Choose the encoding in which the word is"
             " right, or save the file as CSV UTF-8 and upload that."
         ),
+        "utf8_or_others": _(
+            "It is not certain which encoding the file is in. It could be in %(candidates)s. Say which with --encoding,"
+            " for example --encoding %(example)s, or save it as CSV UTF-8 with more of the customers in it."
+        ),
+        "utf8_or_others_on_page": _(
+            "It is not certain which encoding the file is in. Choose the one in which the word is right, or save the"
+            " file as CSV UTF-8 with more of the customers in it and upload that."
+        ),
+        "seven_bit": _(
+            "The file is in %(encoding)s, not in UTF-8: it has “%(raw)s” where “%(word)s” is meant. Save it as CSV"
+            " UTF-8. If it is right as it is, say so with --encoding utf-8."
+        ),
+        "seven_bit_on_page": _(
+            "The file is in %(encoding)s, not in UTF-8: it has “%(raw)s” where “%(word)s” is meant. Save it as CSV"
+            " UTF-8 and upload that. If it is right as it is, choose UTF-8."
+        ),
         "no_such_file": _("%(path)s does not exist."),
         "symbolic_link": _("%(path)s is a symbolic link; name the file itself."),
         "unreadable_file": _("%(path)s cannot be read: %(error)s."),

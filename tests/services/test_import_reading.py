@@ -12,7 +12,7 @@ import pytest
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan, MappingRefused, plan_columns
 from lifecycle.services.imports.counts import Counts
-from lifecycle.services.imports.encodings import EncodingRefused, find_codec
+from lifecycle.services.imports.encoding_names import EncodingRefused, find_codec
 from lifecycle.services.imports.evidence import Evidence
 from lifecycle.services.imports.files import RecordReader, find_kind, open_file
 from lifecycle.services.imports.lines import read_line
@@ -188,6 +188,9 @@ def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path: Path) -> None:
         ("\ufeffsep=;\r\nid;name\r\nA;One, Ltd\r\n", [("A", "One, Ltd")]),
         ('"sep=|"\nid|name\nA|One; Two\n', [("A", "One; Two")]),
         ("SEP=\t\nid\tname\nA\tOne\n", [("A", "One")]),
+        ("sep = ;\r\nid;name\r\nA;One, Ltd\r\n", [("A", "One, Ltd")]),
+        (" sep= | \nid|name\nA|One; Two\n", [("A", "One; Two")]),
+        ("sep=;;\r\nid;name\r\nA;One\r\n", [("A", "One")]),
         ("id,name,arr,owner\nA\nB,Two\nC,Three,100,maya,\n", [("A", ""), ("B", "Two"), ("C", "Three")]),
         ("id,name,arr,owner\nD,Four,,,,\n", [("D", "Four")]),
         ('id,name,arr,owner\nA,"One\nHolding"\nB,Two\n', [("A", "One Holding"), ("B", "Two")]),
@@ -197,6 +200,20 @@ def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_files_of_old_macs_of_excel_and_with_short_lines_are_read(content: str, rows: Rows, tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", content))[:2] == (rows, [])
+
+
+def test_a_file_that_mixes_line_ends_is_said_to_do_so(tmp_path: Path) -> None:
+    sentence = "a carriage return by itself is in the middle of the line; save the file with one kind of line end."
+    with pytest.raises(FileRefused) as refusal:
+        read(write(tmp_path / "a.csv", "id,name\rA,One\r\nB,Two\r\n"))
+    assert str(refusal.value) == f"The header in line 1 is not valid CSV: {sentence}"
+    rows, sentences, _ = read(write(tmp_path / "b.csv", "id,name\r\nA,One\rB,Two\r\nC,Three\r\n"))
+    assert (rows, sentences) == ([("C", "Three")], [f"The line is not valid CSV: {sentence}"])
+    _, sentences, _ = read(write(tmp_path / "c.csv", 'id,name\nA,"One" Ltd\nC,Three\n'))
+    assert sentences == [
+        "The line is not valid CSV: something comes after the end of a quoted field; double the quotes that belong"
+        " to the text."
+    ]
 
 
 def test_a_line_with_more_than_the_header_has_is_set_aside(tmp_path: Path) -> None:
@@ -252,6 +269,34 @@ def test_a_reject_file_is_like_the_file_and_can_be_corrected(
         ("#REF!", "is an error of a spreadsheet"),
         ("#NV", "is an error of a spreadsheet"),
         ("#########", "is an error of a spreadsheet"),
+        ("01.03.2026", "was turned into a date"),
+        ("2026/3/1", "was turned into a date"),
+        ("3/1/26", "was turned into a date"),
+        ("1-févr", "was turned into a date"),
+        ("01. Mrz", "was turned into a date"),
+        ("01-gen", "was turned into a date"),
+        ("мар.26", "was turned into a date"),
+        ("Mar 1, 2026", "was turned into a date"),
+        ("01.03.2026 12:00", "was turned into a date"),
+        ("2026-03-01T00:00:00Z", "was turned into a date"),
+        ("12:00:00", "was turned into a time"),
+        ("1:30 PM", "was turned into a time"),
+        ("1.234.567", "was turned into a number"),
+        ("1 234 567", "was turned into a number"),
+        ("1\u00a0234\u00a0567", "was turned into a number"),
+        ("1'234'567", "was turned into a number"),
+        ("12,34,567", "was turned into a number"),
+        ("1.234,50", "was turned into a number"),
+        ("50%", "was turned into an amount or a percentage"),
+        ("12,5 %", "was turned into an amount or a percentage"),
+        ("$1,234", "was turned into an amount or a percentage"),
+        ("1.234,50 €", "was turned into an amount or a percentage"),
+        ("EUR 12.00", "was turned into an amount or a percentage"),
+        ("TRUE", "was turned into a truth value"),
+        ("WAHR", "was turned into a truth value"),
+        ("#ССЫЛКА!", "is an error of a spreadsheet"),
+        ("#N/D", "is an error of a spreadsheet"),
+        ("[object Object]", "is how programs write an empty value"),
         ("NaN", "is how programs write an empty value"),
         ("NULL", "is how programs write an empty value"),
         ("=A1+1", "is a formula"),
@@ -280,6 +325,14 @@ def test_ids_that_programs_mangled_are_refused_by_name(value: Any, reason: str) 
         ("MAR-2026-001", "MAR-2026-001"),
         ("10.234", "10.234"),
         ("#42", "#42"),
+        ("12-PRO", "12-PRO"),
+        ("1-ABC", "1-ABC"),
+        ("1.2.26", "1.2.26"),
+        ("12:30", "12:30"),
+        ("12.345.678-5", "12.345.678-5"),
+        ("EUR 100", "EUR 100"),
+        ("SAND", "SAND"),
+        ("99.99.2026", "99.99.2026"),
         ("1234567890123450", "1234567890123450"),
         (1002, 1002),
         (2**53, 2**53),
@@ -315,6 +368,40 @@ def test_ids_of_sixteen_digits_are_refused_where_all_of_them_were_rounded(
     for one, sentence in zip(ids, sentences, strict=False):
         assert sentence.startswith(ROUNDED.format(one)), sentence
         assert sentence.endswith('as it is in the CRM, in a spreadsheet as text (="00124").')
+
+
+@pytest.mark.parametrize(
+    ("ids", "taken"),
+    [
+        # As a register of some countries has them, and a number among other ids.
+        (("12.345.678", "23.456.789"), ["12.345.678", "23.456.789"]),
+        (("12.345.678", "C-1"), ["C-1"]),
+        # One group alone may be an id, and is a number where others are.
+        (("10.234", "00124"), ["10.234", "00124"]),
+        (("998", "1.001", "1.002"), ["998"]),
+        (("1.234.567", "10.234", "C-1"), ["C-1"]),
+        # A few days among other ids were none of them; where all are, someone files customers so.
+        (("2026-03-01", "C-1", "C-2"), ["C-1", "C-2"]),
+        (("1-3-2026", "C-1", "C-2"), ["C-1", "C-2"]),
+        (("2026-03-01", "2026-03-02"), ["2026-03-01", "2026-03-02"]),
+        # Of exact numbers one in ten ends in a zero.
+        (("4111111111111110", "4222222222222220", "4333333333333330", "4444444444444440", "4555555555555551"), [
+            "4555555555555551",
+        ]),
+    ],
+)  # fmt: skip
+def test_what_one_id_alone_cannot_say_the_others_of_its_column_do(
+    ids: tuple[str, ...], taken: list[str], tmp_path: Path
+) -> None:
+    content = "id;name\n" + "".join(f"{one};Company\n" for one in ids)
+    rows, sentences, _ = read(write(tmp_path / "crm.csv", content))
+    assert [external_id for external_id, _ in rows] == taken
+    assert len(sentences) == len(ids) - len(taken)
+
+
+def test_an_id_that_repeats_is_an_id_where_there_is_no_other(tmp_path: Path) -> None:
+    lines = "".join('{"id": "C-1", "name": "One"}\n' for _ in range(300))
+    assert read(write(tmp_path / "a.ndjson", lines))[2].fields == {"id": "external_id", "name": "name"}
 
 
 def test_a_column_that_was_mapped_is_looked_at_for_rounded_ids_too(tmp_path: Path) -> None:

@@ -681,3 +681,28 @@ def test_an_import_starts_effects_only_when_it_is_asked_to(db: None, tmp_path: P
     with tenant_context(tenant.id):
         started = EffectRun.objects.filter(tenant_id=tenant.id).values_list("customer_id", flat=True)
         assert list(started) == [Customer.objects.get(external_id="2").id]
+
+
+@pytest.mark.parametrize("options", [[], ["--batch-size", "1"], ["--dry-run"], ["--dry-run", "--batch-size", "1"]])
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_a_second_line_of_a_customer_is_rejected_with_the_number_of_the_first(
+    tenant: Any, tmp_path: Path, name: str, options: list[str]
+) -> None:
+    lines = {
+        "a.csv": ["id,name", "C-1,First", "C-2,Other", "C-1 ,Second"],
+        "a.ndjson": ['{"id": "C-1", "name": "First"}', '{"id": "C-2"}', '{"id": "C-1 ", "name": "Second"}'],
+    }[name]
+    code, _, sentence = run(write(tmp_path / name, *lines), tenant, *options)
+    assert (code, sentence) == (1, "1 of 3 lines were rejected.")
+    first = 2 if name == "a.csv" else 1
+    rejected = (tmp_path / name.replace("a.", "a.rejected.")).read_text()
+    assert f"Line {first} names the same customer" in rejected
+    assert customers(tenant) == ({} if "--dry-run" in options else {"C-1": "First", "C-2": ANY})
+
+
+def test_an_id_that_is_repeated_in_every_line_takes_the_first_and_says_so_of_the_others(
+    tenant: Any, tmp_path: Path
+) -> None:
+    lines = [f'{{"id": "C-1", "name": "Name {number}"}}' for number in range(300)]
+    assert run(write(tmp_path / "a.ndjson", *lines), tenant)[2] == "299 of 300 lines were rejected."
+    assert customers(tenant) == {"C-1": "Name 0"}

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import combinations
 from typing import Final
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from lifecycle.rules.fields import FIELDS as CUSTOMER_FIELDS
 from lifecycle.services.imports.evidence import Evidence
+from lifecycle.services.imports.mangled import Habits
 from lifecycle.services.imports.refusals import ImportRefusal
 
 IGNORED_PREFIX: Final = "_"
@@ -55,13 +57,13 @@ class MappingRefused(ImportRefusal):
 class ColumnPlan:
     """Column -> field, for the columns that are used, the names of the others, and sentences on what was decided.
 
-    ``rounded``: the columns used in which a spreadsheet program has rounded every long number.
+    ``habits``: what the values of a column have in common, for the columns that are used.
     """
 
     fields: Mapping[str, str]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    rounded: frozenset[str] = frozenset()
+    habits: Mapping[str, Habits] = dataclass_field(default_factory=dict)
 
 
 def plan_columns(
@@ -115,8 +117,8 @@ def propose_columns(
     if "external_id" not in fields.values():
         refusals.append(MappingRefused("no_external_id", columns=_listed(columns)))
     left_out = tuple(column for column in columns if column not in fields)
-    rounded = frozenset(filter(seen.is_rounded, fields))
-    return ColumnPlan(fields, left_out, tuple(notes), rounded), refusals[0] if refusals else None
+    habits = {column: seen.habits(column) for column in fields}
+    return ColumnPlan(fields, left_out, tuple(notes), habits), refusals[0] if refusals else None
 
 
 def field_of(column: str) -> str | None:
@@ -129,7 +131,9 @@ def field_of(column: str) -> str | None:
 def _choose_id(candidates: Sequence[str], seen: Evidence) -> list[str]:
     """The one column that has an id for nearly every customer; a column of few values has none."""
     filled = [column for column in candidates if seen.filled(column)] or list(candidates[:1])
-    filled = [column for column in filled if not seen.has_few_values(column) and not seen.is_yes_or_no(column)]
+    filled = [column for column in filled if not seen.is_yes_or_no(column)]
+    # Where there is no other it is the id, and each line that repeats one is rejected for that.
+    filled = [column for column in filled if not seen.has_few_values(column)] or filled[:1]
     whole = [column for column in filled if seen.is_nearly_whole(column)] or filled
     if not whole or len(filled) == 1:
         return filled

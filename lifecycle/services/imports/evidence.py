@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final, Self
 
+from lifecycle.services.imports.mangled import NO_HABITS, Forms, Habits
+
 # So many different values of a column of ids are remembered, and so many columns that no field is known for.
 MOST_VALUES: Final = 2_000
 MOST_COLUMNS: Final = 2_000
@@ -13,10 +15,6 @@ _IDS: Final = frozenset({"external_id", "billing.contract_id"})
 # A column that repeats each value so often, in so many lines, has kinds of things and no ids.
 _REPEATED: Final = 10
 _ENOUGH: Final = 20
-# A spreadsheet program has zeros for the digits of a number after so many.
-_KEPT_DIGITS: Final = 15
-# One number alone may end in zeros by itself.
-_SEVERAL: Final = 2
 _YES_OR_NO: Final = frozenset("yes no true false y n t f ja nein oui non si no sí".split())  # noqa: SIM905  easier to read
 
 
@@ -43,23 +41,6 @@ class _Column:
             self.different = len(self.values)
 
 
-@dataclass(slots=True)
-class _LongNumbers:
-    """Numbers of a column with more digits than a spreadsheet program keeps, and how many of them it may have rounded:
-    different ones, until they are two."""
-
-    exact: int = 0
-    rounded: int = 0
-    values: set[str] = field(default_factory=set)
-
-    def add(self, digits: str) -> None:
-        if digits[_KEPT_DIGITS:].strip("0"):
-            self.exact += 1
-        elif self.rounded < _SEVERAL:
-            self.values.add(digits)
-            self.rounded = len(self.values)
-
-
 class Evidence:
     """What the records have in the columns that could be fields; ``columns`` are all."""
 
@@ -67,7 +48,7 @@ class Evidence:
         self.records = 0
         self.columns: dict[str, None] = dict.fromkeys(columns)
         self._facts: dict[str, _Column] = {}
-        self._long: dict[str, _LongNumbers] = {}
+        self._forms: dict[str, Forms] = {}
         self._differing: set[frozenset[str]] = set()
 
     @classmethod
@@ -92,10 +73,10 @@ class Evidence:
                 facts.add(text, is_id=name in _IDS)
                 found.setdefault(name, {})[column] = text
         for column, value in cells.items():
-            if isinstance(value, str) and len(value) > _KEPT_DIGITS and column in self.columns:
-                digits = value.strip()
-                if len(digits) > _KEPT_DIGITS and digits.isdecimal():
-                    self._long.setdefault(column, _LongNumbers()).add(digits)
+            if isinstance(value, str) and column in self.columns and (text := value.strip()):
+                if (forms := self._forms.get(column)) is None:
+                    forms = self._forms[column] = Forms()
+                forms.add(text)
         for together in found.values():
             if len(together) > 1:
                 for one, other in combinations(together, 2):
@@ -111,7 +92,7 @@ class Evidence:
                 column: [facts.filled, facts.compared, facts.different, facts.with_digits, facts.yes_or_no]
                 for column, facts in self._facts.items()
             },
-            "long": {column: [facts.exact, facts.rounded] for column, facts in self._long.items()},
+            "forms": {column: forms.to_document() for column, forms in self._forms.items()},
             "differing": sorted(sorted(pair) for pair in self._differing),
         }
 
@@ -122,7 +103,7 @@ class Evidence:
         evidence.records = document["records"]
         evidence._facts = {column: _Column(*numbers) for column, numbers in document["facts"].items()}
         # What a former release wrote down has none.
-        evidence._long = {column: _LongNumbers(*numbers) for column, numbers in document.get("long", {}).items()}
+        evidence._forms = {column: Forms.from_document(forms) for column, forms in document.get("forms", {}).items()}
         evidence._differing = set(map(frozenset, document["differing"]))
         return evidence
 
@@ -152,7 +133,6 @@ class Evidence:
         """Whether any value has a digit in it."""
         return column in self._facts and self._facts[column].with_digits > 0
 
-    def is_rounded(self, column: str) -> bool:
-        """Whether several values are numbers too long for a spreadsheet program, all ending in zeros as it has them."""
-        facts = self._long.get(column)
-        return facts is not None and not facts.exact and facts.rounded >= _SEVERAL
+    def habits(self, column: str) -> Habits:
+        """What the values there have in common."""
+        return self._forms[column].habits if column in self._forms else NO_HABITS

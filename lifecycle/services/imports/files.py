@@ -42,8 +42,20 @@ TOO_LONG: Final = gettext_noop("is too long to be a record")
 LINE: Final = "_line"
 ERROR: Final = "_error"
 
+_CSV_ERRORS: Final = {
+    "new-line character seen": gettext_noop(
+        "a carriage return by itself is in the middle of the line; save the file with one kind of line end"
+    ),
+    "unexpected end of data": gettext_noop("a quoted field is never closed"),
+    "field larger than field limit": TOO_LONG,
+    "line contains NUL": gettext_noop("contains a NUL byte"),
+}
+_AFTER_QUOTE: Final = "expected after"
+
 # What Excel understands in the first line of a CSV file.
-_SEPARATOR_LINE: Final = re.compile(r'\s*"?sep=(?P<delimiter>[^\r\n"])"?[^\S\t]*[\r\n]*', re.IGNORECASE)
+_SEPARATOR_LINE: Final = re.compile(
+    r'\s*"?sep *= *(?P<delimiter>[^\r\n"])(?P=delimiter)*"?[^\S\t]*[\r\n]*', re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +222,7 @@ class RecordReader:
                 return
             except csv.Error as error:
                 self._lines.give_back(taken[1:])
-                yield first, [], taken[0], _("is not valid CSV: %(error)s") % {"error": _(str(error))}
+                yield first, [], taken[0], _("is not valid CSV: %(error)s") % {"error": _explain(error)}
                 continue
             if len(taken) > 1 and self.columns and not self._is_whole(cells, taken):
                 # Two lines that each have a stray quote: the first alone is to blame for what it swallowed.
@@ -276,6 +288,17 @@ def sniff_delimiter(text: str) -> str:
             if score > best_score:
                 best, best_score = delimiter, score
     return best
+
+
+def _explain(error: csv.Error) -> str:
+    """What Python's reader does not take, in our words."""
+    text = str(error)
+    if _AFTER_QUOTE in text:
+        return _("something comes after the end of a quoted field; double the quotes that belong to the text")
+    for beginning, sentence in _CSV_ERRORS.items():
+        if text.startswith(beginning):
+            return _(sentence)
+    return _(text)
 
 
 def _first_line(text: str) -> str:

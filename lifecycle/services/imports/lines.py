@@ -12,6 +12,7 @@ from lifecycle.services.customers.facts import ContactFacts
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record
+from lifecycle.services.imports.mangled import NO_HABITS
 from lifecycle.services.imports.values import READERS, InvalidCell
 
 MOST_CONTACTS = 50
@@ -41,7 +42,7 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
     values: dict[str, Any] = {}
     for column, name in plan.fields.items():
         try:
-            text = read_cell(record.cells.get(column), name, is_rounded=column in plan.rounded)
+            text = read_cell(record.cells.get(column), name, plan.habits.get(column, NO_HABITS))
             if text != "":
                 values[name] = READERS[name](text)
         except InvalidCell as error:

@@ -12,7 +12,9 @@ _OTHERWISE_ON_PAGE = frozenset(
         "no_external_id",
         "several_encodings",
         "several_external_ids",
+        "seven_bit",
         "unknown_format",
+        "utf8_or_others",
     }
 )
 

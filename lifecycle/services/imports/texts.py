@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Final
 
-from lifecycle.services.imports.encodings import Candidate, EncodingRefused, find_encoding
+from lifecycle.services.imports.encoding_names import Candidate, EncodingRefused
+from lifecycle.services.imports.encodings import find_encoding
 from lifecycle.services.imports.refusals import ImportRefusal
 
 # No record is longer.

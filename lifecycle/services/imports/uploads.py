@@ -13,7 +13,7 @@ from django.db import transaction
 
 from audit.services.administration import record_administration
 from lifecycle.models import ImportUpload
-from lifecycle.services.imports.encodings import EncodingRefused, find_codec
+from lifecycle.services.imports.encoding_names import EncodingRefused, find_codec
 from lifecycle.services.imports.files import find_kind
 from lifecycle.services.imports.parts import (
     PART_BYTES,
