@@ -122,7 +122,7 @@ def validate_data(event_type: str, versions: Sequence[int], data: object) -> int
     raise error or InvalidDocument("There is no schema to check the data by.")
 
 
-def _compile(schema: Mapping[str, Any]) -> Callable[..., Any]:
+def _compile(schema: dict[str, Any]) -> Callable[..., Any]:
     compiled: Callable[..., Any] = fastjsonschema.compile(
         schema,
         formats={"date": is_day, "date-time": lambda text: parse_time(text) is not None},
