@@ -16,6 +16,7 @@ from audit.services.message_encryption import decrypt_message
 from lifecycle.models import (
     NO_TENANT,
     BillingFigures,
+    BulkChangeItem,
     Contact,
     Customer,
     CustomerForecast,
@@ -23,8 +24,12 @@ from lifecycle.models import (
     DeadLetter,
     EffectRun,
     FigureChange,
+    InsightState,
     Notification,
     ParkedEvent,
+    RiskEpisode,
+    RiskState,
+    Stay,
     SupportFigures,
 )
 from lifecycle.rules.envelopes import Headers
@@ -120,6 +125,7 @@ def _describe_customer(subject: Subject) -> Json:
         "lifecycle": _row(CustomerLifecycleStatus, **of_customer),
         "figures_past": list(FigureChange.objects.filter(**of_customer).order_by("id").values()),
         "forecast": _row(CustomerForecast, **of_customer),
+        **_describe_derived(of_customer),
         "history": [
             {
                 **_columns(row),
@@ -134,12 +140,23 @@ def _describe_customer(subject: Subject) -> Json:
             if customer_id is None
             else export_work(customer_id, tenant=tenant, today=timezone.now().date())
         ),
+        "bulk_changes": _rows(BulkChangeItem, "change_id", **of_customer),
         "effects": list(EffectRun.objects.filter(**of_customer).order_by("id").values()),
         "notifications": list(Notification.objects.filter(**of_customer).order_by("id").values()),
         "rule_firings": [] if customer_id is None else export_firings(customer_id, tenant=tenant),
         "snoozes": [] if customer_id is None else list_snoozes(customer_id, tenant=tenant),
         "administration": [] if customer_id is None else list(entries.values()),
         "stored_answers": [] if customer_id is None else list(_list_answers(subject, customer_id)),
+    }
+
+
+def _describe_derived(of_customer: Json) -> Json:
+    """What is made of the history and the figures, and how far it was made."""
+    return {
+        "stays": _rows(Stay, "sequence", "piece", **of_customer),
+        "risk_episodes": _rows(RiskEpisode, "sequence", **of_customer),
+        "insight_state": _row(InsightState, **of_customer),
+        "risk_state": _row(RiskState, **of_customer),
     }
 
 
@@ -221,6 +238,10 @@ def _list_answers(subject: Subject, customer_id: UUID) -> Iterator[Json]:
 def _row(model: Any, **wanted: Any) -> Json | None:
     row = model.objects.filter(**wanted).first()
     return None if row is None else _columns(row)
+
+
+def _rows(model: Any, *order: str, **wanted: Any) -> list[Json]:
+    return [_columns(row) for row in model.objects.filter(**wanted).order_by(*order)]
 
 
 def _columns(row: Any) -> Json:
