@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
 
 from audit.models import FormerName
 
@@ -36,12 +35,13 @@ def find_names_then(wanted: Collection[Then], *, tenant_id: UUID) -> Mapping[The
         return {(subject, at): name for subject, at, name in cursor.fetchall()}
 
 
-def select_formerly_called(called: Q, *, tenant_id: UUID) -> QuerySet[FormerName, UUID]:
-    """A subquery: the ids of those who had a ``name`` for which ``called`` holds."""
-    found: QuerySet[FormerName, UUID] = FormerName.objects.filter(called, tenant_id=tenant_id).values_list(
-        "subject_id", flat=True
-    )
-    return found
+def find_formerly_called(key: str, *, most: int) -> list[UUID]:
+    """Whose former names have ``key`` in them, a part of what the database's ``sort_key`` makes of a name; of someone
+    with several, several times. ``most``: names that are looked at. One statement, along an index.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT search_former_names(%s, %s)", [key, most])
+        return [subject for (subject,) in cursor.fetchall()]
 
 
 def forget_names(subject_id: UUID, *, tenant_id: UUID) -> int:

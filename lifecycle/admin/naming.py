@@ -4,7 +4,7 @@ Each row shows what they were called when it happened; the link leads to what th
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audit.services.former_names import Then, find_names_then, select_formerly_called
+from audit.services.former_names import Then, find_formerly_called, find_names_then
 from lifecycle.models import Customer
 from tenants.admin.base import TenantAdmin, identity_of
 from tenants.models import ApiKey, ConfigurationVersion, User
@@ -89,7 +89,8 @@ class NamedAdmin(TenantAdmin):
         tenant = identity_of(request).tenant
         if tenant is None:
             return queryset.none(), False
-        customers, people = _find_customers(text, tenant.id), _find_people(text, tenant.id)
+        formerly = find_formerly_called(sort_key(text), most=2 * MOST_FOUND)
+        customers, people = _find_customers(text, formerly), _find_people(text, formerly)
         wanted = Q(**{f"{self.person_field}__in": people})
         if self.customer_field == "customer_id":
             wanted |= Q(customer_id__in=customers)
@@ -172,9 +173,8 @@ def name_subject(row: Any) -> SafeString | str:
     return id_ or "–"
 
 
-def _find_customers(text: str, tenant_id: UUID) -> list[UUID]:
+def _find_customers(text: str, formerly: Collection[UUID]) -> list[UUID]:
     exact = _as_uuid(text)
-    formerly = select_formerly_called(is_called(text, "name"), tenant_id=tenant_id)
     key = sort_key(text).strip()
     # Accents alone are in every name.
     called = Q(name_key__contains=key) if key else Q(pk__in=())
@@ -185,8 +185,7 @@ def _find_customers(text: str, tenant_id: UUID) -> list[UUID]:
     return [*found, exact] if exact is not None else found
 
 
-def _find_people(text: str, tenant_id: UUID) -> list[str]:
-    formerly = select_formerly_called(is_called(text, "name"), tenant_id=tenant_id)
+def _find_people(text: str, formerly: Collection[UUID]) -> list[str]:
     wanted = is_called(text, "full_name", "username") | Q(id__in=formerly)
     found = User.objects.filter(wanted).values_list("id", flat=True)[:MOST_FOUND]
     exact = _as_uuid(text)

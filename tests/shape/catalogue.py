@@ -65,6 +65,7 @@ NOT_KEYED_BY_TENANT = {
 APPEND_ONLY = ("audit_administration", "audit_seal", "audit_sealed_row", "customer_lifecycle_history")
 REVIEWED_DEFINER_FUNCTIONS = {
     "search_customers": "c360_search",
+    "search_former_names": "c360_search",
     "take_updates": "c360_owner",
     "forget_updates": "c360_owner",
     "turn_audit_outbox": "c360_owner",

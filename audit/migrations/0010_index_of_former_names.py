@@ -1,0 +1,19 @@
+"""The index along which former names are searched."""
+
+from django.db import migrations
+
+NAME = "former_name_trigrams"
+
+
+class Migration(migrations.Migration):
+    # CONCURRENTLY takes no transaction.
+    atomic = False
+
+    dependencies = [("audit", "0009_search_former_names")]
+
+    operations = [
+        migrations.RunSQL(
+            f"CREATE INDEX CONCURRENTLY {NAME} ON audit_former_name USING gin (tenant_id, sort_key(name) gin_trgm_ops)",
+            f"DROP INDEX CONCURRENTLY {NAME}",
+        )
+    ]
