@@ -1,5 +1,6 @@
 """Effects in the admin: what ran, when, for whom, and why not; run again, cancelled, paused."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects import actions, endpoints
 from lifecycle.services.effects.actions import ActionRefused
 from lifecycle.services.effects.reasons import explain_reason
-from lifecycle.services.effects.recipients import mask_recipient, name_recipients
+from lifecycle.services.effects.recipients import mask_recipient, name_recipients_then
 from tenants.actors import TenantRef
 from tenants.admin.base import ServiceAdmin, identity_of, service_arguments
 from tenants.roles import CONFIGURE_STAGES
@@ -125,7 +126,7 @@ class EffectRunAdmin(ServiceAdmin):
         return queryset.filter(Q(customer_id__in=ids) | Q(request_id__in=ids)), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The page, each row with the names of its customer and its recipient. Six statements more at most."""
+        """The page, each row with the names of its customer and its recipient. Seven statements more at most."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
         _attach_names(rows, identity_of(request).tenant)
@@ -244,27 +245,19 @@ class EffectRunAdmin(ServiceAdmin):
 
 
 def _attach_names(runs: Sequence[Any], tenant: TenantRef | None) -> None:
-    """What customer and recipient were called when each was started; six statements at most."""
-    recipients: dict[str, str] = {}
+    """What customer and recipient were called when each was started; seven statements at most."""
+    recipients: Mapping[tuple[str, dt.datetime], str] = {}
     customers: dict[UUID, str] = {}
     former: Mapping[Then, str] = {}
     if tenant is not None and runs:
-        recipients = name_recipients({run.recipient for run in runs}, tenant_id=tenant.id, sees_contacts=False)
+        recipients = name_recipients_then({(run.recipient, run.created_at) for run in runs}, tenant_id=tenant.id)
         rows = Customer.objects.filter(tenant_id=tenant.id, id__in={run.customer_id for run in runs})
         customers = dict(rows.values_list("id", "name"))
-        wanted = {(id_, run.created_at) for run in runs for id_ in (run.customer_id, _user_of(run)) if id_ is not None}
-        former = find_names_then(wanted, tenant_id=tenant.id)
+        former = find_names_then({(run.customer_id, run.created_at) for run in runs}, tenant_id=tenant.id)
     for run in runs:
         today = customers.get(run.customer_id) or str(run.customer_id)
         run.customer_then = former.get((run.customer_id, run.created_at), today)
-        named = recipients.get(run.recipient) or mask_recipient(run.recipient)
-        user_id = _user_of(run)
-        run.recipient_then = named if user_id is None else former.get((user_id, run.created_at), named)
-
-
-def _user_of(run: Any) -> UUID | None:
-    kind, _colon, id_ = run.recipient.partition(":")
-    return _read_uuid(id_) if kind == "user" else None
+        run.recipient_then = recipients.get((run.recipient, run.created_at)) or mask_recipient(run.recipient)
 
 
 def _read_uuid(text: str) -> UUID | None:

@@ -17,7 +17,7 @@ from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
-from tenants.services.accounts.members import Recorded, name_members
+from tenants.services.accounts.members import Recorded, name_members_then
 
 Row = dict[str, Any]
 
@@ -35,7 +35,7 @@ def gather_work(customer_id: UUID, *, tenant: TenantRef, viewer: Identity, keys:
 def people_of(work: Row, now: dt.datetime) -> set[Recorded]:
     """Who of what ``gather_work`` found has to be named, and is not a colleague: as they are called now."""
     known = {str(id_) for id_, _username, _full_name in work["colleagues"]}
-    return {(id_, now) for id_ in _ids_of(work["tasks"]) - known}
+    return {(id_, now) for id_, _at in _people_of(work["tasks"], now) if id_ not in known}
 
 
 def name_work(
@@ -87,9 +87,11 @@ def may_do(note: Row, viewer: Identity) -> Row:
     }
 
 
-def _ids_of(rows: Sequence[Row]) -> set[str]:
-    """Whom tasks are for, who has made them and who has done them."""
-    return {str(row[name]) for row in rows for name in ("assignee_id", "created_by", "done_by") if row[name]}
+def _people_of(rows: Sequence[Row], now: dt.datetime) -> set[Recorded]:
+    """Who has made tasks, who has done them, and whom they are for now."""
+    asked = {(row["created_by"], row["created_at"]) for row in rows}
+    asked |= {(row["done_by"], row["done_at"]) for row in rows if row["done_by"]}
+    return asked | {(str(row["assignee_id"]), now) for row in rows if row["assignee_id"]}
 
 
 def show_tasks(
@@ -100,12 +102,18 @@ def show_tasks(
     with_customers: bool = False,
     known: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Row]:
-    """Each with the names of whom it is for and who has done it, and, if asked for, of its customer.
+    """Each with the names of whom it is for, and of who has made and done it, as they were called then, and, if asked
+    for, of its customer.
 
     ``known``: names that are there already. Two statements at most.
     """
-    ids = _ids_of(rows)
-    names = {**known, **(name_members(ids - known.keys(), tenant=tenant) if ids - known.keys() else {})}
+    now = timezone.now()
+    asked = {one for one in _people_of(rows, now) if one[0] not in known}
+    names = name_members_then(asked, tenant=tenant)
+
+    def name(id_: Any, at: Any) -> str:
+        return (known.get(str(id_)) or names.get((str(id_), at), "")) if id_ else ""
+
     companies: Mapping[UUID, str] = {}
     if with_customers and rows:
         found = Customer.objects.filter(tenant_id=tenant.id, id__in={row["customer_id"] for row in rows})
@@ -114,10 +122,10 @@ def show_tasks(
     return [
         {
             **row,
-            "assignee": names.get(str(row["assignee_id"]), ""),
+            "assignee": name(row["assignee_id"], now),
             "is_own": row["assignee_id"] == viewer.user_id,
-            "who": names.get(row["created_by"], ""),
-            "doer": names.get(row["done_by"] or "", ""),
+            "who": name(row["created_by"], row["created_at"]),
+            "doer": name(row["done_by"], row["done_at"]),
             "company": companies.get(row["customer_id"], ""),
             "may_write": may_write,
         }

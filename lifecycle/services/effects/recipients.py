@@ -1,9 +1,11 @@
 """What recipients of effects are called, as those see them who may not see contact details, and as others do."""
 
-from collections.abc import Collection
+import datetime as dt
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from uuid import UUID
 
+from audit.services.former_names import find_names_then
 from audit.services.keys import load_keys
 from lifecycle.models import Contact, WebhookEndpoint
 from storage import cipher
@@ -43,6 +45,29 @@ def name_recipients(recipients: Collection[str], *, tenant_id: UUID, sees_contac
         endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant_id, id__in=by_kind["endpoint"])
         names |= {f"endpoint:{id_}": name for id_, name in endpoints.values_list("id", "name")}
     return names
+
+
+def name_recipients_then(
+    asked: Collection[tuple[str, dt.datetime]], *, tenant_id: UUID
+) -> Mapping[tuple[str, dt.datetime], str]:
+    """What recipients were called when something was started for them, by recipient and time; addresses are masked.
+
+    Call in the tenant's context. Five statements at most, whatever the number of recipients.
+    """
+    today = name_recipients({recipient for recipient, _ in asked}, tenant_id=tenant_id, sees_contacts=False)
+    users = {one: user_id for one in asked if (user_id := user_of(one[0])) is not None}
+    former = find_names_then({(user_id, at) for (_, at), user_id in users.items()}, tenant_id=tenant_id)
+    names = {(recipient, at): today.get(recipient) or mask_recipient(recipient) for recipient, at in asked}
+    return names | {one: former[user_id, one[1]] for one, user_id in users.items() if (user_id, one[1]) in former}
+
+
+def user_of(recipient: str) -> UUID | None:
+    """The user that a reference leads to; None for any other recipient."""
+    kind, _, id_ = recipient.partition(":")
+    if kind == "user":
+        with suppress(ValueError):
+            return UUID(id_)
+    return None
 
 
 def _name_contacts(ids: Collection[UUID], tenant_id: UUID) -> dict[str, str]:

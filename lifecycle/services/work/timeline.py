@@ -19,7 +19,7 @@ from django.db.models import Q
 from audit.models import LifecycleHistory
 from lifecycle.models import EffectRun, FigureChange, Note, Task
 from lifecycle.services.effects.reasons import explain_reason
-from lifecycle.services.effects.recipients import mask_recipient, name_recipients
+from lifecycle.services.effects.recipients import name_recipients_then
 from lifecycle.services.effects.shown import read_started
 from lifecycle.services.transitions.history import read_history
 from lifecycle.services.work.encryption import Keys, LateKeys
@@ -187,15 +187,14 @@ def _read_tasks(asked: _Question) -> Iterator[Entry]:
 
 def _read_effects(asked: _Question) -> Iterator[Entry]:
     runs = _latest(EffectRun, EFFECT, asked)
-    reached = {run.recipient for run in runs}
-    names = name_recipients(reached, tenant_id=asked.tenant.id, sees_contacts=False)
+    names = name_recipients_then({(run.recipient, run.created_at) for run in runs}, tenant_id=asked.tenant.id)
     for run in runs:
         row = {
             "id": run.id,
             "history_id": run.history_id,
             "effect": run.effect,
             "kind": run.kind,
-            "recipient": names.get(run.recipient) or mask_recipient(run.recipient),
+            "recipient": names[run.recipient, run.created_at],
             "state": run.state,
             "why": explain_reason(run.reason),
             "due_at": run.due_at,

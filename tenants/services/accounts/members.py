@@ -1,7 +1,7 @@
 """Finding people of one tenant by the names that outsiders know them by."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -45,20 +45,12 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
     }
 
 
-def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
-    """What to call those who did something for the tenant, by the id that was recorded. One statement.
+def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict[Recorded, str]:
+    """What those who did something for the tenant were called at the time, for each id and when it was recorded.
 
     Who is no user of the tenant is internal staff: no one else can do anything here. Call inside the tenant's context.
+    One statement at most.
     """
-    wanted = set(ids)
-    people = [found for one in wanted if (found := _as_uuid(one)) is not None]
-    rows = User.objects.filter(tenant_id=tenant.id, id__in=people).values_list("id", "full_name", "username")
-    names = {str(id_): full_name or username for id_, full_name, username in rows}
-    return {one: names.get(one) or _name_other(one) for one in wanted}
-
-
-def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict[Recorded, str]:
-    """The same by what they were called at the time, for each id and when it was recorded. One statement at most."""
     people = {(str(found), at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
     names: dict[Recorded, str] = {}
     if people:
