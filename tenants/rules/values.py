@@ -85,7 +85,7 @@ def _show_numbers(params: Mapping[str, str | int]) -> dict[str, str]:
 
 
 def read_line(value: object, longest: int, *, required: bool = False) -> str:
-    """One line of text: composed, trimmed, single spaces; '' for None.
+    """One line of text: composed, trimmed, single spaces; '' for None, and for one in which there is nothing to see.
 
     Raises InvalidValue: ``wrong_type``, ``blank`` (only if ``required``), ``too_long``, ``control_character``.
     """
@@ -100,13 +100,18 @@ def read_line(value: object, longest: int, *, required: bool = False) -> str:
     text = clean_line(value)
     if len(text) > longest:
         raise _too_long(text, longest)
-    if required and not is_visible(text):
+    if is_visible(text):
+        return text
+    if required:
         raise InvalidValue("blank", _("is blank"))
-    return text
+    return ""
 
 
 def read_paragraphs(value: object, longest: int) -> str:
-    """A text of several lines: composed, trimmed, its line breaks kept; '' for None. Raises InvalidValue."""
+    """A text of several lines: composed, trimmed, its line breaks kept; '' for None, and where there is nothing to see.
+
+    Raises InvalidValue.
+    """
     if value is None:
         value = ""
     if not isinstance(value, str):
@@ -115,7 +120,7 @@ def read_paragraphs(value: object, longest: int) -> str:
     if len(text) > longest:
         raise _too_long(text, longest)
     _refuse_control_characters(text)
-    return normalize_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return normalize_text(text.replace("\r\n", "\n").replace("\r", "\n")) if is_visible(text) else ""
 
 
 def _too_long(text: str, most: int) -> InvalidValue:

@@ -1,20 +1,26 @@
 """The same values through every entry point: what one keeps, all keep, in one form."""
 
+import csv
 import re
 from io import StringIO
 
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from lifecycle.models import BillingFigures, Contact, Customer
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services.events.processing import CONSUMER, process_events
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.roles import Role
+from tenants.roles import MANAGE_PEOPLE, Role
 from tenants.services.accounts.people import PersonChangeRefused, create_user
 from tenants.services.accounts.tokens import issue_access
+from tests.admin.test_imports import press, upload, work
+from tests.admin.test_walk import browser
+from tests.api.test_credentials import client_with
+from tests.api.test_scim import CORE, key_for
 from tests.conftest import ApiClient, Browser
 from tests.factories import PASSWORD, CustomerFactory, TenantFactory, UserFactory, utc_now
 
@@ -78,28 +84,51 @@ def ids_of(tenant):
 every_writer = pytest.mark.parametrize("write", [by_event, by_csv, by_ndjson, by_api])
 
 
+# An id as it is sent, and as it is kept; None: by no one.
+IDS = [
+    ("EV-1 ", "EV-1"),
+    ("\u00a0EV-1", "EV-1"),
+    ("Cafe\u0301-2", "Café-2"),
+    ("A  B", "A B"),
+    ("ev-1", "ev-1"),
+    ("EV\u202e-1", None),
+    ("EV\u00ad-1", None),
+    ("EV\u0007-1", None),
+    ("EV-1\ufe0f", None),
+    ("EV-1\u3164", None),
+    ("\u2800", None),
+    (" ", None),
+    ("x" * 151, None),
+]
+# Names that cannot be kept.
+REFUSED = ["   ", "Turned\u202eround", "Turned\u061cround", "bell\u0007", "x" * 201, "\u3164", "\u115f\u1160", "\u2800"]
+
+
 @every_writer
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ("EV-1 ", "EV-1"),
-        ("\u00a0EV-1", "EV-1"),
-        ("Cafe\u0301-2", "Café-2"),
-        ("A  B", "A B"),
-        ("ev-1", "ev-1"),
-        ("EV\u202e-1", None),
-        ("EV\u00ad-1", None),
-        ("EV\u0007-1", None),
-        ("EV-1\ufe0f", None),
-        ("EV-1\u3164", None),
-        ("\u2800", None),
-        (" ", None),
-        ("x" * 151, None),
-    ],
-)
+@pytest.mark.parametrize(("sent", "kept"), IDS)
 def test_an_id_is_one_id_whatever_sends_it(tenant, tmp_path, write, sent, kept):
     write(tenant, tmp_path, sent, name="A company")
     assert ids_of(tenant) == ([] if kept is None else [kept])
+
+
+def test_an_upload_in_the_browser_keeps_the_same_ids_and_names(tenant):
+    client = browser(UserFactory(tenant=tenant, role=Role.TENANT_ADMIN))
+    lines = [[sent, "A company"] for sent, _ in IDS]
+    lines += [[f"c{number}", "A good name"] for number, _ in enumerate(REFUSED)]
+    import_in_browser(client, lines)
+    kept = {id_ for _, id_ in IDS if id_ is not None} | {f"c{number}" for number, _ in enumerate(REFUSED)}
+    assert set(ids_of(tenant)) == kept
+    import_in_browser(client, [[f"c{number}", name] for number, name in enumerate(REFUSED)])
+    with tenant_context(tenant.id):
+        assert set(Customer.objects.values_list("name", flat=True)) == {"A company", "A good name"}
+
+
+def import_in_browser(client, lines):
+    text = StringIO()
+    csv.writer(text).writerows([["external_id", "name"], *lines])
+    page = upload(client, text.getvalue())
+    press(client, page, "import")
+    work()
 
 
 @pytest.mark.parametrize("command", ["export_customer", "erase_customer"])
@@ -111,11 +140,28 @@ def test_a_customer_is_found_by_its_id_in_whatever_form(tenant, tmp_path, comman
     call_command(command, " Cafe\u0301-2", "--tenant", tenant.slug, *options, stdout=StringIO())
 
 
-@every_writer
-@pytest.mark.parametrize(
-    "invalid",
-    ["   ", "Turned\u202eround", "Turned\u061cround", "bell\u0007", "x" * 201, "\u3164", "\u115f\u1160", "\u2800"],
-)
+def by_pin(tenant, tmp_path, external_id, **company):
+    """What a person says instead of the sources, of a customer that there is."""
+    with tenant_context(tenant.id):
+        known = Customer.objects.filter(external_id=external_id).exists()
+    if not known:
+        by_event(tenant, tmp_path, external_id, name="A name of the CRM")
+    with tenant_context(tenant.id):
+        customer = Customer.objects.get(external_id=external_id)
+    client = ApiClient()
+    manager = UserFactory(tenant=tenant, role=Role.ACCOUNT_MANAGER)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {issue_access(manager).token}")
+    for name, value in company.items():
+        body = {"value": value, "reason": "The CRM is wrong."}
+        answer = client.put(f"/api/v1/customers/{customer.id}/pins/{name}", body, format="json")
+        assert answer.status_code == (400 if name == "name" and value in REFUSED else 200), answer.content
+
+
+every_namer = pytest.mark.parametrize("write", [by_event, by_csv, by_ndjson, by_api, by_pin])
+
+
+@every_namer
+@pytest.mark.parametrize("invalid", REFUSED)
 def test_a_name_that_cannot_be_kept_leaves_the_good_one(tenant, tmp_path, write, invalid):
     write(tenant, tmp_path, "c1", name="A good name", industry="Steel")
     send(tenant, {"external_id": "c1", "name": invalid, "industry": "Glass"}, event_type="customer.updated", time=TIME)
@@ -124,11 +170,71 @@ def test_a_name_that_cannot_be_kept_leaves_the_good_one(tenant, tmp_path, write,
         assert Customer.objects.get().name == "A good name"
 
 
-@every_writer
+@every_namer
 def test_an_emoji_in_a_name_is_kept(tenant, tmp_path, write):
     write(tenant, tmp_path, "c1", name="Heart \u2764\ufe0f Ltd")
     with tenant_context(tenant.id):
         assert Customer.objects.get().name == "Heart \u2764\ufe0f Ltd"
+
+
+@every_namer
+@pytest.mark.parametrize("unseen", ["\u3164", "\u2800\u115f", "\ufe0f"])
+def test_letters_that_no_one_sees_say_nothing(tenant, tmp_path, write, unseen):
+    write(tenant, tmp_path, "c1", name="A company", industry=unseen, segment=f" {unseen} ")
+    with tenant_context(tenant.id):
+        customer = Customer.objects.get()
+        assert (customer.industry, customer.segment) == ("", "")
+
+
+def test_a_contact_without_a_name_that_can_be_seen_is_called_by_the_address(tenant):
+    people = [
+        {"name": "\u3164", "email": "sam@sample.example", "role": "\u2800"},
+        {"name": "\u115f\u1160"},
+        {"name": "Zo\u0065\u0308  Lee "},
+    ]
+    assert send(tenant, {"external_id": "c1", "name": "A company", "contacts": people}) == "applied"
+    with tenant_context(tenant.id):
+        kept = [(one.name, one.role) for one in Contact.objects.order_by("position")]
+    assert kept == [("sam@sample.example", ""), ("Zoë Lee", "")]
+
+
+def test_a_note_of_letters_that_no_one_sees_is_empty(tenant, customer, api_client):
+    api = api_client("account_manager")
+    answer = api.post(f"/api/v1/customers/{customer.id}/notes", {"text": "\u3164\n\u2800"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    moved = api.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": "Onboarded", "note": "\u3164"})
+    assert moved.status_code == 200
+    assert api.get(f"/api/v1/customers/{customer.id}/lifecycle/history").json()["results"][0]["note"] is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Zo\u0065\u0308  Lee ", "Zoë Lee"),
+        ("\u3164", ""),
+        ("Turned\u202eround", None),
+        ("bell\u0007", None),
+        ("x" * 201, None),
+    ],
+)
+def test_a_person_has_one_name_whatever_writes_it(tenant, users, sent, kept):
+    """A directory, an admin and an invitation."""
+    directory, admin = client_with(key_for(tenant, MANAGE_PEOPLE)), browser(users.tenant_admin)
+    zoe, leo = (f"{name}@{tenant.slug}.example" for name in ("zoe", "leo"))
+    made = directory.post("/scim/v2/Users", {"schemas": [CORE], "userName": zoe, "displayName": sent})
+    assert made.status_code == (400 if kept is None else 201), made.content
+    person = users.account_manager
+    change = reverse("admin:tenants_user_change", args=[person.id])
+    admin.post(change, {"full_name": sent, "role": person.role, "team": "", "is_active": "on"})
+    admin.post(reverse("admin:tenants_user_add"), {"username": leo, "full_name": sent, "role": Role.VIEWER})
+    with tenant_context(tenant.id):
+        rows = User.objects.filter(tenant_id=tenant.id)
+        names = dict(rows.values_list("username", "full_name"))
+    if kept is None:
+        assert names.keys().isdisjoint({zoe, leo})
+        assert names[person.username] == person.full_name
+    else:
+        assert [names[one] for one in (zoe, person.username, leo)] == [kept] * 3
 
 
 def test_what_is_good_beside_a_bad_value_is_kept(tenant):

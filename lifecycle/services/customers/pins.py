@@ -23,7 +23,6 @@ from lifecycle.services.customers.offers import PINNABLE, Row, held_offer
 from lifecycle.services.customers.provenance import version_of
 from tenants.actors import Actor, TenantRef
 from tenants.rules.messages import Message
-from tenants.rules.texts import is_visible
 from tenants.rules.values import InvalidValue, check_day, read_amount, read_line
 
 LONGEST_PIN_REASON: Final = 500
@@ -187,17 +186,20 @@ def _read_value(path: str, value: Any, target: Mapping[str, Any]) -> Any:
     """The value as the field keeps it. An empty one says that nothing is known, unless the field must have one."""
     field = _FIELDS[path]
     part, _name = PINNABLE[path]
-    if value is None or (isinstance(value, str) and not (is_visible(value) if field.is_required else value.strip())):
-        if field.is_required:
-            raise PinRefused("invalid_request", Message("pin_value_needed", {"field": path}), "value")
-        return None
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return _read_nothing(path)
     try:
         read = field.kind.read(value)
         if part == BILLING and field.kind.name == "amount":
             read = read_amount(read, target["currency"] or None)
     except InvalidValue as error:
         raise PinRefused("invalid_request", Message("pin_value", {"field": path}), "value", error) from error
-    return read
+    return _read_nothing(path) if read == "" else read
+
+
+def _read_nothing(path: str) -> None:
+    if _FIELDS[path].is_required:
+        raise PinRefused("invalid_request", Message("pin_value_needed", {"field": path}), "value")
 
 
 def _record(
