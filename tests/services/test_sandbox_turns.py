@@ -19,6 +19,8 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.bulk import working as bulk
 from lifecycle.services.bulk.selecting import select_customers
 from lifecycle.services.bulk.working import begin_owner
+from lifecycle.services.compliance import erasure
+from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.demo import sandboxes
 from lifecycle.services.events import dead_letter_actions, tenant_batches
@@ -120,6 +122,17 @@ def await_one_waiting(superuser: Any) -> None:
         time.sleep(0.02)
 
 
+def begin_erasure(sandbox: TenantRef, manager: Actor) -> Work:
+    """Its stays are made again at the end, in turns with everyone who makes them."""
+
+    def erase() -> int:
+        with tenant_context(sandbox.id):
+            given = {"tenant": sandbox, "actor": manager, "reason": "Asked", "now": utc_now()}
+            return int(erase_customer("SB-000003", **given).customer_id is not None)
+
+    return erase
+
+
 @pytest.mark.parametrize(
     ("begin", "place", "waits_after"),
     [
@@ -127,6 +140,7 @@ def await_one_waiting(superuser: Any) -> None:
         (begin_undo_of_a_move, (undo, "apply"), False),
         (begin_replay, (dead_letter_actions, "process_events"), False),
         (begin_waiting, (tenant_batches, "record_customers"), False),
+        (begin_erasure, (erasure, "renew_stays"), False),
         (begin_stage_migration, (stage_migrations, "hold_live_policy"), True),
     ],
 )

@@ -30,7 +30,7 @@ from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
 from lifecycle.services.insight.forecasts import erase_forecast
-from lifecycle.services.insight.keeping import renew_stays
+from lifecycle.services.insight.keeping import renew_stays, take_turn
 from lifecycle.services.risk.proposals import erase_firings
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.work.personal_data import erase_work
@@ -97,7 +97,10 @@ def erase_customer(
     reason = check_reason(reason)
     allow_seconds(JOB_SECONDS)
     subject = find_subject(external_id, tenant)
+    # In the order of who empties a sandbox: the turn at its stays, what waits to be worked off, the customer.
+    take_turn(tenant)
     found = filing.find_dead_letters(subject, lock=True)
+    _lock_parked(subject)
     customer = _lock_customer(subject)
     if customer is not None:
         # Those that came until the customer was locked; later ones are not kept.
@@ -177,6 +180,11 @@ def _list_people(tenant: TenantRef, customer_id: UUID) -> Sequence[str]:
     reported = [contact[part] for contact in contacts for part in ("email", "phone") if contact[part]]
     names = [contact["name"] for contact in contacts if contact["name"]]
     return [*(one for one in reported if len(one) >= 6), *(name for name in names if len(name.split()) > 1)]
+
+
+def _lock_parked(subject: Subject) -> None:
+    parked = ParkedEvent.objects.filter(tenant_id=subject.tenant.id, external_id=subject.external_id)
+    list(parked.order_by("id").select_for_update().values_list("id", flat=True))
 
 
 def _lock_customer(subject: Subject) -> Customer | None:

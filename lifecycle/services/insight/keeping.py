@@ -167,7 +167,7 @@ def keep_facts(tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False,
     while not enough():
         with tenant_context(tenant.id):
             allow_seconds(JOB_SECONDS)
-            _take_turn(tenant)
+            take_turn(tenant)
             behind = _ids(LATELY_BEHIND if among else ALL_BEHIND, tenant, batch=BATCH, **among)
             if behind:
                 renew_stays(behind, tenant=tenant)
@@ -190,7 +190,7 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
         with tenant_context(tenant.id):
             allow_seconds(JOB_SECONDS)
             if write:
-                _take_turn(tenant)
+                take_turn(tenant)
             batch = _ids(_EVERYBODY, tenant, batch=BATCH, after=after)
             if not batch:
                 return
@@ -216,7 +216,7 @@ def replace_sums(tenant: TenantRef, kinds: Collection[str] = KINDS) -> None:
     """Make the sums of these kinds again from the stays, in one transaction."""
     with tenant_context(tenant.id):
         allow_seconds(JOB_SECONDS)
-        _take_turn(tenant)
+        take_turn(tenant)
         _execute(_CLEAR_SUMS, tenant, kinds=text_array(kinds))
         for kind, statement in _MAKE_SUMS.items():
             if kind in kinds:
@@ -243,7 +243,7 @@ def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool 
     A dozen statements for any number of customers. Call inside the tenant's context.
     """
     if write:
-        _take_turn(tenant)
+        take_turn(tenant)
     made, states = _make(customer_ids, tenant)
     kept: dict[UUID, list[Piece]] = defaultdict(list)
     for customer_id, *values in _ask(_KEPT, tenant, customer_ids=plain_array(customer_ids)):
@@ -315,7 +315,11 @@ def _sum(ids: str, tenant: TenantRef) -> dict[FactKey, tuple[int, Decimal]]:
     return {tuple(key): (customers, Decimal(arr)) for *key, customers, arr in found}
 
 
-def _take_turn(tenant: TenantRef) -> None:
+def take_turn(tenant: TenantRef) -> None:
+    """Wait until no one else makes stays of the tenant, and let no one until the transaction ends.
+
+    Who locks more than stays takes it first: so does what empties a sandbox (``services.demo.sandboxes``).
+    """
     with connection.cursor() as cursor:
         cursor.execute(_TURN, [str(tenant.id)])
 
