@@ -1,6 +1,6 @@
 """``python -m bench.churn [RUNS]``: churn forecasts of made-up tenants whose hazards are known, 2,000 of each kind.
 
-How often the intervals of 95 % cover the truth, how often naive ones do, and how often the gate shows a forecast that
+How often the intervals of 95% cover the truth, how often naive ones do, and how often the gate shows a forecast that
 is worth nothing, or something. The same functions run in the tests, fewer times.
 """
 
@@ -133,7 +133,7 @@ def measure(runs: int) -> Iterator[str]:
     for customers in SIZES:
         found = measure_coverage(runs, seed=1, customers=customers)
         yield (
-            f"coverage of 95 % intervals, {customers:,} customers: {found.clustered:.1%} clustered by customer,"
+            f"coverage of 95% intervals, {customers:,} customers: {found.clustered:.1%} clustered by customer,"
             f" {found.naive:.1%} naive ({found.intervals:,} intervals)"
         )
     for effect, what in ((0.0, "worth nothing"), (0.5, "with a real signal")):

@@ -30,7 +30,7 @@ def measure(_world: Any) -> list[Figure]:
         figures.append(
             Figure(
                 "forecast",
-                f"intervals of 95 % that cover, {customers:,} customers",
+                f"intervals of 95% that cover, {customers:,} customers",
                 say_interval(found.clustered, found.intervals),
                 f"naive: {found.naive:.1%}",
                 f"{found.clustered:.3f}",

@@ -67,7 +67,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
             Entry(
                 "lifecycle.deadletter",
                 _("Failed events"),
-                _("Events that could not be applied: look, correct the cause, replay or discard."),
+                _("Events that could not be applied: review them, correct the cause, then replay or discard."),
             ),
         ),
     ),

@@ -203,7 +203,7 @@ class ReasonMovesResponse(MovesResponse):
 
 
 _WAY_HELP: Final = {
-    "all": "Came to be at risk: `open`, `recovered`, `lost` and `published` add up to it.",
+    "all": "Became at risk: `open`, `recovered`, `lost` and `published` add up to it.",
     "published": "Moved out of at-risk stages by a publication.",
     "nothing": "None of what follows was done while they were at risk.",
     "message": "An automation wrote to the customer; counted as long as automations are kept.",
@@ -212,7 +212,7 @@ _WAY_HELP: Final = {
 
 
 class AtRiskResponse(ResponseSerializer):
-    """Customers that came to be at risk for one reason (null: for any): how it ended, and what was done until then."""
+    """Customers that became at risk for one reason (null: for any): how it ended, and what was done until then."""
 
     reason_code = serializers.CharField(allow_null=True, allow_blank=True)
     vars().update({way: CountResponse(help_text=_WAY_HELP.get(way, "")) for way in WAYS})

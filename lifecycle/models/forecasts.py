@@ -32,7 +32,7 @@ class ForecastFit(models.Model):
 
 
 class CustomerForecast(models.Model):
-    """How likely the customer is to churn within 90 days of ``made_at``, with an interval of 95 %.
+    """How likely the customer is to churn within 90 days of ``made_at``, with an interval of 95%.
 
     ``points``: part -> its share of the difference to a typical customer's chance, ``typical``. ``sequence``: the
     number of the customer's history rows then.

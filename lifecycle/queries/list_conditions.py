@@ -214,9 +214,13 @@ CONDITIONS: Final[Mapping[str, ConditionField]] = {
         ConditionField("arr", gettext_lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),
         ConditionField("health", gettext_lazy("health"), SCORE, _ask_health, BILLING | SUPPORT),
         ConditionField("open_issues", gettext_lazy("open issues"), COUNT, _ask_number("u.open_issues", "int"), SUPPORT),
-        ConditionField("company_age", gettext_lazy("last word of CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER),
-        ConditionField("billing_age", gettext_lazy("last word of Billing"), AGE, _ask_age("b.occurred_at"), BILLING),
-        ConditionField("support_age", gettext_lazy("last word of Support"), AGE, _ask_age("u.occurred_at"), SUPPORT),
+        ConditionField("company_age", gettext_lazy("last report from CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER),
+        ConditionField(
+            "billing_age", gettext_lazy("last report from Billing"), AGE, _ask_age("b.occurred_at"), BILLING
+        ),
+        ConditionField(
+            "support_age", gettext_lazy("last report from Support"), AGE, _ask_age("u.occurred_at"), SUPPORT
+        ),
     )
 }
 
@@ -264,7 +268,7 @@ def _check_condition(condition: Condition, policy: Policy, tenant: TenantRef) ->
     try:
         read = tuple(value if value == "" and kind.optional else kind.read(value, policy, tenant) for value in values)
         if "" in read and condition.operator != IS:
-            raise InvalidWhere(_("Nothing is compared with."))
+            raise InvalidWhere(_("There is no value to compare with."))
     except InvalidWhere as error:
         raise InvalidWhere(f"{one.name}: {error} {kind.expected(policy)}") from error
     return Condition(one.name, condition.operator, tuple(dict.fromkeys(read)))
@@ -350,10 +354,10 @@ def say_invalid(error: InvalidExpression) -> str:
         case "too_many_values":
             return _("A condition has more than %(most)s values.") % {"most": error.text}
         case "too_deep":
-            return _("The filter has more than %(most)s brackets in each other.") % {"most": error.text}
+            return _("The filter has more than %(most)s nested brackets.") % {"most": error.text}
         case _:
             sentence = _(
                 "The filter cannot be read from “%(text)s” on. A condition is a field, an operator and a value, such as"
-                " owner:ann or arr>=10000, and between two of them stands and or or."
+                " owner:ann or arr>=10000; join conditions with and or or."
             )
             return sentence % {"text": shorten_text(error.text)}

@@ -7,7 +7,7 @@ The usual formula, of tenants that have none of their own, begins at 100 and tak
 worry                at most  grows
 ===================  =======  =========================================================================================
 category of stage         65  35 for ``risk``, 65 for ``lost``, else 0
-balance overdue           25  linearly with the share of the annual revenue that is overdue; full at 25 %
+balance overdue           25  linearly with the share of the annual revenue that is overdue; full at 25%
 satisfaction (CSAT)       20  linearly from 4 of 5 down to 2 of 5
 open issues               15  3 an issue
 days over expected        15  1 every 4 days past the stage's ``max_days``

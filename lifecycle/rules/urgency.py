@@ -4,7 +4,7 @@ At stake is the product of three figures:
 
 =======  ===============================================================================================================
 revenue  the annual revenue, converted to the tenant's currency; 1 where it is not known, and for a lost customer
-risk     10 % for a customer of health 100, and evenly more up to 100 % at health 0
+risk     10% for a customer of health 100, and evenly more up to 100% at health 0
 time     30 / (30 + days): the days until the renewal, or twice the days since it has passed; 365 where none is known
 =======  ===============================================================================================================
 

@@ -14,7 +14,7 @@ from tenants.sentences.figures import say_day, say_number
 NOTHING: Final = "–"
 STEPS: Final[Mapping[str, Any]] = MappingProxyType(
     {
-        "settle_balance": gettext_lazy("Agree on when the overdue balance is paid."),
+        "settle_balance": gettext_lazy("Agree on a date for paying the overdue balance."),
         "ask_what_is_wrong": gettext_lazy("Ask what makes them unhappy: they rate support at %(csat)s of 5."),
         "solve_issues": ngettext_lazy(
             "Go through %(count)s open issue with support, then call.",
@@ -22,10 +22,10 @@ STEPS: Final[Mapping[str, Any]] = MappingProxyType(
             "count",
         ),
         "do_overdue_tasks": ngettext_lazy(
-            "Do the %(count)s task that is overdue.", "Do the %(count)s tasks that are overdue.", "count"
+            "Complete the %(count)s overdue task.", "Complete the %(count)s overdue tasks.", "count"
         ),
         "decide_stage": gettext_lazy("Decide whether this stage still fits: the expected time is over."),
-        "sign_renewal": gettext_lazy("Get the renewal signed: its date has come."),
+        "sign_renewal": gettext_lazy("Get the renewal signed: it is due."),
         "prepare_renewal": ngettext_lazy(
             "Prepare the renewal: %(count)s day is left.", "Prepare the renewal: %(count)s days are left.", "count"
         ),
@@ -47,7 +47,7 @@ _WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "overdue": gettext_lazy("a balance overdue"),
         "overdue_share": gettext_lazy("%(percent)s%% of the annual revenue overdue"),
-        "overdue_more_than_revenue": gettext_lazy("more overdue than a year brings"),
+        "overdue_more_than_revenue": gettext_lazy("overdue by more than a year of revenue"),
         "low_satisfaction": gettext_lazy("satisfaction %(csat)s of 5"),
         "open_issues": ngettext_lazy("%(count)s open issue", "%(count)s open issues", "count"),
         "past_target": ngettext_lazy("%(count)s day past the target", "%(count)s days past the target", "count"),

@@ -15,7 +15,7 @@ EFFECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "not_replayed_together": _("Only failed and held automations can be replayed together."),
         "nothing_to_cancel": _("This automation is %(state)s: only what is held or due can be canceled."),
         "nothing_to_replay": _("This automation is %(state)s: there is nothing to replay."),
-        "endpoint_exists": _("There is an endpoint of this name already. Nothing was saved."),
+        "endpoint_exists": _("There is already an endpoint with this name. Nothing was saved."),
         "too_many_endpoints": _("There can be at most %(most)s endpoints. Nothing was saved: remove one first."),
         "url_too_long": _("The URL has %(length)s characters; %(most)s is the most."),
         "url_not_https": _("The URL must begin with https://."),

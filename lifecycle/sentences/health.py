@@ -34,7 +34,7 @@ def explain_health(formula: HealthFormula) -> str:
         most = {part.measure: part.most for part in formula.parts}
         risk = dict(formula.parts[0].categories)["risk"]
         return _(
-            "100 points less what worries: a stage at risk %(risk)s, an overdue balance up to %(arrears)s,"
+            "100 points minus deductions: an at-risk stage %(risk)s, an overdue balance up to %(arrears)s,"
             " satisfaction up to %(csat)s, open issues up to %(issues)s, days past the target up to %(late)s, a"
             " renewal that is near up to %(renewal)s. A figure that is missing costs nothing."
         ) % {

@@ -87,8 +87,8 @@ def describe_state(learned: Learned | None) -> str:
     found, proof = learned.found, learned.proof
     if learned.state == ForecastFit.TOO_LITTLE or proof is None:
         return _(
-            "There is too little past for a forecast. To learn from, it takes %(needed)s customers that churned; there "
-            "are %(fit)s. To test it on later months, it takes %(needed_test)s; there are %(test)s."
+            "There is not enough history for a forecast. To learn from, it takes %(needed)s customers that churned; "
+            "there are %(fit)s. To test it on later months, it takes %(needed_test)s; there are %(test)s."
         ) % {
             "needed": say_number(found["needed_to_fit"]),
             "fit": say_number(found["fit"]),
@@ -135,19 +135,19 @@ def proof_tables(proof: Proof) -> list[Table]:
         ),
         Table(
             "forecast-calibration",
-            _("What was said, and what came: ten groups of forecasts, from the lowest to the highest"),
+            _("Predicted and actual churn: ten groups of forecasts, from the lowest to the highest"),
             [
                 _("Group"),
                 _("Forecasts"),
                 _("Of them churned"),
-                _("Said"),
-                _("Came"),
+                _("Predicted"),
+                _("Actual"),
                 _("95% interval"),
-                _("Said is inside"),
+                _("Prediction within interval"),
             ],
             [_bin_row(number, one) for number, one in enumerate(proof.bins, 1)],
             note=_(
-                "Of a perfect forecast all ten are inside only six times in ten, and at least eight nearly always. A "
+                "Even a perfect forecast has all ten inside only six times in ten, and at least eight nearly always. A "
                 "customer counts in each month."
             ),
         ),
@@ -203,10 +203,10 @@ def calibration_chart(bins: Sequence[Bin]) -> Chart:
     def y(share: float) -> float:
         return round(TOP + down * (1 - share / most), 1)
 
-    shapes = [Shape(f"M{x(0)} {y(0)}L{x(most)} {y(most)}", "", _("Said is what came"))]
+    shapes = [Shape(f"M{x(0)} {y(0)}L{x(most)} {y(most)}", "", _("Predicted equals actual"))]
     for one in bins:
         at, size = x(one.said), 4
-        title = _("Said %(said)s, came %(came)s") % {
+        title = _("Predicted %(said)s, actual %(came)s") % {
             "said": f"{100 * one.said:.1f}%",
             "came": f"{100 * one.came:.1f}%",
         }

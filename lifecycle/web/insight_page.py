@@ -255,12 +255,12 @@ _SENTENCES: Final[Mapping[tuple[str, str], str | Promise]] = {
         "Customers who first came to %(stage)s in the months from %(begin)s to %(end)s and to %(way)s later"
     ),
     ("saved", ""): gettext_lazy(
-        "Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s). First week: %(done)s"
+        "Customers that became at risk from %(begin)s to %(end)s (%(reason)s). First week: %(done)s"
     ),
-    ("at_risk", ""): gettext_lazy("Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s): %(done)s"),
+    ("at_risk", ""): gettext_lazy("Customers that became at risk from %(begin)s to %(end)s (%(reason)s): %(done)s"),
     ("revenue", ""): gettext_lazy("Annual revenue (%(currency)s) gained and lost from %(begin)s to %(end)s: %(done)s"),
-    ("came", ""): gettext_lazy("Customers who came in %(month)s"),
-    ("cohort", ""): gettext_lazy("Customers who came in %(month)s and were still customers at the end of %(day)s"),
+    ("came", ""): gettext_lazy("Customers who joined in %(month)s"),
+    ("cohort", ""): gettext_lazy("Customers who joined in %(month)s and were still customers at the end of %(day)s"),
 }
 
 

@@ -14,7 +14,7 @@ from tenants.rules.configuration.categories import LOST, RISK
 
 # What is counted, as a column and in the sentence of its list.
 WAYS: Final[Mapping[str, str | Promise]] = {
-    "all": gettext_lazy("Came to be at risk"),
+    "all": gettext_lazy("Became at risk"),
     "open": gettext_lazy("Still at risk"),
     "recovered": gettext_lazy("Recovered"),
     "lost": gettext_lazy("Lost"),
@@ -37,7 +37,7 @@ def at_risk_table(found: Sequence[AtRisk], stages: Stages, link: Link) -> Table:
         rows.append([head(name), *(count(one.counts[way], link("at_risk", way=way, **of)) for way in WAYS)])
     return Table(
         "risk-by-reason",
-        _("Customers that came to be at risk, by reason: how it ended, and what was done while they were at risk"),
+        _("Customers that became at risk, by reason: how it ended, and what was done while they were at risk"),
         [_("Reason"), *map(str, WAYS.values())],
         rows,
         note=_(
@@ -70,6 +70,6 @@ def move_tables(moves: Sequence[Moved], stages: Stages, link: Link) -> list[Tabl
 
     heads = [_("Reason"), _("From"), _("To"), _("Moves")]
     return [
-        Table("into-risk", _("Came into an at-risk stage"), heads, rows(came)),
+        Table("into-risk", _("Entered an at-risk stage"), heads, rows(came)),
         Table("out-of-risk", _("Left an at-risk stage"), heads, rows(left)),
     ]

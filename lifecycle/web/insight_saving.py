@@ -61,7 +61,7 @@ def save_table(found: Sequence[Saved], stages: Stages, link: Link) -> Table:
             _("95% interval"),
             _("With customers to compare"),
             _("Of them recovered"),
-            _("Alike, nothing done: recovered"),
+            _("Similar, nothing done: recovered"),
             _("95% interval"),
             _("Difference"),
         ],

@@ -225,7 +225,9 @@ class UserAdmin(ServiceAdmin):
             request,
             action="end_sessions",
             title=_("End all sessions of these users?"),
-            consequence=_("They have to log in again, and so do programs with tokens of theirs. API keys go on."),
+            consequence=_(
+                "They have to log in again, and so do programs with tokens of theirs. API keys keep working."
+            ),
             button=_("End sessions"),
             is_final=False,
             rows=[(user.pk, user.full_name or user.username, user.username) for user in queryset],

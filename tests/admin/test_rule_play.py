@@ -24,7 +24,7 @@ def test_the_rules_of_a_draft_are_played_in_the_background_and_shown_as_table_an
 ):
     draft = new_draft(tenant, DOCUMENT)
     address = reverse("admin:configuration_rules", args=[draft.pk])
-    assert "Play the rules" in admin_browser.get(address).content.decode()
+    assert "Test the rules" in admin_browser.get(address).content.decode()
     assert admin_browser.post(address, {"known": "effective"}).status_code == 302
     running = admin_browser.get(address).content.decode()
     assert "0 of 4 customers" in running and f'hx-get="{address}?part=play"' in running

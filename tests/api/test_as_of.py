@@ -89,7 +89,7 @@ def test_the_stage_of_then_comes_with_what_it_is_called_today(api_client, tenant
 def test_before_it_came_the_customer_is_not_found(api_client, ann):
     answer = api_client("account_manager").get(f"/api/v1/customers/{ann.id}/lifecycle?as_of={at(-1).date()}")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "The customer was not here yet at the end of that day."
+    assert answer.json()["detail"] == "The customer did not exist yet at the end of that day."
 
 
 def test_who_sees_no_history_sees_no_past(api_client, ann):

@@ -30,7 +30,7 @@ def test_several_are_ticked_shown_moved_and_taken_back(open_browser, users, tena
     # The others of the list come and go; what was ticked stays.
     page.get_by_label("Search", exact=True).fill("Birch")
     expect(page.get_by_role("link", name="Aurora Logistics")).to_be_hidden()
-    page.get_by_role("button", name="Tick all on this page").click()
+    page.get_by_role("button", name="Select all on this page").click()
     expect(page.locator("#selection [data-count]")).to_have_text("2 customers selected")
     assert_accessible(page, "list with a selection")
     page.get_by_role("button", name="Move", exact=True).click()

@@ -44,7 +44,7 @@ def test_an_admin_writes_an_email_sees_it_for_a_customer_and_publishes_it(open_b
     effect.get_by_text("Message, time and limits").click()
     effect.get_by_label("Subject").fill("{{ customer.name }} wobbles")
     effect.get_by_label("Text", exact=True).fill("Dear {{ recipient.name }},\nit was in {{ from_stage }}.")
-    effect.get_by_label("Runs so many minutes later").fill("90")
+    effect.get_by_label("Delay in minutes").fill("90")
     page.get_by_role("button", name="Save the draft").click()
     expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
 

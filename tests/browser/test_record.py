@@ -47,7 +47,7 @@ def test_a_person_pins_the_owner_and_sees_what_lost_and_how_the_score_came_about
     tell(tenant, "/support", 9, support={"open_issues": 4})
     page = open_browser(users.account_manager)
     page.goto(f"/customers/{customer_id}")
-    expect(page.locator("#freshness")).to_contain_text("Support last heard 9 days ago")
+    expect(page.locator("#freshness")).to_contain_text("Support last reported 9 days ago")
     page.get_by_text("Each field and its source").click()
     # What was opened stays open when the page looks again.
     tell(tenant, "/support", 0, support={"open_issues": 3})

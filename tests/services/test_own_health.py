@@ -324,7 +324,7 @@ def test_months_of_which_ninety_days_are_not_over_are_left_out():
 
 
 def test_looks_at_one_customer_are_not_counted_as_independent():
-    """A thousand times a hundred customers, seen twelve times each: the interval holds the risk in 93 to 97 %."""
+    """A thousand times a hundred customers, seen twelve times each: the interval holds the risk in 93 to 97%."""
     chance, covered, naive = random.Random(7), 0, 0
     for _ in range(1000):
         looks = [(12, 12 if chance.random() < 0.2 else 0) for _customer in range(100)]

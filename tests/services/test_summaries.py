@@ -85,7 +85,7 @@ def test_a_summary_says_where_how_long_and_how_well(tenant, acme):
     }
     assert summary["renewal"]["days_to_renewal"] == 45
     assert (summary["support"]["open_issues"], summary["support"]["csat"]) == (2, "3.50")
-    # 2.5 of 25 for arrears of 2.5 %, 5 of 20 for a CSAT of 3.5, 6 for two issues, 5 of 10 for half of the 90 days:
+    # 2.5 of 25 for arrears of 2.5%, 5 of 20 for a CSAT of 3.5, 6 for two issues, 5 of 10 for half of the 90 days:
     # 18.5 points less, rounded against the customer.
     assert summary["health"]["score"] == 81
     assert summary["health"]["confidence"] == 100

@@ -86,7 +86,7 @@ def test_a_call_has_everything_that_it_needs(page_client, users, tenant):
         "48,000 EUR a year up for renewal in 10 days, 10% of the annual revenue overdue, 3 open issues, 19 days past"
         " the target, reason given: Champion Left.",
         "Last done Placed in Wobbly, by System (tests)",
-        "Next step Agree on when the overdue balance is paid.",
+        "Next step Agree on a date for paying the overdue balance.",
         "In stage 40 of 21 days 19 days past target",
         "ARR €48k",
         "Open issues 3",
@@ -239,7 +239,7 @@ def test_a_snooze_until_a_day_ends_with_the_day(page_client, users, tenant):
         Snooze.objects.update(until=today())
     page = client.get("/")
     assert named(page) == [str(customer_id)]
-    assert "Back from snooze: the day has come. You had snoozed it because: They are on holiday" in text_of(page)
+    assert "Back from snooze: the date was reached. You had snoozed it because: They are on holiday" in text_of(page)
 
 
 def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_it_is_said_again(
@@ -342,7 +342,7 @@ def test_since_the_last_visit_says_who_came_and_who_left(page_client, users, ten
     for _ in range(2):
         # A second look is the same visit.
         shown = text_of(client.get("/"))
-        assert "1 customer came into an at-risk stage: Came (by System (tests))" in shown
+        assert "1 customer entered an at-risk stage: Came (by System (tests))" in shown
         assert "1 customer left one: Left (to Live, by System (tests))" in shown
 
 

@@ -315,7 +315,7 @@ def test_the_pages_say_it(page_client, tenant, stories):
     page = text_of(client.get(f"/customers/{stories['ann'].id}/as-of?day={at(21).date()}"))
     assert "Active" in page and "2 days" in page and "Active!" in page and "€100" in page
     page = text_of(client.get(f"/customers/{stories['dan'].id}/as-of?day={at(21).date()}"))
-    assert "The customer was not here yet." in page
+    assert "The customer did not exist yet." in page
     refused = client.get("/customers/as-of?day=tomorrow")
     assert refused.status_code == 400 and "is no day" in text_of(refused) and "Today is shown." in text_of(refused)
 

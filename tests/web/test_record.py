@@ -62,7 +62,7 @@ def test_a_viewer_sees_the_sources_and_may_pin_nothing(page_client, tenant, cust
     tell(tenant, customer, "/billing", days=9, billing={"currency": "EUR", "arr": "100.00"})
     client = page_client("viewer")
     page = client.get(f"/customers/{customer.id}")
-    assert "Billing last heard 9 days ago" in text_of(page)
+    assert "Billing last reported 9 days ago" in text_of(page)
     assert not [one for one in markup_of(page).all("a") if "/fields/" in one.get("href", "")]
     assert client.get(f"/customers/{customer.id}/fields/owner").status_code == 403
     manager = page_client("account_manager")

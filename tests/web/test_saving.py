@@ -338,7 +338,7 @@ def test_the_page_and_its_file_show_what_was_done_while_customers_were_at_risk(s
     assert "by reason: how it ended, and what was done while they were at risk" in text_of(page)
     file = page_client(people.viewer).get(f"{address}&csv=risk-by-reason").content.decode("utf-8-sig")
     heads, whole, by_reason = csv.reader(io.StringIO(file))
-    assert heads[:6] == ["Reason", "Came to be at risk", "Still at risk", "Recovered", "Lost", "Moved by a publication"]
+    assert heads[:6] == ["Reason", "Became at risk", "Still at risk", "Recovered", "Lost", "Moved by a publication"]
     assert (whole[:2], by_reason[:2]) == (["All reasons", "10"], ["At-Risk!", "10"])
     link = unescape(re.search(r'href="(/insight/customers\?[^"]*way=lost[^"]*)"', page.content.decode())[1])
     listed = manager.get(link)

@@ -96,7 +96,7 @@ def _check_references(sheet: Sheet) -> None:
     lists += [references for row in sheet.effects for references in (row.stages, row.origins)]
     lists += [row.stages for row in sheet.risks]
     if len({ref for refs in lists for ref in refs if ref.startswith(UNKNOWN)}) > MOST_UNKNOWN:
-        raise CannotLayOut(_("It names more than %(most)s stages that there are not.") % {"most": MOST_UNKNOWN})
+        raise CannotLayOut(_("It names more than %(most)s stages that do not exist.") % {"most": MOST_UNKNOWN})
 
 
 def lay_out_gone(

@@ -148,7 +148,7 @@ class ConfigurationAdmin(TenantAdmin):
         draft = self._draft(draft_id)
         if request.GET.get("part") == "play":
             return self._page(request, "play", rule_play.gather_play(draft, identity_of(request).tenant))
-        return self._answer(request, "rules", rule_play.show_rules(request, draft), title=_("Play the rules"))
+        return self._answer(request, "rules", rule_play.show_rules(request, draft), title=_("Test the rules"))
 
     def health_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What a draft would make of the health of all customers; ``part=play``: only what changes as it is played."""

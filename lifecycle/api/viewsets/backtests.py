@@ -65,7 +65,7 @@ class BacktestViewSet(_OfDraft):
         draft = self._find_asked(request)
         play = find_play(draft.id, tenant=self.tenant)
         if play is None:
-            raise RequestRefused("not_found", _("The rules of this draft were not played yet."))
+            raise RequestRefused("not_found", _("The rules of this draft have not been tested yet."))
         return Response(BacktestResponse.render(describe_play(play, draft)))
 
     @schema.describe("begin_backtest", "configuration", request=BacktestSerializer, answer=BacktestResponse, status=202)
@@ -97,7 +97,7 @@ class HealthBacktestViewSet(_OfDraft):
         draft = self._find_asked(request)
         play = find_health_play(draft.id, tenant=self.tenant)
         if play is None:
-            raise RequestRefused("not_found", _("The health of this draft was not played yet."))
+            raise RequestRefused("not_found", _("The health of this draft has not been tested yet."))
         return Response(HealthBacktestResponse.render(describe_health(play, draft, self._live())))
 
     @schema.describe(

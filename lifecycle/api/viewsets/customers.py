@@ -219,7 +219,7 @@ class LifecycleViewSet(TenantViewSet):
             self.found(find_status(self.tenant.id, self.customer_id))
             past = read_past(self.customer_id, day, known=known, tenant=self.tenant)
             if past.row is None:
-                raise RequestRefused("not_found", _("The customer was not here yet at the end of that day."))
+                raise RequestRefused("not_found", _("The customer did not exist yet at the end of that day."))
             policy = policy_of_version(self.tenant.id, past.configuration_version or past.row.configuration_version)
         body = describe_past(past, past.row, policy)
         return Response(responses.LifecycleResponse.render(body), headers={"Cache-Control": "private, no-cache"})

@@ -29,7 +29,7 @@ from tenants.services.configuration.versions import live_version
 
 
 class Command(BaseCommand):
-    """Play the rules of the live configuration, or of a file, over a tenant's past."""
+    """Test the rules of the live configuration, or of a file, over a tenant's past."""
 
     help = (
         "Say what at-risk rules would have done in the tenant's own past: churns caught, days before them, value, "

@@ -1,4 +1,4 @@
-"""Customers that came to be at risk in a period: how it ended, and what was done until then."""
+"""Customers that became at risk in a period: how it ended, and what was done until then."""
 
 from collections.abc import Mapping
 from typing import Final

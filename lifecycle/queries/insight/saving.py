@@ -1,4 +1,4 @@
-"""Customers that came to be at risk, what was done in their first week, and whether they recovered within 90 days.
+"""Customers that became at risk, what was done in their first week, and whether they recovered within 90 days.
 
 Of the episodes (``lifecycle.queries.insight.episodes``) those that ended within the week do not count, nor those that a
 publication began or ended, nor those that are not 90 days old.

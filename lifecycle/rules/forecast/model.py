@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 STAGE: Final = "stage"
-# Of a normal distribution, for intervals of 95 %.
+# Of a normal distribution, for intervals of 95%.
 WIDTH: Final = 1.959963984540054
 
 
 class Chance(NamedTuple):
-    """A probability and its interval of 95 %."""
+    """A probability and its interval of 95%."""
 
     chance: float
     low: float

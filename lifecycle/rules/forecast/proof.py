@@ -55,7 +55,7 @@ def compare(difference: Floats, customer: Numbers) -> float:
 
 
 def calibrate(chance: Floats, churned: Floats, weight: Floats) -> tuple[Bin, ...]:
-    """Ten bins of as many rows each, by their chance: what was said, and what came, with Wilson's interval of 95 %."""
+    """Ten bins of as many rows each, by their chance: what was said, and what came, with Wilson's interval of 95%."""
     is_known = weight > 0
     chance, churned, weight = chance[is_known], churned[is_known], weight[is_known]
     bins = []

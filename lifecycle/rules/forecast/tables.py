@@ -66,7 +66,7 @@ def needed_to_fit(coefficients: int) -> int:
 
 
 def wilson(share: float, count: float) -> tuple[float, float]:
-    """Wilson's interval of 95 % for a share of ``count``; everything where there is nothing."""
+    """Wilson's interval of 95% for a share of ``count``; everything where there is nothing."""
     if not count:
         return 0.0, 1.0
     square = _WIDTH**2

@@ -42,7 +42,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many of how many recovered, and the interval of 95 %. ``share`` is weighed where it is of those alike."""
+    """How many of how many recovered, and the interval of 95%. ``share`` is weighed where it is of those alike."""
 
     recovered: int
     count: int

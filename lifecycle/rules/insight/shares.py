@@ -7,7 +7,7 @@ from lifecycle.rules.forecast.tables import wilson
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``hits`` of ``rows`` looks at ``customers``; with the bounds of its 95 % interval, None without any look."""
+    """``hits`` of ``rows`` looks at ``customers``; with the bounds of its 95% interval, None without any look."""
 
     rows: int
     customers: int

@@ -133,7 +133,7 @@ class Period:
 
 
 def judge_customer(watches: Sequence[Watch], past: Past, churns: Sequence[int], period: Period, tally: Tally) -> None:
-    """Play the rules over one customer and count what they did. ``churns``: when it was lost, in order."""
+    """Test the rules over one customer and count what they did. ``churns``: when it was lost, in order."""
     if not past.stays or past.stays[0].since > period.until:
         return
     tally.customers += 1

@@ -1,4 +1,4 @@
-"""Customers that came to be at risk in a period, by reason: how it ended, and what was done until then."""
+"""Customers that became at risk in a period, by reason: how it ended, and what was done until then."""
 
 import datetime as dt
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Customers that came to be at risk in a period, what was done in their first week, and whether they recovered."""
+"""Customers that became at risk in a period, what was done in their first week, and whether they recovered."""
 
 import datetime as dt
 

@@ -77,7 +77,7 @@ def play_rules(
     known: str,
     renamed: Mapping[str, str] | None = None,
 ) -> Iterator[Played]:
-    """Play the rules of a configuration over all customers; yields after each batch, each a transaction of its own.
+    """Test the rules of a configuration over all customers; yields after each batch, each a transaction of its own.
 
     Nothing is written. Call outside of any transaction.
     """

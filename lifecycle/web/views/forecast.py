@@ -35,7 +35,7 @@ def show_forecast(request: TenantRequest) -> HttpResponse:
     if learned is not None and learned.proof is not None:
         tables = proof_tables(learned.proof)
         chart = calibration_chart(learned.proof.bins)
-        shown = Shown(tables, chart, _("What was said (across), and what came (up)"), "line")
+        shown = Shown(tables, chart, _("Predicted (across) and actual (up)"), "line")
         if learned.is_shown:
             likely = read_highest(request.tenant, lost=policy.stages_in(LOST), limit=FIRST_CALLS)
             tables = [highest_table(likely), *tables]

@@ -85,7 +85,13 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
     """What is shown on the pages, from the most used on. Numbers are those that the formulas have."""
     stake = {"least": round(LEAST_RISK), "half": round(HALF_TIME_DAYS), "currency": policy.exchange.own}
     return [
-        (_("Stage"), _("Where a customer stands. Your company names the stages and says which may follow which.")),
+        (
+            _("Stage"),
+            _(
+                "Where a customer is in its lifecycle. Your company names the stages and decides which may follow"
+                " which."
+            ),
+        ),
         (
             _("Category"),
             _("What kind of stage it is, whatever it is called: “at risk” on the home page is a category."),
@@ -134,7 +140,7 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
         (
             _("Save rate"),
             _(
-                "Of the customers that came to be at risk, the share that left it again within %(days)s days without"
+                "Of the customers that became at risk, the share that left it again within %(days)s days without"
                 " being lost, by what was done in the first week, beside similar customers for whom nothing was done."
             )
             % {"days": HORIZON_DAYS},

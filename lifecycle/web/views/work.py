@@ -303,5 +303,5 @@ def _say_written(request: TenantRequest, written: Written, sentence: str) -> Non
         names = _(", ").join(f"@{name}" for name in written.missed)
         messages.warning(
             request,
-            _("No one was notified by %(names)s: no colleague who may read notes is called so.") % {"names": names},
+            _("No one was notified by %(names)s: no colleague with access to notes has that name.") % {"names": names},
         )

@@ -104,7 +104,7 @@ SAAS_SUBSCRIPTION = Starter(
 
 PROFESSIONAL_SERVICES = Starter(
     title=gettext_noop("Professional services"),
-    summary=gettext_noop("Projects and retainers: from the first talk to the next engagement."),
+    summary=gettext_noop("Projects and retainers: from the first conversation to the next engagement."),
     document={
         "stages": ["Lead", "Proposal", "Kick-off", "Delivering", "Follow-up", "Troubled", "Lost"],
         "initial": "Lead",

@@ -122,7 +122,7 @@ _document.count = 0  # type: ignore[attr-defined]
 
 
 def _make_late(documents: list[dict[str, Any]], random: Random, expected: Expected) -> list[dict[str, Any]]:
-    """5 % are sent long after their time."""
+    """5% are sent long after their time."""
     log = list(documents)
     for _ in range(len(log) // 20):
         place = random.randrange(len(log))
@@ -166,7 +166,7 @@ def _encode(document: dict[str, Any], random: Random) -> Sent:
 
 
 def _insert_duplicates(sent: list[Sent], random: Random, expected: Expected) -> None:
-    """10 % come again, at once or much later."""
+    """10% come again, at once or much later."""
     for _ in range(len(sent) // 10):
         place = random.randrange(len(sent))
         again = min(len(sent), place + random.choice((1, 2, 50, 1000)))
