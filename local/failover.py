@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -128,7 +128,9 @@ def lose_one_change(primary: PostgreSQL, standby: Standby, program: Program, env
 
 
 @contextlib.contextmanager
-def standby_of(primary: PostgreSQL, guard: Guard, *, port: int = 0) -> Iterator[Standby]:
+def standby_of(
+    primary: PostgreSQL, guard: Guard, *, port: int = 0, settings: Sequence[str] = SETTINGS
+) -> Iterator[Standby]:
     """A server that follows; on the port of another one that is no more."""
     standby = Standby(
         open_throwaway(guard, durable=False),
@@ -137,7 +139,8 @@ def standby_of(primary: PostgreSQL, guard: Guard, *, port: int = 0) -> Iterator[
         fast=False,
         name="standby",
         port=port,
-        settings=SETTINGS,
+        host=primary.host,
+        settings=settings,
         primary=primary,
     )
     try:
@@ -191,10 +194,10 @@ def promote(standby: Standby, env: dict[str, str]) -> None:
     say(f"promoted the standby on port {standby.port}, timeline {int(timeline, 16)}")
 
 
-def lead_to(address: str, *ports: int) -> str:
+def lead_to(address: str, *ports: int, host: str = "127.0.0.1") -> str:
     """The same address, of several servers: the one that can be written is meant."""
     parts = urlsplit(address)
-    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    hosts = ",".join(f"{host}:{port}" for port in ports)
     return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@{hosts}"))
 
 

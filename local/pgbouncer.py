@@ -72,19 +72,22 @@ class PgBouncer:
     addresses: list[str]
     port: int = 0
     child: Child | None = None
+    # Where it listens and is reached, and how many connections it has for each role and database.
+    host: str = "127.0.0.1"
+    connections: int = CONNECTIONS
 
     def lead(self, address: str) -> str:
         """The same address by way of the pooler."""
         parts = urlsplit(address)
-        return parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{self.port}").geturl()
+        return parts._replace(netloc=f"{parts.username}:{parts.password}@{self.host}:{self.port}").geturl()
 
     def launch(self) -> None:
         """Start it and wait until it listens. Raises CannotStart or StopRequested."""
         program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         if program is None:
             raise CannotStart("PgBouncer is not installed: apt-get install pgbouncer")
-        self.port = find_free_port()
-        self.folder.mkdir(mode=0o700)
+        self.port = self.port or find_free_port()
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         account = self._write_files()
         self.child = Child(
             name="pgbouncer",
@@ -103,6 +106,16 @@ class PgBouncer:
             raise CannotStart(f"pgbouncer cannot be started: {error.strerror}") from error
         self._await_ready(self.child)
 
+    def turn_to(self, port: int) -> None:
+        """Lead to the server on another port from now on, as an operator does after a failover, by a reload."""
+        assert self.child is not None
+        self.addresses = [
+            parts._replace(netloc=f"{parts.username}:{parts.password}@{parts.hostname}:{port}").geturl()
+            for parts in map(urlsplit, self.addresses)
+        ]
+        self._write_files()
+        self.child.signal(signal.SIGHUP)
+
     def _write_files(self) -> Account | None:
         server = urlsplit(self.addresses[0])
         users = [urlsplit(address) for address in self.addresses]
@@ -111,13 +124,13 @@ class PgBouncer:
             f"""[databases]
 * = host={server.hostname} port={server.port}
 [pgbouncer]
-listen_addr = 127.0.0.1
+listen_addr = {self.host}
 listen_port = {self.port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {self.folder}/users.txt
 pool_mode = transaction
-default_pool_size = {CONNECTIONS}
+default_pool_size = {self.connections}
 max_client_conn = 500
 server_login_retry = 1
 """
@@ -136,8 +149,10 @@ server_login_retry = 1
             if not child.is_running():
                 raise CannotStart(f"pgbouncer {child.describe_end()}: {child.last_words(3)}")
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=2):
-                    say(f"pgbouncer ready (port {self.port}, {CONNECTIONS} connections for each role and database)")
+                with socket.create_connection((self.host, self.port), timeout=2):
+                    say(
+                        f"pgbouncer ready (port {self.port}, {self.connections} connections for each role and database)"
+                    )
                     return
             except OSError:
                 signals.pause(0.05)

@@ -86,6 +86,8 @@ class PostgreSQL:
     fast: bool
     name: str = "postgresql"
     port: int = 0
+    # Where it listens besides 127.0.0.1, for machines beside this one.
+    host: str = ""
     # What is set besides, as ``name=value``.
     settings: Sequence[str] = ()
     child: Child | None = None
@@ -118,7 +120,7 @@ class PostgreSQL:
         """Start the server and wait until it takes connections. Raises CannotStart or StopRequested."""
         self.port = self.port or find_free_port()
         settings = [
-            "listen_addresses=127.0.0.1",
+            f"listen_addresses={','.join(filter(None, ('127.0.0.1', self.host)))}",
             f"port={self.port}",
             f"unix_socket_directories={self.folders.runtime / 'sockets'}",
             *(FAST if self.fast else DURABLE),
@@ -148,6 +150,9 @@ class PostgreSQL:
         if child.wait() != 0:
             raise CannotStart(f"initdb {child.describe_end()}: {child.last_words(3)}")
         password.unlink()
+        if self.host:
+            with (new / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet scram-sha-256\n")
         new.rename(self.data)
 
     def _open_data(self, folder: Path) -> None:

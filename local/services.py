@@ -56,9 +56,17 @@ class Services:
     """Starts what is not replaced; ``env`` holds every variable that a child process needs."""
 
     def __init__(
-        self, folders: Folders, guard: Guard, *, given: Mapping[str, str], fast: bool, postgresql: Sequence[str] = ()
+        self,
+        folders: Folders,
+        guard: Guard,
+        *,
+        given: Mapping[str, str],
+        fast: bool,
+        postgresql: Sequence[str] = (),
+        host: str = "",
     ) -> None:
-        self.folders, self.guard, self.fast = folders, guard, fast
+        """``host``: an address of this machine at which others beside it reach the services."""
+        self.folders, self.guard, self.fast, self.host = folders, guard, fast, host
         self.postgresql_settings = postgresql
         self.given = given
         self.env: dict[str, str] = {}
@@ -72,22 +80,23 @@ class Services:
         self.env["DEBUG"] = self.given.get("DEBUG", "true")
         self.env |= {name: self.given.get(name) or secrets[name] for name in ("SECRET_KEY", "MASTER_KEYS", "INDEX_KEY")}
         postgresql = PostgreSQL(self.folders, self.guard, secrets["postgres"], fast=self.fast)
-        postgresql.settings = self.postgresql_settings
+        postgresql.settings, postgresql.host = self.postgresql_settings, self.host
+        address = self.host or "127.0.0.1"
         if self._is_given("DATABASE_URL", "postgresql"):
             self.env |= {name: self.given[name] for name in DATABASE_ROLES if self.given.get(name)}
         else:
             self._start(postgresql)
             for variable, role in DATABASE_ROLES.items():
                 name = "postgres" if role == "postgres" else DATABASE
-                self.env[variable] = f"postgresql://{role}:{secrets[role]}@127.0.0.1:{postgresql.port}/{name}"
+                self.env[variable] = f"postgresql://{role}:{secrets[role]}@{address}:{postgresql.port}/{name}"
         if not self._is_given("REDIS_URL", "valkey"):
-            valkey = Valkey(self.folders, self.guard, secrets["valkey"])
+            valkey = Valkey(self.folders, self.guard, secrets["valkey"], host=self.host)
             self._start(valkey)
-            self.env["REDIS_URL"] = f"redis://:{secrets['valkey']}@127.0.0.1:{valkey.port}/0"
+            self.env["REDIS_URL"] = f"redis://:{secrets['valkey']}@{address}:{valkey.port}/0"
         if not self._is_given("KAFKA_BOOTSTRAP_SERVERS", "tansu"):
-            tansu = Tansu(self.folders, self.guard)
+            tansu = Tansu(self.folders, self.guard, host=address)
             self._start(tansu)
-            self.env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{tansu.port}"
+            self.env["KAFKA_BOOTSTRAP_SERVERS"] = f"{address}:{tansu.port}"
 
     def stop(self) -> None:
         """Stop them in the opposite order."""

@@ -36,6 +36,8 @@ class Tansu:
     guard: Guard
     name: str = "tansu"
     port: int = 0
+    # The one address at which it listens, and which it gives to its clients.
+    host: str = "127.0.0.1"
     child: Child | None = None
 
     @property
@@ -49,7 +51,7 @@ class Tansu:
     def launch(self) -> None:
         """Start it and wait until it answers the protocol. Raises CannotStart or StopRequested."""
         self.port = self.port or find_free_port()
-        address = f"tcp://127.0.0.1:{self.port}"
+        address = f"tcp://{self.host}:{self.port}"
         self.child = Child(
             name=self.name,
             # Both are given: by default it listens on every interface and advertises localhost.
@@ -74,7 +76,7 @@ class Tansu:
         while time.monotonic() < deadline:
             if not child.is_running():
                 raise CannotStart(f"tansu {child.describe_end()}: {child.last_words(2)}")
-            if answers_kafka("127.0.0.1", self.port):
+            if answers_kafka(self.host, self.port):
                 return
             signals.pause(0.02)
         raise CannotStart(f"tansu was not ready within {READY_WITHIN:.0f} s: {child.last_words(2)}")

@@ -40,6 +40,8 @@ class Valkey:
     password: str
     name: str = "valkey"
     port: int = 0
+    # Where it listens besides 127.0.0.1, for machines beside this one.
+    host: str = ""
     child: Child | None = None
 
     @property
@@ -54,7 +56,7 @@ class Valkey:
         """Start it and wait for its PONG. Raises CannotStart or StopRequested."""
         self.port = self.port or find_free_port()
         lines = [
-            "bind 127.0.0.1",
+            f"bind 127.0.0.1 {self.host}".rstrip(),
             f"port {self.port}",
             f"requirepass {self.password}",
             f"dir {self.folders.runtime}",

@@ -107,6 +107,8 @@ class Cluster:
 
     folders: Folders
     guard: Guard
+    # Where brokers listen, and what they are called by.
+    host: str = "127.0.0.1"
     nodes: list[Node] = field(default_factory=list)
     children: list[Child] = field(default_factory=list)
     authority: Authority | None = None
@@ -114,7 +116,7 @@ class Cluster:
     @property
     def servers(self) -> str:
         """Where clients in clear begin."""
-        return join_servers(self.nodes, "PLAINTEXT")
+        return join_servers(self.nodes, "PLAINTEXT", self.host)
 
     @property
     def folder(self) -> Path:
@@ -170,9 +172,9 @@ class Cluster:
             folder = self.folder / str(number)
             folder.mkdir()
             self.nodes.append(Node(number, folder, {name: find_free_port() for name in LISTENERS}))
-        voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['CONTROLLER']}" for node in self.nodes)
+        voters = ",".join(f"{node.number}@{self.host}:{node.ports['CONTROLLER']}" for node in self.nodes)
         for node in self.nodes:
-            listeners = [f"{name}://127.0.0.1:{port}" for name, port in node.ports.items()]
+            listeners = [f"{name}://{self.host}:{port}" for name, port in node.ports.items()]
             write_properties(
                 node.config,
                 COMMON
@@ -218,14 +220,14 @@ class Cluster:
             }
             for node, child in zip(self.nodes, self.children, strict=True)
         }
-        servers = {name: join_servers(self.nodes, name) for name in LISTENERS[:-1]}
+        servers = {name: join_servers(self.nodes, name, self.host) for name in LISTENERS[:-1]}
         described = {"nodes": nodes, "servers": servers, "tls": str(self.folder / "tls")}
         (self.folder / "cluster.json").write_text(json.dumps(described, indent=1))
 
 
-def join_servers(nodes: Iterable[Node], listener: str) -> str:
+def join_servers(nodes: Iterable[Node], listener: str, host: str) -> str:
     """The addresses at which the brokers listen so."""
-    return ",".join(f"127.0.0.1:{node.ports[listener]}" for node in nodes)
+    return ",".join(f"{host}:{node.ports[listener]}" for node in nodes)
 
 
 def write_properties(path: Path, values: dict[str, object]) -> None:
