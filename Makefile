@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench kafka-test pooler-test chaos chaos-effects restore-drill failover-drill move-drill upgrade-drill screenshots format openapi messages sdk release clean
+.PHONY: help demo test check bench kafka-test pooler-test chaos chaos-effects load restore-drill failover-drill move-drill upgrade-drill screenshots format openapi messages sdk release clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -35,6 +35,9 @@ chaos: $(INSTALLED) ## kill, cut and restart what the events need, for minutes, 
 
 chaos-effects: $(INSTALLED) ## kill what delivers effects at every step while servers misbehave, and count (ARGS="--mutants")
 	@exec .venv/bin/python -m tests.delivery.chaos $(ARGS)
+
+load: $(INSTALLED) ## 50 clients on two hosts for ten minutes while everything fails in turn, and count (as root: network namespaces; ARGS="--mutants")
+	@exec .venv/bin/python -m tests.load $(ARGS)
 
 restore-drill: $(INSTALLED) ## back up, lose and restore an installation with data, and compare (DEMO_CUSTOMERS=200)
 	@$(LOCAL) restore-drill

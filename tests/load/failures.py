@@ -25,15 +25,18 @@ FLOODERS: Final = 10
 
 
 def kill_web_worker(world: World, seconds: float) -> str:
-    """One of the web's workers on host a, again and again."""
-    killed = 0
+    """The web's workers on host a, one after the other, each when the one before has been replaced."""
+    web = world.hosts[0].children["web"].pid
+    killed, whole = 0, len(find_descendants(web))
     for _ in _turns(seconds):
-        workers = sorted(find_descendants(world.hosts[0].children["web"].pid))
-        if workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(workers[killed % len(workers)], signal.SIGKILL)
-                killed += 1
-        time.sleep(min(3.0, seconds / 3))
+        workers = sorted(find_descendants(web))
+        if len(workers) < whole:
+            time.sleep(0.3)
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(workers[killed % len(workers)], signal.SIGKILL)
+            killed += 1
+        time.sleep(min(5.0, seconds))
     return f"{killed} workers killed"
 
 
