@@ -56,6 +56,11 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
 
+    @property
+    def columns(self) -> Sequence[tuple[str, bool]]:
+        """What each column is called, and whether numbers are in it: a head is on the side of what it is over."""
+        return [(text, bool(self.rows) and self.rows[0][at].is_number) for at, text in enumerate(self.heads)]
+
 
 def head(text: str, *, stage: bool = False) -> Cell:
     """What its row is about."""

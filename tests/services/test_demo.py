@@ -35,6 +35,8 @@ from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Period, Stages
 from lifecycle.services.insight.saving import read_episodes
 from lifecycle.services.work.notes import describe_notes
+from lifecycle.services.work.renewals import Month, measure_retention, months_before
+from lifecycle.services.work.renewed import count_renewed
 from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -280,6 +282,36 @@ def test_people_have_written_about_customers_at_risk(demo: tuple[TenantRef, Tena
         for task in tasks:
             assert task.created_at <= (task.done_at or now) <= now
             assert task.done_at or -4 < (task.due_on - now.date()).days < 33, task.due_on
+
+
+def test_a_manager_believes_what_past_months_have_kept_and_renewed(acme: TenantRef) -> None:
+    """Contracts were signed when they began, not all in the month in which the demo was loaded."""
+    today = datetime.now(UTC).date()
+    month = Month(today.year, today.month)
+    with tenant_context(acme.id):
+        months = months_before(month, 6)
+        kept = measure_retention(months, tenant=acme, policy=live_policy(acme.id))
+        renewed = [count_renewed(one, tenant=acme) for one in (month, *months)]
+    assert {row.month for row in kept} == set(months)
+    for row in kept:
+        assert 80 <= row.gross <= row.net <= 120, row
+    assert any(row.gross < 100 for row in kept) and any(row.net > row.gross for row in kept)
+    assert sum(renewed) > 0 and max(renewed) < 120 / 4, renewed
+
+
+def test_customers_that_are_to_be_won_have_no_contract_to_renew() -> None:
+    seen = 0
+    for number in range(2000):
+        story = tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW)
+        billing = billing_of(story)
+        if (story.moves or (story.placed,))[-1].stage in ("Prospect", "Churned") and billing:
+            seen += 1
+            assert billing["renewal_on"] is None
+        for at, figures in story.contracts:
+            assert at < NOW and Decimal(figures["billing.mrr"]) * 12 == Decimal(figures["billing.arr"]) > 0
+        dates = [figures["billing.renewal_on"] for _at, figures in story.contracts]
+        assert dates == sorted(dates)
+    assert seen > 100
 
 
 def at_risk_of(customer_id: Any, scenario: scenarios.Scenario, tenant: TenantRef) -> list[tuple[Any, Any]]:

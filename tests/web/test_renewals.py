@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AdministrationEntry
 from lifecycle.models import CalendarFeed, FigureChange
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.work import notes, tasks
+from lifecycle.services.work import notes, renewed, tasks
 from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
 from lifecycle.services.work.icalendar import LONGEST_LINE, escape, write_calendar
 from lifecycle.services.work.renewals import KEPT, Month, Retention, measure_retention, months_before
 from lifecycle.services.work.renewed import COUNT, RENEWED, count_renewed, list_renewed
+from lifecycle.web.views import renewals as web_renewals
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services.configuration.policies import live_policy
@@ -226,10 +227,10 @@ def test_what_a_page_of_renewed_contracts_reads_grows_neither_with_the_month_nor
         with superuser.cursor() as cursor:
             page = given | {"limit": 10, "offset": 0}
             read.append(count_rows_read(cursor, RENEWED, page, of="lifecycle_figurechange"))
-            counted.append(cursor.execute(COUNT, given).fetchone()[0])
+            counted.append(cursor.execute(COUNT, given | {"most": 150}).fetchone()[0])
     # The ten, and of each the date and the revenue before it.
     assert read == [30, 30, 30]
-    assert counted == [100, 200, 200]
+    assert counted == [100, 150, 150]
 
 
 def test_more_contracts_than_a_page_has_are_counted_once_and_again_when_a_customer_changes(page_client, tenant):
@@ -262,6 +263,23 @@ def test_more_contracts_than_a_page_has_are_counted_once_and_again_when_a_custom
         assert count_renewed(Month(2025, 3), tenant=tenant) == 0, "no one was known before"
         assert count_renewed(Month(2026, 3), tenant=tenant, owner="ann") == 0
     assert "51 to 53 of 53" in look(9)[0]
+
+
+def test_of_more_contracts_than_can_be_paged_through_it_is_said_that_there_are_more(page_client, tenant, monkeypatch):
+    for module in (renewed, web_renewals):
+        monkeypatch.setattr(module, "MOST_PAGED", 52)
+    ids = [add(tenant, f"Company {n:02}", renewal_on=None) for n in range(53)]
+    with tenant_context(tenant.id):
+        FigureChange.objects.filter(tenant_id=tenant.id).delete()
+        for number, customer_id in enumerate(ids):
+            for year in (2025, 2026):
+                at, until = dt.datetime(year, 3, 10, 0, number, tzinfo=dt.UTC), f"{year + 1}-03-31"
+                FigureChange.objects.create(
+                    tenant_id=tenant.id, customer_id=customer_id, effective_at=at, recorded_at=at, source="/billing",
+                    figures={"billing.renewal_on": until, "billing.contract_ends_on": until},
+                )  # fmt: skip
+    shown = text_of(page_client("viewer").get("/renewals?month=2026-03&renewed=2"))
+    assert "more than 52 customers" in shown and "51 to 52 of 52" in shown
 
 
 def test_a_calendar_is_exact_and_the_same_bytes_for_the_same_renewals(tenant):

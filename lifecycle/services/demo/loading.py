@@ -23,6 +23,7 @@ from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say_for_record
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers.past_reports import PastReport, keep_past_reports
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.demo.past_writings import plan_past_work
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
@@ -242,6 +243,12 @@ def write_stories(
         for fact, result in zip(facts, recorded, strict=True):
             if result.customer_id is not None:
                 ids[fact.external_id] = result.customer_id
+    reports = [
+        PastReport(ids[story.external_id], at, "/billing", figures)
+        for story in stories
+        for at, figures in story.contracts
+    ]
+    keep_past_reports(reports, tenant=tenant)
     for number in range(max((len(story.moves) for story in stories), default=0)):
         groups: dict[tuple[str, str, bool], list[Change]] = defaultdict(list)
         actors: dict[str, Actor] = {}

@@ -6,6 +6,7 @@ scenario's exits say, by those who come through the entry point, until the story
 
 import datetime as dt
 from bisect import bisect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -23,6 +24,10 @@ LEGACY_SHARE = 0.35
 # A year in sales: quiet summers, a busy autumn, nothing between the years. January first.
 _SEASONS = (1.15, 1.0, 1.2, 1.0, 0.95, 1.0, 0.65, 0.55, 1.15, 1.25, 1.2, 0.75)
 _SEGMENTS = (("Enterprise", 12, 180_000), ("Mid-Market", 33, 48_000), ("SMB", 55, 9_000))
+# By what a contract grows when it is renewed, and in how many of a hundred cases.
+_GROWTH = {0.7: 4, 0.85: 8, 1.0: 50, 1.1: 23, 1.25: 15}
+# The category of customers who have not signed, or not again.
+_TO_WIN = "acquisition"
 # For so long the contract of a customer at risk stays open after its date: that is what the worry is about.
 _UNSIGNED_DAYS = 45
 _NOTES = (
@@ -47,13 +52,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A customer: what its systems report, who owns it, its first placement and every move after it."""
+    """A customer: what its systems report, who owns it, its first placement and every move after it.
+
+    ``contracts``: what Billing had reported before, with each contract that was signed: when, and the figures.
+    """
 
     external_id: str
     owner: str
     facts: tuple[CustomerFacts, ...]
     placed: Step
     moves: tuple[Step, ...]
+    contracts: tuple[tuple[dt.datetime, Mapping[str, str]], ...] = ()
 
 
 def external_id_of(scenario: Scenario, index: int) -> str:
@@ -84,8 +93,10 @@ def tell_story(scenario: Scenario, index: int, *, owners: tuple[str, ...], now: 
     )
     # A multiple of 1,200, so that a month is a twelfth of it without a rest.
     arr = max(1200, int(typical * random.lognormvariate(0, 0.5)) // 1200 * 1200)
-    figures = _tell_figures(path, external_id, arr, scenario.currencies.get(country, scenario.currency))
-    return Story(external_id, owner, (first, *_sync_company(first, scenario, index, now), *figures), placed, moves)
+    currency = scenario.currencies.get(country, scenario.currency)
+    figures = _tell_figures(path, external_id, arr, currency)
+    facts = (first, *_sync_company(first, scenario, index, now), *figures)
+    return Story(external_id, owner, facts, placed, moves, _tell_contracts(path, arr, currency))
 
 
 def _sync_company(first: CustomerFacts, scenario: Scenario, index: int, now: dt.datetime) -> tuple[CustomerFacts, ...]:
@@ -107,6 +118,8 @@ class _Path:
         self.contact = contact
         self.contract_from: dt.date | None = None
         self.renewal_on: dt.date | None = None
+        # When each contract was signed, and the day on which it began.
+        self.contracts: list[tuple[dt.datetime, dt.date]] = []
         self.category = ""
 
     def walk(self) -> tuple[Step, tuple[Step, ...]]:
@@ -116,7 +129,8 @@ class _Path:
         if random.random() < LEGACY_SHARE:
             # Brought over in one night; the contract had begun at any time of the year before.
             placed = Step(begin + dt.timedelta(seconds=random.randrange(6 * 3600)), scenario.signed, "Import")
-            self._sign((begin - dt.timedelta(days=random.randrange(3, 362))).date())
+            since = begin - dt.timedelta(days=random.randrange(3, 362))
+            self._sign(since.date(), since)
         else:
             day, within = _find_day(self.now.date(), random.random()), random.randrange(8 * 3600, 19 * 3600)
             at = dt.datetime.combine(day, dt.time(tzinfo=dt.UTC)) + dt.timedelta(seconds=within)
@@ -129,22 +143,30 @@ class _Path:
         while (following := self._next(step, len(moves))) is not None:
             moves.append(following)
             if following.stage == scenario.signed and self.contract_from is None:
-                self._sign(following.at.date())
+                self._sign(following.at.date(), following.at)
             step = following
         self.category = scenario.document["categories"][step.stage]
         self._renew_silently()
         return placed, tuple(moves)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no contract, or none any more: the customer is lost, or is to be won."""
+        return self.category in (LOST, _TO_WIN)
+
     def _renew_silently(self) -> None:
         """Contracts go on from year to year. Only with a customer at risk the last date may have passed unsigned."""
         today = self.now.date()
+        if self.is_over:
+            return
         while self.renewal_on is not None and self.renewal_on < today:
             if self.category == RISK and (today - self.renewal_on).days <= _UNSIGNED_DAYS:
                 return
-            self._sign(self.renewal_on)
+            self._sign(self.renewal_on, dt.datetime.combine(self.renewal_on, dt.time(8), dt.UTC))
 
-    def _sign(self, day: dt.date) -> None:
+    def _sign(self, day: dt.date, at: dt.datetime) -> None:
         self.contract_from, self.renewal_on = day, day + dt.timedelta(days=365)
+        self.contracts.append((at, day))
 
     def _next(self, step: Step, number: int) -> Step | None:
         soonest: tuple[dt.datetime, Exit] | None = None
@@ -162,7 +184,7 @@ class _Path:
         if at <= step.at or at >= self.now:
             return None
         if way_out.at_renewal and self.renewal_on is not None:
-            self._sign(self.renewal_on)
+            self._sign(self.renewal_on, at)
         return self._step(at, way_out, entry_point, number)
 
     def _when(self, since: dt.datetime, way_out: Exit) -> dt.datetime | None:
@@ -198,7 +220,7 @@ class _Path:
 def _tell_figures(path: _Path, external_id: str, arr: int, currency: str) -> list[CustomerFacts]:
     """What Billing and Support reported last: worse for customers at risk, nothing from Billing before a contract."""
     random, now = path.random, path.now
-    risky, lost = path.category == RISK, path.category == LOST
+    risky, lost = path.category == RISK, path.is_over
     facts = []
     if path.contract_from is not None and path.renewal_on is not None:
         owes = random.random() < (0.4 if risky else 0.05)
@@ -235,6 +257,31 @@ def _tell_figures(path: _Path, external_id: str, arr: int, currency: str) -> lis
             )
         )
     return facts
+
+
+def _tell_contracts(path: _Path, arr: int, currency: str) -> tuple[tuple[dt.datetime, Mapping[str, str]], ...]:
+    """What Billing reported when each contract was signed: most go on as they were, some grow, a few shrink."""
+    dice = Random(f"{SEED}|{path.external_id}|contracts")  # noqa: S311  made-up data
+    reports = []
+    for at, begins in reversed(path.contracts):
+        if at < path.now:
+            ends = (begins + dt.timedelta(days=365)).isoformat()
+            reports.append(
+                (
+                    at,
+                    {
+                        "billing.arr": f"{arr}.00",
+                        "billing.mrr": f"{arr / 12:.2f}",
+                        "billing.currency": currency,
+                        "billing.renewal_on": ends,
+                        "billing.contract_starts_on": begins.isoformat(),
+                        "billing.contract_ends_on": ends,
+                    },
+                )
+            )
+        (grown,) = dice.choices(tuple(_GROWTH), tuple(_GROWTH.values()))
+        arr = max(1200, round(arr / grown / 1200) * 1200)
+    return tuple(reversed(reports))
 
 
 def _in_office_hours(at: dt.datetime, random: Random) -> dt.datetime:

@@ -10,6 +10,9 @@ from lifecycle.services.work.renewals import PER_PAGE, Month
 from storage.cursors import fetch_prepared_dicts
 from tenants.actors import TenantRef
 
+# So many of a month can be paged through.
+MOST_PAGED: Final = 5000
+
 
 def _before(field: str) -> str:
     """The value that held until the change ``f``, and since when; no row: none was known."""
@@ -40,7 +43,8 @@ _SIGNED: Final = f"""
                           WHERE x.tenant_id = f.tenant_id AND x.customer_id = f.customer_id
                             AND x.effective_at < f.effective_at) END
 """  # noqa: S608  constants
-COUNT: Final = f"SELECT count(*) AS customers {_SIGNED}"
+# Each is looked up: of more than can be paged through it is not known how many more.
+COUNT: Final = f"SELECT count(*) AS customers FROM (SELECT {_SIGNED} LIMIT %(most)s::int) x"  # noqa: S608  constants
 # Along the index until the page is full: what is shown of each is looked up for these alone.
 RENEWED: Final = f"""
 WITH f AS MATERIALIZED (
@@ -75,13 +79,15 @@ def list_renewed(
 
 
 def count_renewed(month: Month, *, tenant: TenantRef, owner: str = "") -> int:
-    """How many ``list_renewed`` lists, page by page. Kept for 5 minutes, and never older than the last change of any
-    customer; else one statement. Call inside the tenant's context.
+    """How many ``list_renewed`` lists, page by page: MOST_PAGED + 1 where there are more, however many.
+
+    Kept for 5 minutes, and never older than the last change of any customer; else one statement. Call inside the
+    tenant's context.
     """
     reading = copies.read_totals(tenant.id, f"renewed:{month.first:%Y-%m}", owner)
     if reading.value is not None:
         return int(reading.value)
-    (row,) = fetch_prepared_dicts(COUNT, _given(month, tenant, owner), using="default")
+    (row,) = fetch_prepared_dicts(COUNT, {**_given(month, tenant, owner), "most": MOST_PAGED + 1}, using="default")
     reading.offer(str(row["customers"]).encode())
     return int(row["customers"])
 

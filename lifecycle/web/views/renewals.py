@@ -22,7 +22,7 @@ from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
 from lifecycle.services.work.kept_revenue import read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
-from lifecycle.services.work.renewed import count_renewed, list_renewed
+from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.actors import TenantRef
@@ -52,7 +52,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     in_month = sum(day.customers for at, day in days.items() if month.first <= at < month.plus(1).first)
     total = (days[chosen].customers if chosen in days else 0) if chosen else in_month
     due = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
-    renewed, renewed_pages = _read_renewed(month, tenant, owner, _read_number(request.GET.get("renewed", "")))
+    renewed, renewed_pages, is_more = _read_renewed(month, tenant, owner, _read_number(request.GET.get("renewed", "")))
     kept = read_kept_revenue(tenant=tenant, policy=policy, now=now)
     context = {
         "month": month,
@@ -73,6 +73,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "overdue": renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given),
         "renewed": renewed,
         "renewed_pages": _turn(request, renewed_pages, "renewed", "renewed-heading"),
+        "more_renewed": MOST_PAGED if is_more else 0,
         "overdue_days": OVERDUE_DAYS,
         "retention": _by_month(kept.months),
         "unknown": kept.unknown,
@@ -130,16 +131,18 @@ def _by_month(retention: Sequence[Retention]) -> list[dict[str, Any]]:
     return [{"row": row, "first": index == 0} for _month, kept in by_month for index, row in enumerate(kept)]
 
 
-def _read_renewed(month: Month, tenant: TenantRef, owner: str, number: int) -> tuple[list[dict[str, Any]], Page[int]]:
-    """A page of what was renewed in the month; the last one for a number beyond it."""
+def _read_renewed(
+    month: Month, tenant: TenantRef, owner: str, number: int
+) -> tuple[list[dict[str, Any]], Page[int], bool]:
+    """A page of what was renewed in the month; the last one for a number beyond it. And whether there are more."""
     rows = list_renewed(month, tenant=tenant, owner=owner) if number == 1 else []
     # Of a first page that is not full the number is known.
     is_all = number == 1 and len(rows) < PER_PAGE
     count = len(rows) if is_all else count_renewed(month, tenant=tenant, owner=owner)
-    shown = Paginator(range(count), PER_PAGE).get_page(number)
+    shown = Paginator(range(min(count, MOST_PAGED)), PER_PAGE).get_page(number)
     if number > 1:
         rows = list_renewed(month, tenant=tenant, owner=owner, offset=max(shown.start_index() - 1, 0))
-    return rows, shown
+    return rows, shown, count > MOST_PAGED
 
 
 def _read_day(text: str, month: Month) -> dt.date | None:
