@@ -20,7 +20,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from uuid_utils.compat import uuid7
 
-from audit.models import LifecycleHistory
+from audit.models import AdministrationEntry, LifecycleHistory
 from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, EffectRun, Note, Task
 from lifecycle.rules.event_types import SEGMENTS
@@ -362,6 +362,14 @@ def test_what_was_done_about_customers_at_risk_is_found_by_the_save_rate(acme: T
     shown = {one.action: one.all for one in found if one.reason is None}
     for action in ("nothing", "note", "task", "contact"):
         assert 0 < shown[action].recovered < shown[action].count, action
+
+
+def test_the_administration_log_has_what_was_done_then_in_its_order(acme: TenantRef) -> None:
+    with tenant_context(acme.id):
+        done = AdministrationEntry.objects.filter(action="complete_task").order_by("id")
+        times = list(done.values_list("recorded_at", flat=True))
+    past = [at for at in times if at < datetime.now(UTC) - timedelta(days=30)]
+    assert len(past) > 20 and past == sorted(past)
 
 
 def test_what_is_written_about_the_past_takes_no_more_statements_for_more_customers(acme: TenantRef) -> None:

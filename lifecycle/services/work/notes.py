@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from uuid_utils.compat import uuid7
 
-from audit.services.administration import record_administration
+from audit.services.administration import record_administration, record_dated
 from lifecycle.models import Customer, InsightState, Note, NoteVersion, Notification, Task
 from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_mentioned
@@ -240,13 +240,29 @@ def _describe_version(version: NoteVersion, text: str | None) -> Row:
 
 def record_step(action: str, kind: str, row: Note | Task, by: By) -> None:
     """What was done with a note or a task, in the administration log, without its text."""
+    detail = {kind: str(row.id), "version": row.version}
+    if by.is_backdated:
+        record_dated([describe_step(action, row, detail, by)], tenant_id=by.tenant.id)
+        return
     record_administration(
         tenant_id=by.tenant.id,
         actor=by.actor.name,
         actor_kind=by.actor.kind,
         action=action,
         subject=str(row.customer_id),
-        detail={kind: str(row.id), "version": row.version},
+        detail=detail,
         now=by.now,
         request_id=by.request_id,
     )
+
+
+def describe_step(action: str, row: Note | Task, detail: Row, by: By) -> Row:
+    """The entry of the administration log for what was done elsewhere, then."""
+    return {
+        "actor": by.actor.name,
+        "actor_kind": by.actor.kind,
+        "action": action,
+        "subject": str(row.customer_id),
+        "detail": detail,
+        "recorded_at": by.now,
+    }

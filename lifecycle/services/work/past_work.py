@@ -10,7 +10,7 @@ from audit.services.administration import record_dated
 from audit.services.keys import ensure_keys
 from lifecycle.models import Note, Task
 from lifecycle.services.work.encryption import Keys
-from lifecycle.services.work.notes import By, read_text
+from lifecycle.services.work.notes import By, describe_step, read_text
 from lifecycle.services.work.tasks import read_title
 from storage import cipher
 from tenants.actors import TenantRef
@@ -97,11 +97,4 @@ def _encrypt(text: str, table: str, column: str, row: Note | Task, keys: Keys, t
 
 def _describe(step: _Step) -> dict[str, Any]:
     action, kind, row, version, by = step
-    return {
-        "actor": by.actor.name,
-        "actor_kind": by.actor.kind,
-        "action": action,
-        "subject": str(row.customer_id),
-        "detail": {kind: str(row.id), "version": version},
-        "recorded_at": by.now,
-    }
+    return describe_step(action, row, {kind: str(row.id), "version": version}, by)
