@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from local.commands import started
 from local.folders import PROJECT, Folders, open_throwaway
 from local.guard import Guard
@@ -127,18 +129,25 @@ class World:
 
 
 @contextmanager
-def two_servers(guard: Guard) -> Iterator[World]:
-    """Both servers provisioned and migrated; ``main`` is the directory, ``b`` the other one."""
-    folders = open_throwaway(guard, durable=False)
-    with started(Services(folders, guard, given={}, fast=True, postgresql=SETTINGS)) as services:
+def two_servers(guard: Guard, *, durable: bool = False) -> Iterator[World]:
+    """Both servers provisioned and migrated; ``main`` is the directory, ``b`` the other one.
+
+    ``durable``: as in production, what is committed waits for the disk.
+    """
+    folders = open_throwaway(guard, durable=durable)
+    with started(Services(folders, guard, given={}, fast=not durable, postgresql=SETTINGS)) as services:
         first = services.running[0]
         assert isinstance(first, PostgreSQL)
-        second = PostgreSQL(open_throwaway(guard, durable=False), guard, first.password, fast=True, settings=SETTINGS)
+        second_folders = open_throwaway(guard, durable=durable)
+        second = PostgreSQL(second_folders, guard, first.password, fast=not durable, settings=SETTINGS)
         second.prepare()
         second.launch()
         world = World(dict(services.env), folders, {"main": first, "b": second})
         world.env["DATABASE_SERVERS"] = json.dumps({"b": _addresses(services.env, second.port)})
-        world.env["AUDIT_SIGNING_KEY"] = base64.b64encode(os.urandom(32)).decode()
+        key = Ed25519PrivateKey.generate()
+        world.env["AUDIT_SIGNING_KEY"] = base64.b64encode(key.private_bytes_raw()).decode()
+        # With it a move verifies seals, too.
+        world.env["AUDIT_VERIFY_KEYS"] = base64.b64encode(key.public_key().public_bytes_raw()).decode()
         world.env["STATIC_ROOT"] = str(_made(folders.data / "static"))
         try:
             for server in ("main", "b"):
