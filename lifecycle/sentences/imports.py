@@ -92,6 +92,10 @@ IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
             "The file is in %(encoding)s, not in UTF-8: it has “%(raw)s” where “%(word)s” is meant. Save it as CSV"
             " UTF-8 and upload that. If it is right as it is, choose UTF-8."
         ),
+        "no_good_line": _(
+            "No line of the file can be read: line %(line)s %(error)s. Write one JSON object per line (NDJSON), without"
+            " commas between them."
+        ),
         "no_such_file": _("%(path)s does not exist."),
         "symbolic_link": _("%(path)s is a symbolic link; name the file itself."),
         "unreadable_file": _("%(path)s cannot be read: %(error)s."),

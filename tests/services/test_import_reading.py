@@ -216,6 +216,41 @@ def test_a_file_that_mixes_line_ends_is_said_to_do_so(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "sentence"),
+    [
+        ("a.csv", "2,MÃ¼ller GmbH", "The line was turned into UTF-8 twice"),
+        ("a.csv", "2,FranÃ\u00a7ais Ã\u00a0 Paris", "The line was turned into UTF-8 twice"),
+        ("a.csv", "2,M\ufffdller", "The line has lost letters in another program"),
+        ("a.csv", "id,name", "The line repeats the header."),
+        ("a.ndjson", '{"id": "2", "id": "3"}', "The line gives a key twice"),
+        ("a.ndjson", '{"id": "2", "billing": {"arr": 1, "arr": 2}}', "The line gives a key twice"),
+    ],
+)
+def test_what_programs_before_have_spoiled_is_rejected_and_not_kept(
+    name: str, line: str, sentence: str, tmp_path: Path
+) -> None:
+    good = "id,name\n1,Müller “MAÇÃ”" if name == "a.csv" else '{"id": "1", "name": "Müller “MAÇÃ”", "note": "a\\": b"}'
+    rows, sentences, _ = read(write(tmp_path / name, f"{good}\n{line}\n"))
+    assert rows == [("1", "Müller “MAÇÃ”")]
+    assert len(sentences) == 1
+    assert sentences[0].startswith(sentence)
+
+
+def test_a_sign_of_dos_at_the_end_of_a_file_is_no_line(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", b"id,name\r\n1,One\r\n\x1a"))[:2] == ([("1", "One")], [])
+
+
+@pytest.mark.parametrize("line", ['{"id": "1"},', "{'id': '1'}", '{"id": NaN}', '{"id": "1"}{"id": "2"}'])
+def test_lines_of_which_none_is_json_are_said_to_be_none(line: str, tmp_path: Path) -> None:
+    with pytest.raises(FileRefused) as refusal:
+        read(write(tmp_path / "a.ndjson", f"{line}\n{line}\n"))
+    assert str(refusal.value) == (
+        "No line of the file can be read: line 1 is not JSON. Write one JSON object per line (NDJSON), without commas"
+        " between them."
+    )
+
+
 def test_a_line_with_more_than_the_header_has_is_set_aside(tmp_path: Path) -> None:
     rows, sentences, _ = read(write(tmp_path / "a.csv", "id,name\nA,One,more\nB,Two\n"))
     assert (rows, sentences) == ([("B", "Two")], ["The line has 3 fields, the header has 2."])

@@ -5,6 +5,7 @@ the file.
 """
 
 import csv
+import json
 import os
 import re
 import stat
@@ -28,7 +29,9 @@ from lifecycle.services.imports.texts import (
     TextLines,
     detect_encoding,
     find_newline,
+    has_lost_letters,
     is_broken,
+    is_doubled,
     skip_mark,
 )
 
@@ -50,6 +53,7 @@ _CSV_ERRORS: Final = {
     "field larger than field limit": TOO_LONG,
     "line contains NUL": gettext_noop("contains a NUL byte"),
 }
+_KEY_ENDS: Final = re.compile(r'"\s*:')
 _AFTER_QUOTE: Final = "expected after"
 
 # What Excel understands in the first line of a CSV file.
@@ -151,6 +155,12 @@ class RecordReader:
                 error = NOT_TEXT
             elif "\x00" in record.text:
                 error = gettext_noop("contains a NUL byte")
+            elif has_lost_letters(record.text):
+                error = gettext_noop("has lost letters in another program: “\ufffd” stands for them; export it again")
+            elif is_doubled(record.text):
+                error = gettext_noop(
+                    "was turned into UTF-8 twice, as “MÃ¼ller” stands for “Müller”; export it again as UTF-8"
+                )
             yield record if error is record.error else replace(record, error=error)
 
     def _sniff(self) -> None:
@@ -189,6 +199,8 @@ class RecordReader:
                     "fields": _fields(len(cells)),
                     "number": width,
                 }
+            elif error is None and tuple(unwrap(cell).strip() for cell in cells) == self.columns:
+                error = gettext_noop("repeats the header")
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
             yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if error is None else {}, error)
@@ -229,7 +241,8 @@ class RecordReader:
                 self._lines.give_back(taken[1:])
                 yield first, [], taken[0], gettext_noop("is not valid CSV: a quoted field is not closed in its line")
                 continue
-            if any(cell.strip() for cell in cells):
+            # DOS ended files with a sign of its own.
+            if any(cell.strip().strip("\x1a") for cell in cells):
                 yield first, cells, "".join(taken), None
 
     def _is_whole(self, cells: Sequence[str], lines: Sequence[str]) -> bool:
@@ -256,7 +269,41 @@ def _read_object(line: int, text: str) -> Record:
         return Record(line, text, error=NOT_TEXT if is_broken(text) else gettext_noop("is not JSON"))
     if not isinstance(value, dict):
         return Record(line, text, error=gettext_noop("is not a JSON object"))
+    if _has_key_twice(value, text):
+        return Record(line, text, error=gettext_noop("gives a key twice: which of the two is meant cannot be told"))
     return Record(line, text, flatten(value))
+
+
+def _has_key_twice(value: dict[str, Any], text: str) -> bool:
+    """Whether an object in it names something twice, of which one would be lost without a word."""
+    number = 0
+    ahead: list[Any] = [value]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, dict):
+            number += len(one)
+            ahead += one.values()
+        elif isinstance(one, list):
+            ahead += one
+    # A text may have such signs, too: only then is it read once more.
+    if len(_KEY_ENDS.findall(text)) <= number:
+        return False
+    try:
+        json.loads(text, object_pairs_hook=_refuse_twice)
+    except _KeyTwice:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+class _KeyTwice(Exception):
+    """An object names something twice."""
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _value in pairs}) != len(pairs):
+        raise _KeyTwice
 
 
 def flatten(value: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _MANY: Final = 40
 # Letters of phonetics and of scripts that few write: two bytes of an Asian encoding may be one of them by chance.
 _RARE: Final = re.compile("[\u0250-\u0258\u025a-\u02ff\u0700-\u08ff]")
 _WIDE_WORD: Final = re.compile(r"[^\x00-\x7f]{2}|^[^A-Za-z]+$")
-_WIDE: Final = "[\u2e80-\uffff\U00020000-\U0003ffff]"
+_WIDE: Final = "[\u2e80-\ufffc\U00020000-\U0003ffff]"
 _ALONE: Final = re.compile(f"(?:^|[A-Za-z]){_WIDE}[a-z]|[a-z]{_WIDE}(?:$|[A-Za-z])")
 _OF_LETTERS: Final = frozenset(
     "LATIN GREEK CYRILLIC ARMENIAN HEBREW ARABIC".split()  # noqa: SIM905

@@ -4,9 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
+from django.utils.translation import gettext
+
 from lifecycle.services.imports.columns import IGNORED_PREFIX, field_of
 from lifecycle.services.imports.evidence import MOST_COLUMNS, Evidence
-from lifecycle.services.imports.files import RecordReader
+from lifecycle.services.imports.files import Record, RecordReader
+from lifecycle.services.imports.kinds import NDJSON
 from lifecycle.services.imports.texts import FileRefused
 
 _BETWEEN_REPORTS: Final = 1_000
@@ -19,7 +22,7 @@ def survey_columns(
 ) -> Evidence:
     """What the file has in which columns. ``report`` is called now and then with the number of bytes that were read.
 
-    Raises FileRefused where too many columns could be one field.
+    Raises FileRefused where too many columns could be one field, and where no line of NDJSON can be read.
     """
     evidence = Evidence(reader.columns)
     for _ in gather_evidence(evidence, reader, mapped):
@@ -48,14 +51,19 @@ def gather_evidence(evidence: Evidence, reader: RecordReader, mapped: Collection
 
     for column in reader.columns:
         notice(column)
+    first_error: Record | None = None
     for number, record in enumerate(reader, 1):
-        if record.error is None:
+        if record.error is not None:
+            first_error = first_error or record
+        else:
             for column in record.cells:
                 if column not in evidence.columns:
                     notice(column)
             evidence.add(record.cells, groups)
         if number % _BETWEEN_REPORTS == 0:
             yield
+    if first_error is not None and not evidence.records and reader.kind == NDJSON:
+        raise FileRefused("no_good_line", line=first_error.line, error=gettext(first_error.error or ""))
     yield
 
 

@@ -114,6 +114,24 @@ def skip_mark(file: BinaryIO) -> None:
         file.seek(0)
 
 
+def has_lost_letters(text: str) -> bool:
+    """Whether a program before put the sign for an unreadable letter into it."""
+    return not text.isascii() and "\ufffd" in text
+
+
+def is_doubled(text: str) -> bool:
+    """Whether every letter beyond ASCII was turned into UTF-8 twice: “MÃ¼ller” for “Müller”."""
+    if text.isascii():
+        return False
+    try:
+        # What windows-1252 has no letter for stayed as it was.
+        raw = b"".join(one.encode("latin-1" if "\x80" <= one <= "\x9f" else "cp1252") for one in text)
+        raw.decode()
+    except UnicodeError:
+        return False
+    return True
+
+
 def is_broken(text: str) -> bool:
     """Whether some bytes were no text in the encoding they were read with."""
     return not text.isascii() and _STRAY_BYTE.search(text) is not None
