@@ -24,6 +24,7 @@ TOGETHER = (
 # slow on purpose.
 WAITING = (
     BROWSER,
+    "tests/load/",
     "tests/messaging/test_chaos.py",
     *SERVING,
     "tests/messaging/",
