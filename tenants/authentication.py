@@ -129,7 +129,7 @@ def _member(user_id: UUID, tenant_id: UUID | None, request: Request) -> Membersh
 
 @dataclass(frozen=True, slots=True)
 class Impersonation:
-    """The tenant through whose eyes a super admin looks in a session, and until when they may.
+    """The tenant for which a super admin works in a session, and until when they may.
 
     ``change_reason`` is what they last said about a change: the next one offers it again.
     """
@@ -144,7 +144,7 @@ class Impersonation:
 
 
 def read_impersonation(session: Mapping[str, Any]) -> Impersonation | None:
-    """The look that a session remembers, over or not; None without one."""
+    """The impersonation that a session remembers, over or not; None without one."""
     kept: Any = session.get(CHOSEN_TENANT)
     try:
         return Impersonation(kept["slug"], dt.datetime.fromisoformat(kept["until"]), str(kept.get("change_reason", "")))
@@ -161,8 +161,8 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
     if membership is None:
         return None
     if slug is None and membership.tenant is None:
-        look = read_impersonation(request.session)
-        slug = look.slug if look is not None and look.until > timezone.now() else None
+        chosen = read_impersonation(request.session)
+        slug = chosen.slug if chosen is not None and chosen.until > timezone.now() else None
     roles = request.session.get(GRANTED)
     granted = None if roles is None else permissions_of(frozenset(roles))
     return identify(membership, granted=granted, slug=slug)

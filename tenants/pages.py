@@ -101,7 +101,7 @@ def choose_tenant(request: HttpRequest, slug: str, *, reason: str) -> TenantRef 
 
 
 def leave_tenant(request: HttpRequest) -> None:
-    """End the look through a tenant's eyes."""
+    """End the impersonation."""
     request.session.pop(CHOSEN_TENANT, None)
 
 

@@ -61,13 +61,13 @@ def ask_for_reason(request: HttpRequest, identity: Identity) -> HttpResponse | N
     tenant = identity.tenant
     if request.method in SAFE or identity.role != Role.SUPER_ADMIN or tenant is None:
         return None
-    look, refusal, reason = read_impersonation(request.session), "", ""
+    chosen, refusal, reason = read_impersonation(request.session), "", ""
     try:
         reason = next(filter(None, (read_reason(request.POST.get(name, "")) for name in FIELDS)), "")
     except ImpersonationRefused as refused:
         refusal = str(refused)
     if not reason:
-        return _show(request, refusal, look.change_reason if look else "")
+        return _show(request, refusal, chosen.change_reason if chosen else "")
     note_use(
         tenant=tenant,
         actor=identity.actor(),
@@ -76,8 +76,8 @@ def ask_for_reason(request: HttpRequest, identity: Identity) -> HttpResponse | N
         now=timezone.now(),
         request_id=current_request_id(),
     )
-    if look is not None and look.change_reason != reason and FIELD in request.POST:
-        request.session[CHOSEN_TENANT] = replace(look, change_reason=reason).to_session()
+    if chosen is not None and chosen.change_reason != reason and FIELD in request.POST:
+        request.session[CHOSEN_TENANT] = replace(chosen, change_reason=reason).to_session()
     return None
 
 

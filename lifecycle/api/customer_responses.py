@@ -227,7 +227,7 @@ class ProfileResponse(ResponseSerializer):
     freshness = HeardResponse(many=True, help_text="The source that has been silent longest first.")
 
 
-class ListedResponse(StatusResponse):
+class CustomerRowResponse(StatusResponse):
     """One customer of the list."""
 
     id = serializers.UUIDField(help_text="The same as customer_id.")
@@ -246,4 +246,4 @@ class ListedResponse(StatusResponse):
 class CustomerPageResponse(PageResponse):
     """One page of customers."""
 
-    results = ListedResponse(many=True)
+    results = CustomerRowResponse(many=True)

@@ -58,7 +58,7 @@ class ProposalDetailResponse(ResponseSerializer):
 
 @extend_schema_serializer(many=False)
 class ProposalPageResponse(PageResponse):
-    """A page of the proposals that are open, those of the longest standing first."""
+    """A page of the proposals that are open, the oldest first."""
 
     results = ProposalResponse(many=True)
 

@@ -473,7 +473,7 @@ def test_parts_are_brought_under_a_new_master_key(
     tenant: TenantRef, admin_browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = upload(admin_browser, FILE)
-    monkeypatch.setitem(key_rotation.SEALED_TABLES, "lifecycle_importpart", ("value", 1))
+    monkeypatch.setitem(key_rotation.ENCRYPTED_TABLES, "lifecycle_importpart", ("value", 1))
     settings.MASTER_KEYS = {77: bytes(range(32)), **settings.MASTER_KEYS}
     assert key_rotation.count_old(tenant.id) >= 2
     assert sum(key_rotation.rotate_tenant(tenant.id)) >= 2

@@ -70,7 +70,7 @@ class ProposalViewSet(TenantViewSet):
 
     @schema.describe("list_proposals", TAG, *_FILTERS, *PAGING, answer=ProposalPageResponse)
     def list(self, request: Request) -> Response:
-        """The open proposals of at-risk rules, those of the longest standing first."""
+        """The open proposals of at-risk rules, the oldest first."""
         asked = request.query_params
         refuse_unknown_parameters(asked, ("customer_id", "owner", *PAGED))
         limit = read_limit(asked)

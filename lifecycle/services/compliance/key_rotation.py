@@ -22,7 +22,7 @@ from tenants.services.directory import list_tenants_everywhere
 
 BATCH: Final = 2000
 # Table -> its encrypted column, and rows of a batch: pieces of uploaded files are large.
-SEALED_TABLES: Final = {
+ENCRYPTED_TABLES: Final = {
     "lifecycle_deadletter": ("value", BATCH),
     "lifecycle_parkedevent": ("value", BATCH),
     "lifecycle_webhooksecret": ("value", BATCH),
@@ -66,7 +66,7 @@ def rotate_tenant(tenant_id: UUID) -> Iterator[int]:
         with tenant_context(tenant_id):
             allow_seconds(JOB_SECONDS)
             done = rewrap_keys(tenant_id, limit=BATCH)
-            done += sum(_reseal(tenant_id, table, column, limit) for table, (column, limit) in SEALED_TABLES.items())
+            done += sum(_rewrap(tenant_id, table, column, limit) for table, (column, limit) in ENCRYPTED_TABLES.items())
         if not done:
             return
         yield done
@@ -82,7 +82,7 @@ def count_old(tenant_id: UUID) -> int:
         allow_seconds(JOB_SECONDS)
         old: int = count_old_keys(tenant_id)
         with prepared_cursor("default") as cursor:
-            for table, (column, _) in SEALED_TABLES.items():
+            for table, (column, _) in ENCRYPTED_TABLES.items():
                 cursor.execute(COUNT_OLD.format(table=table, is_old=_IS_OLD.format(column=column)), parameters)
                 old += cursor.fetchone()[0]
             is_old = f"published_at IS NULL AND {_IS_OLD.format(column='payload')}"
@@ -91,7 +91,7 @@ def count_old(tenant_id: UUID) -> int:
     return old
 
 
-def _reseal(tenant_id: UUID, table: str, column: str, limit: int) -> int:
+def _rewrap(tenant_id: UUID, table: str, column: str, limit: int) -> int:
     parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id(), "limit": limit}
     with prepared_cursor("default") as cursor:
         is_old = _IS_OLD.format(column=column)

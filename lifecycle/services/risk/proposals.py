@@ -44,7 +44,7 @@ def list_proposals(
     after: tuple[dt.datetime, UUID] | None = None,
     limit: int = MOST_SHOWN,
 ) -> tuple[Sequence[Json], int]:
-    """The open proposals, those of the longest standing first, and how many there are. One statement.
+    """The open proposals, the oldest first, and how many there are. One statement.
 
     ``owners``: of the customers of these owner keys; None: of everyone's. ``after``: those behind one that fired then,
     with this id. A customer that is in the proposed stage already, or was moved to another since, has none.

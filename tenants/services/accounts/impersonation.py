@@ -1,4 +1,4 @@
-"""Internal staff looking through a tenant's eyes: with a reason, for an hour, and on the tenant's own record."""
+"""Internal staff working for a tenant: with a reason, for an hour, and on the tenant's own record."""
 
 import datetime as dt
 from typing import Any
@@ -21,7 +21,7 @@ _TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('look:' || %s || %s,
 
 
 class ImpersonationRefused(Exception):
-    """No one looks through a tenant's eyes like this; the sentence says what is missing."""
+    """No one may work for a tenant like this; the sentence says what is missing."""
 
 
 def read_reason(text: object) -> str:
