@@ -96,7 +96,7 @@ def test_a_rotation_interrupted_half_way_goes_on_with_the_rest(
 
 def test_a_batch_that_breaks_leaves_no_half(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     make_keys(tenant, 5)
-    monkeypatch.setattr(key_rotation, "_reseal", lambda *_: 1 / 0)
+    monkeypatch.setattr(key_rotation, "_rewrap", lambda *_: 1 / 0)
     with override_settings(MASTER_KEYS=NEW), pytest.raises(ZeroDivisionError):
         list(key_rotation.rotate_tenant(tenant.id))
     assert read_master_keys(tenant) == [1] * 5
