@@ -204,6 +204,30 @@
     if (document.activeElement === document.body) byId(kept.focused)?.focus({ preventScroll: true });
   }
 
+  // htmx gives the focus back to what has an id. Links of the first page, the list and the board have none: they are
+  // known by where they lead, and which one of those it is.
+  let focusedLink = null;
+
+  const linksLike = (part, href) => [...part.querySelectorAll("a[href]")].filter((one) => one.getAttribute("href") === href);
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    const link = document.activeElement;
+    focusedLink = null;
+    if (!part.hasAttribute("data-live") || !part.contains(link) || link.id || !link.matches("a[href]")) return;
+    const href = link.getAttribute("href");
+    focusedLink = { part: part.id, href, place: linksLike(part, href).indexOf(link) };
+  });
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (focusedLink === null || event.detail.target.id !== focusedLink.part) return;
+    const { part, href, place } = focusedLink;
+    focusedLink = null;
+    if (document.activeElement !== document.body) return;
+    const alike = linksLike(byId(part), href);
+    (alike[place] ?? alike[0])?.focus({ preventScroll: true });
+  });
+
   document.addEventListener("htmx:load", (event) => {
     const customer = event.detail.elt;
     if (customer.id !== "customer") return;

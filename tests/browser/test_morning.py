@@ -123,3 +123,20 @@ def test_ten_calls_are_worked_through_by_keyboard_alone(open_browser, users, ten
     expect(help_).to_be_visible()
     with tenant_context(tenant.id):
         assert Snooze.objects.count() == 6
+
+
+def test_a_live_update_leaves_the_focus_on_the_link_that_has_it(open_browser, users, tenant, calls):
+    """Links without an id, too: of the first page, the list and the board."""
+    page = open_browser(users.account_manager)
+    for path, part in (("/", "overview"), ("/customers", "results"), ("/board", "results")):
+        page.goto(f"{page.url.split('/', 3)[0]}//{page.url.split('/')[2]}{path}")
+        wait_for_keys(page)
+        links = page.locator(f"#{part} a[href]:not([id]):visible")
+        link = links.last
+        address = link.get_attribute("href")
+        link.focus()
+        # The node itself is another one afterwards.
+        link.evaluate("element => { element.dataset.former = 'true'; }")
+        page.evaluate(f"htmx.trigger('#{part}', 'c360:refresh')")
+        expect(page.locator("[data-former]")).to_have_count(0)
+        expect(page.locator("a:focus")).to_have_attribute("href", address)
