@@ -32,6 +32,7 @@ from lifecycle.services.insight.health_plays import begin_health_play, work_off_
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.risk.past import RECORDED
 from lifecycle.services.risk.playing import play_rules
+from lifecycle.services.work.kept_revenue import RevenueKeeper
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import parse_configuration
@@ -113,6 +114,8 @@ def measure(populated: Populated) -> list[Figure]:
     )
     _, seconds = _time(lambda: keep_episodes(tenant))
     figures.append(Figure("insight", "episodes at risk by the job", f"{seconds:.0f} s"))
+    _, seconds = _time(lambda: RevenueKeeper().keep_revenue(tenant))
+    figures.append(Figure("insight", "what past months have kept, by the job", f"{seconds:.1f} s"))
     _, seconds = _time(lambda: list(forecast_churn(tenant, now=now)))
     figures.append(Figure("insight", "learning the churn forecast", f"{seconds:.0f} s"))
     _vacuum(KEPT)

@@ -14,6 +14,9 @@ _IN_MONTHS: Final = "f.day BETWEEN %(first_month)s::date AND %(last_month)s::dat
 _IN_DAYS: Final = "f.day BETWEEN %(begin)s::date AND %(end)s::date"
 
 
+_MOVES_OF_CHOSEN: Final = f"""
+  FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
+ WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN} AND p.piece = 0"""
 # Of large segments the stays are read once, and added up by parts of the period before a piece is looked at as a move
 # and as a change of revenue: by days, as facts are, would be many times as many groups.
 _FLOWS_OF_CHOSEN: Final = f"""
@@ -50,10 +53,32 @@ SELECT width_bucket(f.day, %(thresholds)s::date[]), f.from_stage, f.to_stage, f.
   FROM ({both}) f WHERE f.day <= %(end)s::date GROUP BY 1, 2, 3, 4, f.kind, sign(f.arr) * (f.kind = 'value')::int"""
 
 
+# The sums over stays of the facts, without their months, and read once.
+_ENDED_OF_CHOSEN: Final = f"""
+SELECT p.stage, floor(date_part('epoch', p.left_at - p.entered) / 86400)::int,
+       CASE WHEN p.left_by_configuration THEN '' ELSE p.to_stage END, count(*)
+  {_MOVES_OF_CHOSEN} AND p.to_stage <> ''
+   AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
+ GROUP BY 1, 2, 3"""
+_REACHED_OF_CHOSEN: Final = f"""
+WITH v AS MATERIALIZED (
+    SELECT p.customer_id, p.stage, min(p.sequence) AS first, max(p.sequence) AS last, min(p.began) AS began
+    {_MOVES_OF_CHOSEN} GROUP BY 1, 2
+), m AS MATERIALIZED (
+    SELECT customer_id, stage, first FROM v
+     WHERE began >= %(first_timestamp)s::timestamptz AND began < %(last_timestamp)s::timestamptz
+)
+SELECT m.stage, v.stage, count(*) FROM m JOIN v ON v.customer_id = m.customer_id AND v.last > m.first GROUP BY 1, 2
+ UNION ALL
+SELECT m.stage, '', count(*) FROM m GROUP BY 1"""
+
+
 def ended_stays(*, is_filtered: bool) -> str:
     """Stays that began in the months and are over: stage, days, way out, how many."""
+    if is_filtered:
+        return _ENDED_OF_CHOSEN
     return f"""
-SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts("stay", is_filtered=is_filtered)}
+SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts("stay", is_filtered=False)}
  WHERE {_IN_MONTHS} GROUP BY 1, 2, 3"""
 
 
@@ -70,8 +95,10 @@ SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400
 
 def reached(*, is_filtered: bool) -> str:
     """Stage, later stage ('' for all), how many customers, of those who first came to the stage in the months."""
+    if is_filtered:
+        return _REACHED_OF_CHOSEN
     return f"""
-SELECT f.from_stage, f.to_stage, sum(f.customers)::bigint FROM {facts("reach", is_filtered=is_filtered)}
+SELECT f.from_stage, f.to_stage, sum(f.customers)::bigint FROM {facts("reach", is_filtered=False)}
  WHERE {_IN_MONTHS} GROUP BY 1, 2"""
 
 
@@ -117,8 +144,9 @@ BEHIND: Final = {
     "reached": """
  p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
  AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
- AND NOT EXISTS (SELECT FROM lifecycle_stay o WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id
-                    AND o.stage = p.stage AND o.sequence < p.sequence)
+ AND (p.customer_id, p.stage, p.sequence) IN (
+        SELECT o.customer_id, o.stage, min(o.sequence) FROM lifecycle_stay o
+         WHERE o.tenant_id = %(tenant_id)s::uuid AND o.stage = ANY(%(stages)s::text[]) AND o.piece = 0 GROUP BY 1, 2)
  AND (%(way)s::text = '' OR EXISTS (
         SELECT FROM lifecycle_stay o WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id
            AND o.stage = %(way)s::text AND o.sequence > p.sequence AND o.piece = 0))""",
