@@ -270,7 +270,7 @@ def _read_object(line: int, text: str) -> Record:
     if not isinstance(value, dict):
         return Record(line, text, error=gettext_noop("is not a JSON object"))
     if _has_key_twice(value, text):
-        return Record(line, text, error=gettext_noop("gives a key twice: which of the two is meant cannot be told"))
+        return Record(line, text, error=gettext_noop("gives a key twice: it is not clear which of the two is meant"))
     return Record(line, text, flatten(value))
 
 
