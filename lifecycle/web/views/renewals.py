@@ -23,6 +23,7 @@ from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
 from lifecycle.services.work.kept_revenue import read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
+from lifecycle.web.naming import name_source
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.actors import TenantRef
@@ -71,7 +72,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "due": _turn(request, due, "page", "due"),
         "rows": renewals.list_renewals(begin, end, now=now, offset=max(due.start_index() - 1, 0), **given),
         "overdue": renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given),
-        "renewed": renewed,
+        "renewed": [{**row, "source": name_source(row["source"])} for row in renewed],
         "renewed_pages": _turn(request, renewed_pages, "renewed", "renewed-heading"),
         "more_renewed": MOST_PAGED if is_more else 0,
         "overdue_days": OVERDUE_DAYS,
