@@ -192,11 +192,12 @@ class Run:
 
     def _fail(self, name: str, seconds: float) -> Phase:
         began = time.monotonic()
-        with self.journal.during(name):
-            what = FAILURES[name](self.world, seconds)
-            self.world.revive()
-            self._wait(name, max(LOOK_SECONDS, seconds - (time.monotonic() - began)), began)
-            self.world.revive()
+        # Until the next one begins: what follows a failure is still its own.
+        self.journal.phase = name
+        what = FAILURES[name](self.world, seconds)
+        self.world.revive()
+        self._wait(name, max(LOOK_SECONDS, seconds - (time.monotonic() - began)), began)
+        self.world.revive()
         say(f"{name}: {what}")
         return Phase(name, time.monotonic() - began, what)
 

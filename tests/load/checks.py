@@ -12,7 +12,8 @@ from tests.load.roles import read_number
 from tests.load.world import TENANT, World
 from tests.moving.counting import read_topic
 
-SETTLE_SECONDS: Final = 90.0
+# Longer than the lease of an effect whose worker was killed.
+SETTLE_SECONDS: Final = 240.0
 TENANT_ID: Final = f"(SELECT id FROM tenants_tenant WHERE slug = '{TENANT}')"
 
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 import httpx
 
 from local.folders import PROJECT
-from tests.load.journal import Entry, Journal
+from tests.load.journal import CALM, Entry, Journal
 
 # The name by which the hosts are known, whatever their addresses.
 SITE: Final = "localhost"
 CONNECT_SECONDS, READ_SECONDS = 2.0, 15.0
 # A host that did not answer is left out for so long, as a balancer or a client with two addresses does.
-AWAY_SECONDS: Final = 3.0
+AWAY_SECONDS: Final = 10.0
 
 KEYED: Final = tuple((method, ".*") for method in ("POST", "PATCH", "PUT", "DELETE"))
 
@@ -144,6 +144,8 @@ class Caller:
         outcome = self._judge(reply, outcomes, expected)
         if outcome == "cured":
             why = ", ".join(outcomes[:-1])
+        # What was on its way when a failure began is the failure's.
+        phase = self.journal.phase if phase == CALM else phase
         self.journal.entries.append(Entry(phase, kind, time.monotonic() - began, outcome, reply.status, why[:200]))
         return reply
 

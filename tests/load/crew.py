@@ -15,6 +15,9 @@ ORDER: Final[Sequence[type[Role]]] = (
     *(Reader, Lister, Mover, Reader, Visitor),
 )
 
+# A mover has so many customers, which it moves again and again: what was read of them before is in Valkey.
+MOVED_BY_EACH: Final = 12
+
 
 def make_roles(world: World, journal: Journal, clients: int, seed: int) -> list[Role]:
     """The clients, and the one that measures the floor."""
@@ -26,6 +29,8 @@ def make_roles(world: World, journal: Journal, clients: int, seed: int) -> list[
     for number, kind in enumerate([*kinds, Floor]):
         first, last = (int(len(world.customers) * share) for share in kind.part)
         share = world.customers[first:last][kinds[:number].count(kind) :: kinds.count(kind) or 1]
+        if kind is Mover:
+            share = share[: min(MOVED_BY_EACH, max(4, len(share) // 20))]
         key = "" if issubclass(kind, Visitor) else keys[number % len(keys)]
         roles.append(kind(scene, Caller(site, number % 2, journal, key=key), share, seed * 1000 + number))
     return roles

@@ -4,8 +4,6 @@ import threading
 import time
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -99,15 +97,6 @@ class Journal:
         self.recent: deque[str] = deque(maxlen=30)
         self._acknowledged: dict[str, Acknowledged] = defaultdict(Acknowledged)
         self._lock = threading.Lock()
-
-    @contextmanager
-    def during(self, phase: str) -> Iterator[None]:
-        """What begins in the block belongs to a phase."""
-        self.phase = phase
-        try:
-            yield
-        finally:
-            self.phase = CALM
 
     def acknowledge(self, subject: str, number: int) -> None:
         """From now on everyone has to see this number of the subject, or a higher one."""

@@ -80,6 +80,13 @@ class Role:
         body: Mapping[str, Any] = reply.body
         return body
 
+    def read_summary(self, customer_id: str) -> None:
+        """The same of the summary, which is kept in Valkey."""
+        kind = "GET summary"
+        reply = self.caller.ask(kind, "GET", f"{API}/customers/{customer_id}/lifecycle/summary")
+        if reply.is_good:
+            self.journal.show(kind, customer_id, reply.body["version"], reply.began)
+
 
 class Mover(Role):
     """Moves customers to and fro, one at a time, half of them with the version that it has read."""
@@ -88,6 +95,9 @@ class Mover(Role):
 
     def step(self) -> None:
         customer = self.next_customer().id
+        if self.random.random() < 0.6:
+            # Changed a round ago, so that everyone has to see it; and read before that: a copy may be there.
+            self.read_summary(customer)
         now = self.read_lifecycle(customer)
         if now is None:
             return
@@ -159,14 +169,16 @@ class Reader(Role):
         turn = self.random.randrange(3)
         if turn == 0:
             self.read_lifecycle(customer)
-            return
-        kind, path = ("GET summary", "/lifecycle/summary") if turn == 1 else ("GET customer", "")
-        reply = self.caller.ask(kind, "GET", f"{API}/customers/{customer}{path}")
-        if not reply.is_good:
-            return
-        body = reply.body if turn == 1 else reply.body["lifecycle"]
-        self.journal.show(kind, customer, body["version"], reply.began)
-        if turn == 2:
+        elif turn == 1:
+            self.read_summary(customer)
+        else:
+            self._read_profile(customer)
+
+    def _read_profile(self, customer: str) -> None:
+        kind = "GET customer"
+        reply = self.caller.ask(kind, "GET", f"{API}/customers/{customer}")
+        if reply.is_good:
+            self.journal.show(kind, customer, reply.body["lifecycle"]["version"], reply.began)
             number = read_number(reply.body["company"]["industry"])
             self.journal.show(f"{kind} (industry)", f"industry {reply.body['external_id']}", number, reply.began)
 
