@@ -17,6 +17,7 @@ from config.servers import ServersInvalid, choose_server, read_servers
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 from lifecycle.models import Customer, InboxEvent
 from lifecycle.services.events.processing import CONSUMER
+from lifecycle.services.moving import replication
 from lifecycle.services.moving.companions import list_people
 from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet, quiet
 from lifecycle.services.moving.leaving import count_rows, delete_rows, let_depart, note_deleted
@@ -319,3 +320,21 @@ def test_no_role_of_the_product_says_who_may_depart(db: None, statement: str) ->
     for alias in ("default", "owner"):
         with pytest.raises(Exception, match="permission denied"), connections[alias].cursor() as cursor:
             cursor.execute(statement)
+
+
+def test_a_copy_that_stopped_because_a_server_was_away_goes_on_with_the_next_command(
+    admin: Side, tenant: TenantRef
+) -> None:
+    name = replication.name_of(tenant.id)
+    enabled = "SELECT subenabled FROM pg_subscription WHERE subname = %s"
+    nowhere = "host=127.0.0.1 port=1 dbname=nowhere"
+    admin.do(f"CREATE SUBSCRIPTION {name} CONNECTION '{nowhere}' PUBLICATION {name} WITH (connect = false)")
+    try:
+        assert admin.ask_one(enabled, [name]) is False
+        replication.resume(admin, tenant.id)
+        assert admin.ask_one(enabled, [name]) is True
+        replication.resume(admin, tenant.id)
+    finally:
+        replication.unsubscribe(admin, tenant.id)
+    replication.resume(admin, tenant.id)
+    assert admin.ask_one(enabled, [name]) is None

@@ -50,6 +50,16 @@ def subscribe(source: Side, target: Side, tenant_id: UUID) -> None:
     )
 
 
+def resume(target: Side, tenant_id: UUID) -> None:
+    """Let a subscription that has stopped try once more: it stops as well when the source's server has gone down.
+    Repeatable; what stopped it for good stops it again.
+    """
+    name = name_of(tenant_id)
+    stopped = "SELECT FROM pg_subscription WHERE subname = %s AND NOT subenabled AND subslotname IS NOT NULL"
+    if target.ask(stopped, [name]):
+        target.do(sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(sql.Identifier(name)))
+
+
 def count_copied(target: Side, tenant_id: UUID) -> tuple[int, int]:
     """How many tables are copied, and of how many. Raises MoveRefused when the subscription has met an error."""
     (row,) = target.ask(
@@ -61,7 +71,8 @@ def count_copied(target: Side, tenant_id: UUID) -> tuple[int, int]:
     if not row["enabled"]:
         raise MoveRefused(
             f"The subscription on server {target.name} has stopped; the log of that server says at which row. Nothing"
-            " was changed for the tenant. Correct the cause, take the copy back with --abort, and begin again."
+            " was changed for the tenant. Run the command again if a server was away; otherwise correct the cause, take"
+            " the copy back with --abort, and begin again."
         )
     return row["ready"], row["tables"]
 

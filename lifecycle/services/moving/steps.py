@@ -215,6 +215,7 @@ def run_move(move: Move, limits: Limits) -> None:
     """Go on with the first step that is not done, to the end. Raises MoveRefused, and what a server raises."""
     # What was found behind a fence counts for nothing once it may have been open: all of that is done again.
     done = "calm" if move.step in PAUSED and move.step != "switch" else move.step
+    replication.resume(move.target, move.tenant.id)
     for step in PLAN[NAMES.index(done) + 1 if done else 0 :]:
         move.report(f"{step.name}: {(step.do.__doc__ or '').strip()}")
         try:
