@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.import_forms import read_count
+from lifecycle.admin.naming import name_for_staff
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.sentences import say
 from lifecycle.services.events.dead_letter_actions import (
@@ -53,9 +54,9 @@ class DeadLetterAdmin(OfAllServers):
     ordering = ("id",)
     action_form = ReasonForm
     actions = ("replay", "replay_starting", "discard")
-    exclude = ("headers", "subjects")
+    exclude = ("headers", "subjects", "resolved_by")
     needs_tenant = False
-    readonly_fields = ("key_as_it_came", "headers_as_they_came", "value_as_it_came")
+    readonly_fields = ("who_resolved", "key_as_it_came", "headers_as_they_came", "value_as_it_came")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The tenant's; without a tenant those whose tenant is unknown."""
@@ -66,6 +67,13 @@ class DeadLetterAdmin(OfAllServers):
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Internal staff only: a message may speak of any tenant."""
         return is_super_admin(request)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The dead letter, with the name of who resolved it."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and found.resolved_at is not None:
+            found.resolver = name_for_staff(found.resolved_by, found.resolved_at, identity_of(request).tenant)
+        return found
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Who may replay and discard."""
@@ -142,6 +150,11 @@ class DeadLetterAdmin(OfAllServers):
             messages.error(request, str(refusal))
         else:
             messages.success(request, _("%(count)s discarded.") % {"count": say_number(count)})
+
+    @admin.display(description=gettext_lazy("Resolved by"))
+    def who_resolved(self, dead_letter: DeadLetter) -> str:
+        """Who replayed or discarded it."""
+        return getattr(dead_letter, "resolver", "–")
 
     @admin.display(description=gettext_lazy("key"))
     def key_as_it_came(self, dead_letter: DeadLetter) -> str:

@@ -20,11 +20,12 @@ from django.utils.translation import gettext_lazy
 
 from audit.services.former_names import Then, find_formerly_called, find_names_then
 from lifecycle.models import Customer
+from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of
 from tenants.models import ApiKey, ConfigurationVersion, User
 from tenants.rules.texts import normalize_text
 from tenants.rules.values import sort_key
-from tenants.services.accounts.members import name_process
+from tenants.services.accounts.members import name_members_then, name_process
 from tenants.services.directory import PLATFORM
 from tenants.services.folding import is_called
 
@@ -156,6 +157,18 @@ def name_person(row: Any, name: str) -> SafeString | str:
     if person is None:
         return _("Internal staff") if _as_uuid(id_) is not None else id_
     return format_html('<a href="{}">{}</a>', reverse("admin:tenants_user_change", args=[id_]), person)
+
+
+def name_for_staff(id_: str, at: dt.datetime, tenant: TenantRef | None) -> str:
+    """Who it was, for internal staff, who know each other by username; a process by its name. Two statements at most."""
+    person = _as_uuid(id_)
+    if person is not None:
+        staff = User.objects.using(PLATFORM).filter(tenant_id__isnull=True, id=person)
+        if (username := staff.values_list("username", flat=True).first()) is not None:
+            return username
+    if tenant is not None:
+        return name_members_then([(id_, at)], tenant=tenant)[id_, at]
+    return name_process(id_) if id_.startswith(_SYSTEM) else id_
 
 
 def name_subject(row: Any) -> SafeString | str:

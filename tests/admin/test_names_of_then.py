@@ -7,15 +7,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from lifecycle.models import DeadLetter
+from lifecycle.services.events.dead_letter_actions import discard_dead_letters
 from tenants.context import tenant_context
 from tenants.services.accounts.api_keys import create_key
 from tenants.services.accounts.names import rename_user
 from tests.admin.test_configuration import editor, form_of, new_draft
 from tests.admin.test_imports import FILE, LIST, upload
 from tests.admin.test_trail import UUID, actor_of, rename_customer, table_of, words_of
+from tests.admin.test_walk import choose
 from tests.conftest import make_people
 from tests.effects.test_alerts import ALERT, STAGES, move
 from tests.factories import CustomerFactory, TenantFactory, UserFactory, utc_now
+from tests.messaging.speaking import Speaker
+from tests.messaging.test_dead_letters import NEEDS_REASON
 
 EFFECTS = reverse("admin:lifecycle_effectrun_changelist")
 LATER = "Nora Newname"
@@ -94,3 +99,22 @@ def test_an_api_key_names_who_made_it(page_client: Any, tenant: Any, users: Any)
     shown = words_of(page_client("tenant_admin").get(address).content.decode().partition('id="content"')[2])
     assert f"Created by: {before}" in shown and LATER not in shown
     assert not UUID.search(shown)
+
+
+def test_a_dead_letter_names_who_resolved_it(page_client: Any, users: Any) -> None:
+    speaker = Speaker(TenantFactory(configuration=NEEDS_REASON))
+    speaker.hear(speaker.created(), speaker.renewed(minutes=1), speaker.renewed(minutes=2))
+    mine, theirs = speaker.dead_letters()
+    staff, admin = users.super_admin, make_people(speaker.tenant).tenant_admin
+    before = admin.full_name
+    for dead_letter, person in ((mine, staff), (theirs, admin)):
+        letters = DeadLetter.objects.filter(id=dead_letter.id)
+        with tenant_context(speaker.tenant.id):
+            assert discard_dead_letters(letters, reason="not ours", actor=actor_of(person), now=utc_now()) == 1
+    rename(speaker.tenant, admin)
+    client = page_client(staff)
+    choose(client, speaker.tenant)
+    for dead_letter, name in ((mine, staff.username), (theirs, before)):
+        address = reverse("admin:lifecycle_deadletter_change", args=[dead_letter.id])
+        shown = words_of(client.get(address).content.decode().partition('id="content"')[2])
+        assert f"Resolved by: {name}" in shown and LATER not in shown

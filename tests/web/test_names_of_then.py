@@ -2,11 +2,20 @@
 
 from typing import Any
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.models import FormerName
+from lifecycle.services.insight.keeping import keep_facts
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
 from tests.admin.test_names_of_then import LATER, rename
-from tests.admin.test_trail import words_of
+from tests.admin.test_trail import rename_customer, words_of
 from tests.conftest import make_people
 from tests.effects.test_alerts import ALERT, STAGES, move
 from tests.factories import CustomerFactory, TenantFactory
+from tests.services.test_insight import at, tell
 
 
 def test_the_timeline_says_whom_an_automation_was_for_as_they_were_called_then(page_client: Any, db: None) -> None:
@@ -36,3 +45,58 @@ def test_a_task_says_who_made_and_who_did_it_as_they_were_called_then(
     assert f"Done by {before}" in done
     one = words_of(page.get(f"/customers/{customer.id}/tasks/{made[1]['id']}").content.decode())
     assert f"Added by {before}" in one
+
+
+@pytest.fixture
+def renamed(db: None) -> Any:
+    """A company that was renamed ten days after it came, and one that kept its name."""
+    tenant = TenantFactory(configuration=STAGES)
+    aurora = come(tenant, "Aurora Logistics", "Borealis Foods")["Aurora Logistics"]
+    rename_customer(tenant, aurora.external_id, "Zephyr Group")
+    with tenant_context(tenant.id):
+        FormerName.objects.all().delete()
+        FormerName.objects.create(
+            tenant_id=tenant.id, subject_id=aurora.id, name="Aurora Logistics", until=at(10.5)
+        )
+    return aurora
+
+
+def come(tenant: Any, *names: str) -> Any:
+    made = tell(tenant, {name: [(0, "Prospect")] for name in names}, {})
+    keep_facts(tenant)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("days", "name", "other"), [(9, "Aurora Logistics", "Zephyr Group"), (10, "Zephyr Group", "Aurora Logistics")]
+)
+def test_pages_of_a_past_day_call_a_company_what_it_was_called_then(
+    page_client: Any, api_client: Any, renamed: Any, days: int, name: str, other: str
+) -> None:
+    people = make_people(TenantRef(renamed.tenant_id, "renamed"))
+    page, day = page_client(people.account_manager), at(days).date().isoformat()
+    for address in ("/customers/as-of", "/board/as-of"):
+        shown = words_of(page.get(address, {"day": day}).content.decode())
+        assert name in shown and "Borealis Foods" in shown and other not in shown
+    shown = words_of(page.get(f"/customers/{renamed.id}/as-of", {"day": day}).content.decode())
+    assert name in shown and ("called “Zephyr Group” today" in shown) == (days == 9)
+    rows = api_client(people.account_manager).get("/api/v1/customers", {"as_of": day}).json()["results"]
+    assert [row["name"] for row in rows] == ["Borealis Foods", name]
+
+
+@pytest.mark.parametrize("address", ["/customers/as-of", "/board/as-of"])
+def test_names_of_then_cost_the_same_statements_however_many_they_are(
+    page_client: Any, renamed: Any, address: str
+) -> None:
+    tenant = TenantRef(renamed.tenant_id, "renamed")
+    page = page_client(make_people(tenant).account_manager)
+    day, counts = at(5).date().isoformat(), []
+    for more in (0, 12):
+        for name, customer in come(tenant, *(f"Firm {number}" for number in range(more))).items():
+            rename_customer(tenant, customer.external_id, f"New {name}")
+        page.get(address, {"day": day})
+        with CaptureQueriesContext(connection) as queries:
+            shown = page.get(address, {"day": day}).content.decode()
+        assert shown.count("Firm ") == more and "New Firm" not in shown
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

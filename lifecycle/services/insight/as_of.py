@@ -5,7 +5,7 @@ One customer is read from the history itself, many from the stays that are kept 
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ import orjson
 from django.db import connection
 
 from audit.models import LifecycleHistory
+from audit.services.former_names import find_names_then
 from lifecycle.models import FigureChange
 from lifecycle.queries.cursors import Position, decode_cursor, encode_cursor
 from lifecycle.queries.insight.past import STAGE_COUNTS, STAGE_COUNTS_OF_CHOSEN
@@ -133,9 +134,10 @@ class PastPage:
 def list_past(
     asked: PastQuestion, *, stages: Stages, tenant: TenantRef, cursor: str | None = None, limit: int = ROWS
 ) -> PastPage:
-    """A page of the customers that were here at the end of the day, by name: it costs the same wherever it begins.
+    """A page of the customers that were here at the end of the day: it costs the same wherever it begins.
 
-    One statement. Raises InvalidCursor.
+    They are called what they were called then, in the order of their names of today. Two statements. Raises
+    InvalidCursor.
     """
     question = asked.question(tenant)
     position = decode_cursor(cursor, question=question) if cursor else None
@@ -166,7 +168,15 @@ def list_past(
         del row["name_key"]
         row["stage"] = stages.name(row["stage"])
         row["days_in_stage"] = (asked.end - row["entered"]).days
+    name_as_of(asked.end, rows, tenant=tenant)
     return page
+
+
+def name_as_of(end: dt.datetime, rows: Collection[dict[str, Any]], *, tenant: TenantRef) -> None:
+    """Give customers, by ``customer_id``, the ``name`` that they had at ``end`` for that of today. One statement."""
+    former = find_names_then({(row["customer_id"], end) for row in rows}, tenant_id=tenant.id)
+    for row in rows:
+        row["name"] = former.get((row["customer_id"], end), row["name"])
 
 
 class StageCount(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import connection
 
 from lifecycle.queries.insight.past import LATEST
-from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, count_by_stage, read_stage_counts
+from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, count_by_stage, name_as_of, read_stage_counts
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
@@ -33,8 +33,8 @@ def read_past_board(
 ) -> list[PastColumn]:
     """The stages of today in their order, and those of former days in which there were customers then.
 
-    Two statements, whatever the number of stages and customers. Call inside the tenant's context. Owner and segment are
-    those of today. How much revenue was known by a day is not kept: then there is no ``money``.
+    Three statements, whatever the number of stages and customers. Call inside the tenant's context. Customers are
+    called what they were called then; owner and segment are those of today. How much revenue was known by a day is not kept: then there is no ``money``.
     """
     asked = PastQuestion(day, known, owner=owner, segment=segment)
     found = sorted(read_stage_counts(asked, tenant=tenant))
@@ -49,7 +49,9 @@ def read_past_board(
         "cards": plain_array(min(CARDS, customers[key]) for key in keys),
     }
     cards: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in _fetch(LATEST[known], given):
+    latest = _fetch(LATEST[known], given)
+    name_as_of(asked.end, latest, tenant=tenant)
+    for row in latest:
         cards[row["stage"]].append(row | {"days_in_stage": (asked.end - row["entered"]).days})
     return [PastColumn(stages.name(key), customers[key], money[key], cards[key]) for key in keys]
 

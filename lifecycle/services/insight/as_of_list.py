@@ -32,8 +32,9 @@ def list_as_of(
 ) -> PastPage:
     """A page of the customers that were here at the end of the day, by name, in the rows of ``list_customers``.
 
-    Stage, reason and author are those of then, judged by the configuration that was live, with the figures that held.
-    The company's own fields are today's. At most five statements, and one where the score asks for notes or tasks.
+    Name, stage, reason and author are those of then, judged by the configuration that was live, with the figures that
+    held. The company's other fields, and the order of the names, are today's. At most six statements, and one where the
+    score asks for notes or tasks.
     Raises InvalidCursor. Call inside the tenant's context.
     """
     page = list_past(asked, stages=stages, tenant=tenant, cursor=cursor, limit=limit)
@@ -70,7 +71,7 @@ def _describe(found: Sequence[Row], asked: PastQuestion, stages: Stages, tenant:
             held |= {"arr": arr, "currency": past["currency"]}
         row = dict.fromkeys(field.name for field in LISTED) | arrivals[customer_id] | held
         said = row["stage"]
-        row |= {"stage_entered_at": past["entered"], "stage": names.get(past["stage"], said)}
+        row |= {"name": past["name"], "stage_entered_at": past["entered"], "stage": names.get(past["stage"], said)}
         described = describe_row(row, policy, end, work.get(customer_id, NO_WORK), today=asked.day)
         rows.append(described | {"stage": said})
     return rows

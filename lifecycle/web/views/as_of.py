@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.queries.cursors import InvalidCursor
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, read_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, name_as_of, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.asking import InvalidQuestion, read_day
@@ -110,12 +110,15 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         raise Http404
     day, known, trouble = _read(request)
     past = read_past(customer_id, day, known=known, tenant=request.tenant)
+    then = {"customer_id": customer_id, "name": name}
+    name_as_of(past.end, [then], tenant=request.tenant)
     health = judge_past(customer_id, past, stages=Stages.of(policy, request.tenant), tenant=request.tenant)
     context = {
         "health": health,
         "health_parts": name_parts(one._asdict() for one in health.points) if health else (),
         "customer_id": customer_id,
-        "name": name,
+        "name": then["name"],
+        "name_now": name,
         "day": day,
         "known": known,
         "trouble": trouble,
