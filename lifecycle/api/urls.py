@@ -20,7 +20,7 @@ from lifecycle.api.viewsets.pins import PinViewSet
 from lifecycle.api.viewsets.proposals import ProposalViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 from lifecycle.api.viewsets.undo import UndoViewSet
-from lifecycle.api.viewsets.work import NoteViewSet, OwnTaskViewSet, TaskViewSet
+from lifecycle.api.viewsets.work import NoteViewSet, TaskOfAnyoneViewSet, TaskViewSet
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("tenants.api.urls")),
@@ -99,7 +99,12 @@ v1: list[URLPattern | URLResolver] = [
             ("customers", "behind", "behind"),
         )
     ),
-    path("tasks", OwnTaskViewSet.as_view({"get": "list"}), name="own-tasks"),
+    path("tasks", TaskOfAnyoneViewSet.as_view({"get": "list"}), name="own-tasks"),
+    path(
+        "tasks/<str:task_id>",
+        TaskOfAnyoneViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="task",
+    ),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
     path("lifecycle/history", FeedViewSet.as_view({"get": "list"}), name="lifecycle-history"),
     path("lifecycle/transitions", TransitionViewSet.as_view({"post": "create"}), name="lifecycle-transitions"),

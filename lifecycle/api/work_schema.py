@@ -4,8 +4,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from lifecycle.api import work_responses as responses
+from lifecycle.api.openapi.configuration import NO_NUL
 from lifecycle.api.openapi.parameters import CUSTOMER, ETAG, IDEMPOTENCY_KEY, IF_MATCH, PAGING, REPLAYED
 from lifecycle.api.schema import describe
+from lifecycle.api.serializers import LONGEST_NAME
 from lifecycle.api.work_serializers import NoteSerializer, TaskChangeSerializer, TaskSerializer
 from lifecycle.services.work.tasks import STATES
 
@@ -13,6 +15,17 @@ TAG = "work"
 NOTE = OpenApiParameter("note_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The note.")
 TASK = OpenApiParameter("task_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The task.")
 STATE = OpenApiParameter("state", str, enum=STATES, description="Only those that are open, or done.")
+ASSIGNEE = OpenApiParameter(
+    "assignee",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": NO_NUL, "default": "me"},
+    description="Whose tasks: `me`, or a colleague by any of their names: id, user name or external subject.",
+)
+OPEN = OpenApiParameter(
+    "open",
+    str,
+    enum=("true", "false"),
+    description="true: those that are open, as `state=open`; false: those that are done.",
+)
 _WRITING = (IDEMPOTENCY_KEY, REPLAYED)
 
 LIST_NOTES = describe("list_notes", TAG, CUSTOMER, *PAGING, answer=responses.NotePageResponse)
@@ -62,4 +75,15 @@ CHANGE_TASK = describe(
     answer=responses.TaskResponse,
     problems=(412, 422),
 )
-LIST_OWN_TASKS = describe("list_own_tasks", TAG, STATE, *PAGING, answer=responses.TaskPageResponse)
+LIST_OWN_TASKS = describe("list_own_tasks", TAG, ASSIGNEE, OPEN, STATE, *PAGING, answer=responses.TaskPageResponse)
+GET_TASK_BY_ID = describe("get_task_by_id", TAG, TASK, ETAG, answer=responses.TaskResponse)
+CHANGE_TASK_BY_ID = describe(
+    "change_task_by_id",
+    TAG,
+    TASK,
+    IF_MATCH,
+    *_WRITING,
+    request=TaskChangeSerializer,
+    answer=responses.TaskResponse,
+    problems=(412, 422),
+)

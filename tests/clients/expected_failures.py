@@ -24,7 +24,7 @@ OF_THE_WHOLE = {
     *("unknown_stage", "blank", "duplicate", "mapping_needed", "missing_key", "wrong_type", "invalid_recipient"),
     *("self_transition", "control_character", "empty"),
 }
-WORK = ("list_notes", "list_tasks", "list_own_tasks")
+WORK = ("list_notes", "list_tasks", "list_own_tasks", "list_timeline", "list_views")
 LISTS = ("list_keys", "list_webhook_endpoints", "list_proposals")
 INSIGHT = tuple(
     f"get_insight_{name}"
@@ -42,6 +42,12 @@ MEANT = (
         {"#/account", "#/name", "#/valid_days"},
         "which service accounts there are is in no schema, nor what is a name",
     ),
+    (
+        ("list_own_tasks",),
+        {"#/cursor", "#/assignee", "#/open"},
+        "who works for a tenant, and that open is no state twice",
+    ),
+    (("create_view", "change_view"), {"#/name", "#/query"}, "what is a name, and the parameters of a list's address"),
     (("list_changes",), {"#/after"}, "how many changes there are so far is in no schema"),
     (
         ("get_lifecycle", "list_customers", "get_tenant_summary"),
@@ -50,7 +56,11 @@ MEANT = (
     ),
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
     (("write_note", "edit_note"), {"#/text"}, "whether a text says anything, and to whom, no pattern can say"),
-    (("create_task", "change_task"), {"#/title", "#/assignee"}, "the same of a title, and who works for a tenant"),
+    (
+        ("create_task", "change_task", "change_task_by_id"),
+        {"#/title", "#/assignee"},
+        "the same of a title, and who works for a tenant",
+    ),
     (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (

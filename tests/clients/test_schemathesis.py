@@ -69,7 +69,8 @@ OF_UNKNOWN_IDS = {
     *("get_effect", "replay_effect", "cancel_effect", "create_webhook_endpoint", "rotate_webhook_secret"),
     *("test_webhook_endpoint", "delete_webhook_endpoint", "undo_transitions", "get_undo"),
     *("read_notification", "acknowledge_notification", "find_customer"),
-    *("get_note", "edit_note", "delete_note", "get_task", "change_task"),
+    *("get_note", "edit_note", "delete_note", "get_task", "change_task", "get_task_by_id", "change_task_by_id"),
+    *("get_view", "change_view", "delete_view"),
     *("get_proposal", "accept_proposal", "dismiss_proposal", "get_backtest", "begin_backtest"),
     *("get_health_backtest", "begin_health_backtest"),
     # What a field may hold depends on it, and whether one is pinned on that.
@@ -82,6 +83,7 @@ OF_UNKNOWN_IDS = {
 # A viewer has no part in the work that is done about customers.
 OF_THE_WORK = {
     *("list_notes", "write_note", "get_note", "edit_note", "delete_note", "list_tasks", "create_task", "get_task"),
+    *("get_task_by_id", "change_task_by_id", "list_timeline"),
     *("change_task", "list_own_tasks", "pin_field", "unpin_field", "put_customer", "put_customers"),
     "reveal_contacts",
 }

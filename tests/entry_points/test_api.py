@@ -121,6 +121,9 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ("GET", "/api/v1/insight/renewals/customers"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/customers"): EntryPoint(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
     ("GET", "/api/v1/tasks"): EntryPoint(VIEW_HISTORY),
+    # A task that is none of the tenant's is a 404: see tests/api/test_work.py.
+    ("GET", "/api/v1/tasks/{task_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("PATCH", "/api/v1/tasks/{task_id}"): EntryPoint(UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)),
     # No field is called "{field}", and no customer of another tenant is found: see tests/api/test_pins.py.
     ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"reason": "x"}, answers=(400,)

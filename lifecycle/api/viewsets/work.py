@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import work_responses as responses
 from lifecycle.api import work_schema as schema
-from lifecycle.api.filters import read_limit, refuse_choice, refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.paging import PAGING, read_position, surround
 from lifecycle.api.preconditions import format_etag, read_if_match
+from lifecycle.api.serializers import LONGEST_NAME
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.api.work_serializers import NoteSerializer, TaskChangeSerializer, TaskSerializer
@@ -23,10 +25,16 @@ from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.notes import NO_NOTE, By
 from lifecycle.services.work.refusals import WorkRefused
-from lifecycle.services.work.tasks import NO_TASK, OPEN, STATES, TaskPosition
+from lifecycle.services.work.tasks import DONE, NO_TASK, OPEN, STATES, TaskPosition
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.services.accounts.members import find_members
+
+NO_SUCH_TASK: Final = gettext_noop("There is no such task: check the id.")
+# The caller, as an assignee.
+ME: Final = "me"
+_STATE_OF_FLAG: Final = {"true": OPEN, "false": DONE}
 
 Row = dict[str, Any]
 
@@ -60,8 +68,7 @@ class WorkViewSet(TenantViewSet):
     def question(self) -> bytes:
         """What a cursor belongs to."""
         state = self.request.query_params.get("state", "")
-        about = self.kwargs.get("customer_id") or self.identity.user_id
-        return f"{type(self).__name__}|{about}|{state}".encode()
+        return f"{type(self).__name__}|{self.kwargs['customer_id']}|{state}".encode()
 
 
 class NoteViewSet(WorkViewSet):
@@ -151,6 +158,7 @@ class TaskViewSet(WorkViewSet):
         "create": UPDATE_LIFECYCLE,
         "partial_update": UPDATE_LIFECYCLE,
     }
+    no_task: ClassVar[str] = NO_TASK
 
     @schema.LIST_TASKS
     def list(self, request: Request, customer_id: str) -> Response:
@@ -186,42 +194,63 @@ class TaskViewSet(WorkViewSet):
     @schema.GET_TASK
     def retrieve(self, request: Request, customer_id: str, task_id: str) -> Response:
         """One task."""
-        refuse_unknown_parameters(request.query_params, ())
-        task = self._read(read_id(task_id, "task_id"))
-        if task is None:
-            raise RequestRefused("not_found", _(NO_TASK))
-        return _show_task(task)
+        return self.show(request, self.customer_id, task_id)
 
     @schema.CHANGE_TASK
     @idempotent
     def partial_update(self, request: Request, customer_id: str, task_id: str) -> Response:
         """Change a task, say that it is done, or open it again. What is not given stays."""
         body = TaskChangeSerializer.read(request.data)
-        id_ = read_id(task_id, "task_id")
-        expected = read_if_match(request, current=lambda: (self._read(id_) or {}).get("version"))
-        with refusals():
-            task = tasks.change_task(id_, customer_id=self.customer_id, by=self.by, expected_version=expected, **body)
+        return self.change(request, self.customer_id, task_id, body)
+
+    def show(self, request: Request, customer_id: UUID, task_id: str) -> Response:
+        """One task of the customer. Raises RequestRefused."""
+        refuse_unknown_parameters(request.query_params, ())
+        task = self._read(read_id(task_id, "task_id"), customer_id)
+        if task is None:
+            raise RequestRefused("not_found", _(self.no_task))
         return _show_task(task)
 
-    def _read(self, task_id: UUID) -> Row | None:
+    def change(self, request: Request, customer_id: UUID, task_id: str, body: dict[str, Any]) -> Response:
+        """One task of the customer as it is after the change. Raises RequestRefused."""
+        id_ = read_id(task_id, "task_id")
+        expected = read_if_match(request, current=lambda: (self._read(id_, customer_id) or {}).get("version"))
+        with refusals():
+            task = tasks.change_task(id_, customer_id=customer_id, by=self.by, expected_version=expected, **body)
+        return _show_task(task)
+
+    def _read(self, task_id: UUID, customer_id: UUID) -> Row | None:
         today = timezone.now().date()
         return tasks.read_task(
-            task_id, customer_id=self.customer_id, tenant=self.tenant, today=today, sees_texts=self.sees_texts
+            task_id, customer_id=customer_id, tenant=self.tenant, today=today, sees_texts=self.sees_texts
         )
 
 
-class OwnTaskViewSet(WorkViewSet):
-    """``/tasks``: what is given to the caller."""
+class TaskOfAnyoneViewSet(TaskViewSet):
+    """``/tasks``: what is given to the caller or a colleague, of all customers; each by its id alone."""
 
-    required_permissions: ClassVar[dict[str, str]] = {"list": VIEW_HISTORY}
+    required_permissions: ClassVar[dict[str, str]] = {
+        "list": VIEW_HISTORY,
+        "retrieve": VIEW_HISTORY,
+        "partial_update": UPDATE_LIFECYCLE,
+    }
+    no_task: ClassVar[str] = NO_SUCH_TASK
+    # The customers that the answer is about, for what is kept of it.
+    answered: set[UUID]
 
     @schema.LIST_OWN_TASKS
-    def list(self, request: Request) -> Response:
-        """The caller's own tasks: open ones, the most urgent first, or those that are done, the latest first."""
-        limit, position = self.read_page("state")
-        state = read_state(request) or OPEN
+    def list(self, request: Request) -> Response:  # type: ignore[override]
+        """The caller's own tasks, or a colleague's: open ones, the most urgent first, or those that are done, the
+        latest first.
+        """
+        parameters = request.query_params
+        refuse_unknown_parameters(parameters, ("assignee", "open", "state", *PAGING))
+        state = _read_open(request) or read_state(request) or OPEN
+        person = self._read_assignee(parameters.get("assignee", ME))
+        question = f"tasks|{person}|{state}".encode()
+        limit, position = read_limit(parameters), read_position(parameters, question)
         rows = tasks.list_own_tasks(
-            self.identity.user_id,
+            person,
             tenant=self.tenant,
             today=timezone.now().date(),
             state=state,
@@ -230,14 +259,40 @@ class OwnTaskViewSet(WorkViewSet):
             sees_texts=self.sees_texts,
         )
         last = tasks.position_of(rows[limit - 1]) if len(rows) > limit else None
-        following = Position(last.key, str(last.id)) if last else None
-        return self.show_page(
-            rows,
-            limit,
-            responses.TaskPageResponse,
-            following,
-            count=lambda: tasks.count_own_tasks(self.identity.user_id, tenant=self.tenant, state=state),
-        )
+        cursor = encode_cursor(Position(last.key, str(last.id)), question=question) if last else None
+        around = surround(request, cursor, count=lambda: tasks.count_own_tasks(person, tenant=self.tenant, state=state))
+        return Response(responses.TaskPageResponse.render({"results": rows[:limit], **around}))
+
+    @schema.GET_TASK_BY_ID
+    def retrieve(self, request: Request, task_id: str) -> Response:  # type: ignore[override]
+        """One task, of whichever customer."""
+        return self.show(request, self._find_customer(task_id), task_id)
+
+    @schema.CHANGE_TASK_BY_ID
+    @idempotent
+    def partial_update(self, request: Request, task_id: str) -> Response:  # type: ignore[override]
+        """Change a task, say that it is done, or open it again. What is not given stays."""
+        body = TaskChangeSerializer.read(request.data)
+        customer_id = self._find_customer(task_id)
+        self.answered = {customer_id}
+        return self.change(request, customer_id, task_id, body)
+
+    def _find_customer(self, task_id: str) -> UUID:
+        found = tasks.find_customer_of_task(read_id(task_id, "task_id"), tenant=self.tenant)
+        if found is None:
+            raise RequestRefused("not_found", _(NO_SUCH_TASK))
+        return found
+
+    def _read_assignee(self, name: str) -> UUID:
+        if name == ME:
+            return self.identity.user_id
+        is_name = 0 < len(name) <= LONGEST_NAME
+        found = find_members([name], tenant=self.tenant).get(name) if is_name else None
+        if found is None:
+            raise refuse_parameter(
+                "assignee", _("No active colleague has this name: give me, an id, a user name or an external subject.")
+            )
+        return found
 
 
 def read_state(request: Request) -> str | None:
@@ -246,6 +301,18 @@ def read_state(request: Request) -> str | None:
     if state is not None and state not in STATES:
         raise refuse_choice("state", STATES)
     return state
+
+
+def _read_open(request: Request) -> str | None:
+    """The state that the parameter ``open`` asks for; not beside another. Raises RequestRefused."""
+    asked = request.query_params.get("open")
+    if asked is None:
+        return None
+    if asked not in _STATE_OF_FLAG:
+        raise refuse_choice("open", _STATE_OF_FLAG)
+    if read_state(request) not in (None, _STATE_OF_FLAG[asked]):
+        raise refuse_parameter("open", _("open and state contradict each other: give one of them."))
+    return _STATE_OF_FLAG[asked]
 
 
 @contextmanager

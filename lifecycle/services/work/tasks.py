@@ -195,6 +195,11 @@ def read_task(
     return next(iter(describe_tasks(rows, tenant=tenant, today=today, sees_texts=sees_texts)), None)
 
 
+def find_customer_of_task(task_id: UUID, *, tenant: TenantRef) -> UUID | None:
+    """Which customer a task is about; None if the tenant has no such task. One statement."""
+    return Task.objects.filter(tenant_id=tenant.id, id=task_id).values_list("customer_id", flat=True).first()
+
+
 def describe_tasks(
     tasks: Sequence[Task], *, tenant: TenantRef, today: dt.date, sees_texts: bool = True, keys: Keys | None = None
 ) -> list[Row]:
