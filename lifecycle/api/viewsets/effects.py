@@ -91,7 +91,7 @@ class EffectViewSet(TenantViewSet):
 
     @schema.REPLAY_EFFECTS
     def replay_many(self, request: Request) -> Response:
-        """Run all effects again that failed, or that are held, since a moment; 10,000 at most."""
+        """Run all effects again that failed, or that are held, since a time; 10,000 at most."""
         asked = ReplaySerializer.read(request.data)
         with refusals():
             count = actions.replay_since(

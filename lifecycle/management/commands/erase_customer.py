@@ -14,9 +14,12 @@ from tenants.homes import at_home
 
 
 class Command(OperatorCommand):
-    """Erase a customer's contacts and notes; history and figures stay."""
+    """Erase what names people at a customer; the history stays, and cannot be read where it named them."""
 
-    help = "Destroy the data key of a customer, and with it contacts and notes. This cannot be undone."
+    help = (
+        "Erase what names people at a customer, wherever it is kept: contacts, notes, messages, uploaded files. "
+        "This cannot be undone."
+    )
 
     def add_arguments(self, parser: Any) -> None:
         """Options."""

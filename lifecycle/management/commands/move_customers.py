@@ -2,8 +2,8 @@
 changes of many customers, the files that were uploaded, and rules and health played over the past. Beside that it
 keeps the figures of Insight and the revenue kept by past months up to date, and lets at-risk rules propose and move.
 
-While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads,
-selections, sessions, refresh tokens and update budgets.
+While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, effects, pins,
+uploads, selections, sessions, refresh tokens, mail and update budgets.
 """
 
 import math
@@ -66,11 +66,12 @@ log = structlog.get_logger(__name__)
 
 
 class Command(ServiceCommand):
-    """Move the customers of stages that a configuration took away, and import uploaded files, until asked to stop."""
+    """Work off what runs in the background, and forget what is over, until asked to stop."""
 
     help = (
-        "Move customers out of stages that a published configuration removed, and import the files that tenant admins "
-        "upload. Several may run at once."
+        "Work off what runs in the background: moves of a published configuration, undos, bulk changes, uploaded files "
+        "and plays; keep the figures of Insight and the revenue of past months; let at-risk rules propose and move; "
+        "forget what is over. Several may run at once."
     )
 
     def add_arguments(self, parser: Any) -> None:

@@ -13,12 +13,12 @@ from tenants.homes import at_home
 
 
 class Command(BaseCommand):
-    """Rebuild or check the stays and sums of one tenant or of all."""
+    """Rebuild or check the stays, sums and episodes at risk of one tenant or of all."""
 
     help = (
-        "Make the stays and sums that Insight and as-of dates read again from the history, with equal results at any "
-        "time; move_customers keeps them up to date. With --check nothing is written, and the exit status is 1 if "
-        "anything differs."
+        "Make the stays, sums and episodes at risk that Insight and as-of dates read again from the history, with "
+        "equal results at any time; move_customers keeps them up to date. With --check nothing is written, and the "
+        "exit status is 1 if anything differs."
     )
 
     def add_arguments(self, parser: Any) -> None:

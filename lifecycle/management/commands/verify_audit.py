@@ -1,6 +1,6 @@
 """``manage.py verify_audit``: recomputes the history's hash chains and names the first break of each broken one.
 
-It stands here and not in audit because a chain ends at the customer's status, and because only tenants know who they
+It is here and not in audit because a chain ends at the customer's status, and because only tenants know who they
 are.
 """
 
