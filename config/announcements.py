@@ -39,8 +39,8 @@ class Ended(Exception):
 class Listener:
     """One open page. Only the newest version is kept for it, so a slow page costs no memory.
 
-    A page of one customer hears of its new figures too. Pages of the whole tenant are not: where customers stand is
-    what they are about, and figures come by the thousand.
+    A page of one customer hears of its new figures too. Pages of the whole tenant do not: they
+    are about which stage customers are in, and figures come by the thousand.
     """
 
     def __init__(

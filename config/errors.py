@@ -231,7 +231,7 @@ def _alone(translate: Callable[[Any], Problem]) -> Callable[[Any, str], Problem]
     return lambda error, _method: translate(error)
 
 
-# In the order in which they are tried: a subclass stands before its parent.
+# In the order in which they are tried: a subclass comes before its parent.
 _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     RequestRefused: _alone(_from_refusal),
     RateLimited: _alone(_from_rate_limit),

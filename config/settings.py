@@ -417,7 +417,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "config.errors.handle_exception",
     "UNAUTHENTICATED_USER": None,
-    # What an address takes stands in the schema; OPTIONS tells nothing.
+    # What an address takes is in the schema; OPTIONS says nothing.
     "DEFAULT_METADATA_CLASS": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -1,6 +1,6 @@
 """How long work in the database may take: the roles' own limits are for requests; a job that needs more says so.
 
-The limits stand on the roles (``tenants.services.database``), where they hold through a transaction-mode pooler as
+The limits are set on the roles (``tenants.services.database``), where they hold through a transaction-mode pooler as
 well. What is set here holds until the end of the transaction, and does not reach the next borrower of the connection.
 """
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     _View = object
 
-# What an address takes stands in the schema: OPTIONS is refused everywhere, and so Allow may not name it.
+# What an address takes is in the schema: OPTIONS is refused everywhere, and so Allow may not name it.
 METHODS: Final = tuple(method for method in View.http_method_names if method != "options")
 NO_TENANT = gettext_noop("Name the tenant: as a super admin you belong to none. Send its slug in the header X-Tenant.")
 

@@ -150,7 +150,7 @@ def is_signed_by(public_key: bytes, facts: SealFacts, signature: bytes) -> bool:
     return True
 
 
-# Where a run stands: after this row of this customer.
+# Where a run is: after this row of this customer.
 Place = tuple[UUID, int]
 START: Final[Place] = (UUID(int=0), 0)
 

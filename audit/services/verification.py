@@ -25,7 +25,7 @@ HEAD_DIFFERS, HEAD_MISSING, HISTORY_MISSING = "head_differs", "head_missing", "h
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a customer stands: what the last row of its chain must agree with."""
+    """Where a customer is: what the last row of its chain must agree with."""
 
     customer_id: UUID
     stage: str

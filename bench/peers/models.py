@@ -14,7 +14,7 @@ OUT_OF_RISK, INTO_RISK = "Active", "At-Risk"
 
 
 class PeerStatus(models.Model):
-    """Where a customer stands, as a state machine of django-fsm-2."""
+    """Which stage a customer is in, as a state machine of django-fsm-2."""
 
     tenant_id = models.UUIDField()
     customer_id = models.UUIDField(unique=True)

@@ -80,7 +80,7 @@ class Tail:
         self._loop.call_soon_threadsafe(self._news.set)
 
     async def read(self, position: int, size: int) -> bytes:
-        """What stands at ``position``; empty at the end."""
+        """What is at ``position``; empty at the end."""
         while position >= self.written:
             if self.ended:
                 return b""

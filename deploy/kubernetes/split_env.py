@@ -21,7 +21,7 @@ ASKED = re.compile(
 
 
 def read_env(text: str) -> dict[str, str]:
-    """The variables of a .env; ``${NAME}`` stands for the value of another one."""
+    """The variables of a .env; ``${NAME}`` is the value of another one."""
     found = dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", text, flags=re.M))
     values = {
         name: value.strip().strip("'\"") if value[:1] in "'\"" else value.strip() for name, value in found.items()

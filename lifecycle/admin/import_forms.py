@@ -28,7 +28,7 @@ _IN_MEMORY = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class ColumnRow:
-    """A column of the file: what stands in it first, and which field it is taken for."""
+    """A column of the file: what is in it first, and which field it is taken for."""
 
     index: int
     name: str

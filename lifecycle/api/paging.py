@@ -1,4 +1,4 @@
-"""Pages of a list: where one begins, and what stands around its rows. Every list of the API has the same."""
+"""Pages of a list: where one begins, and what is around its rows. Every list of the API has the same."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,7 +19,7 @@ TOTAL_HELP: Final = "How many rows the list has on all its pages; null unless it
 
 
 class PageResponse(ResponseSerializer):
-    """What stands around the rows of a page."""
+    """What is around the rows of a page."""
 
     next = serializers.URLField(allow_null=True, help_text="The address of the next page.")
     previous = serializers.URLField(allow_null=True, help_text="The address of the previous page.")

@@ -53,7 +53,7 @@ def read_if_match(request: Request, *, current: Callable[[], int | None]) -> int
 def read_replaced_version(request: Request, *, current: Callable[[], int | None]) -> int | None:
     """As ``read_if_match`` for what may not exist yet: ``If-None-Match: *`` creates it, ``If-Match: *`` replaces it.
 
-    0 stands for nothing yet.
+    0 means nothing yet.
     """
     if request.META.get("HTTP_IF_NONE_MATCH", "").strip() == "*" and "HTTP_IF_MATCH" not in request.META:
         return NOTHING_YET

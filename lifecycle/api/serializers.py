@@ -209,7 +209,7 @@ class PublicationSerializer(StrictSerializer):
 
     @property
     def place(self) -> str:
-        """Where the configuration stands in the body, for the pointers of its errors."""
+        """Where the configuration is in the body, for the pointers of its errors."""
         return "/configuration" if is_wrapped(self.initial_data) else ""
 
     def to_internal_value(self, data: Any) -> Any:

@@ -67,7 +67,7 @@ def _fill_profile(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_channels() -> dict[str, Any]:
-    """The AsyncAPI document: what comes in from the registry, what goes out as it stands."""
+    """The AsyncAPI document: what comes in from the registry, what goes out as it is."""
     document: dict[str, Any] = yaml.safe_load(ASYNCAPI.read_text())
     document["info"]["description"] = " ".join(document["info"]["description"].split())
     operations, messages = document["operations"], document["components"]["messages"]

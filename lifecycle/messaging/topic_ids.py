@@ -2,7 +2,7 @@
 
 An offset of the old log means nothing in the new one, and the client library goes on at it (librdkafka 2.16: "an offset
 reset must be triggered"): whatever the new log holds before it would never be read. So the topic's id is committed
-beside each offset, and an offset that stands beside another id than the topic has now counts for nothing.
+beside each offset, and an offset that is beside another id than the topic has now counts for nothing.
 """
 
 import time
@@ -125,7 +125,7 @@ class TopicIds:
             log.warning("the group's offsets cannot be read yet, none is committed", reason=str(error))
             return
         read = [place for place in offsets if place.error is None]
-        # What has no id beside it stands where the topic was as it was known before.
+        # What has no id beside it is where the topic was as it was known before.
         known = {(one.topic, one.partition): _read_label(one) or self._ids.get(one.topic, "") for one in read}
         differs = any(topic_id != self._ids.get(topic, topic_id) for (topic, _), topic_id in known.items())
         # Another consumer may have known better which topic it is by now.

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 class ImportUpload(models.Model):
-    """One uploaded file, how far it is, and what became of its lines. What stands in it is in ``ImportPart``."""
+    """One uploaded file, how far it is, and what became of its lines. What it says is in ``ImportPart``."""
 
     class State(models.TextChoices):
         """What happens to it now, or has to be decided."""

@@ -1,4 +1,4 @@
-"""Where every customer stands now [DM-1]."""
+"""Which stage every customer is in now [DM-1]."""
 
 import uuid_utils.compat
 from django.db import models

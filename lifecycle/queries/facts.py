@@ -81,7 +81,7 @@ STATUS_FIELDS: Final = (
 
 
 def find_status(tenant_id: UUID, customer_id: UUID) -> Row | None:
-    """Where the customer stands, ``configuration_version``, the live one, and ``judged_by``, that of the last change.
+    """The customer's stage, ``configuration_version``, the live one, and ``judged_by``, that of the last change.
 
     None if there is no such customer.
     """

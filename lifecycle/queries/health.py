@@ -26,7 +26,7 @@ from tenants.rules.configuration.health_formula import (
 )
 from tenants.rules.configuration.policy import Policy
 
-# Stand in a statement for what the tenant's formula makes of a customer: see ``HealthSql.fill``.
+# In a statement they hold the place of what the tenant's formula makes of a customer: see ``HealthSql.fill``.
 PENALTY: Final = "«penalty»"
 HEALTH: Final = "«health»"
 # Where a statement about very many customers joins what people have written down: see ``gather_work``.
@@ -97,7 +97,7 @@ _GATHERED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 def gather_work(statement: str) -> str:
     """A statement about very many customers, in which notes and tasks are read once, and not looked up for each.
 
-    They are joined where WORK stands; that goes where the statement does not ask for them.
+    They are joined where WORK is; that goes where the statement does not ask for them.
     """
     joins = ""
     for looked_up, (column, join) in _GATHERED.items():
@@ -137,7 +137,7 @@ class HealthSql:
         )
 
     def fill(self, statement: str) -> str:
-        """The statement with the formula where HEALTH and PENALTY stand."""
+        """The statement with the formula where HEALTH and PENALTY are."""
         return statement.replace(HEALTH, self.score).replace(PENALTY, self.penalty)
 
 

@@ -24,7 +24,7 @@ _JOINS: Final = {
 OF_TENANT: Final = "s.tenant_id = %(tenant_id)s::uuid"
 _NUMBERS: Final = """unnest(%(stages)s::text[], %(cutoffs)s::timestamptz[], %(penalties)s::int[], %(max_days)s::int[],
                %(lost)s::boolean[]) AS w(stage, cutoff, penalty, max_days, is_lost)"""
-# Customers may still stand in stages that the live configuration does not know any more.
+# Customers may still be in stages that the live configuration does not know any more.
 _EVERY_STAGE: Final = f"""(
         SELECT t.name AS stage, w.cutoff, COALESCE(w.penalty, %(health_elsewhere)s::int) AS penalty, w.max_days,
                COALESCE(w.is_lost, false) AS is_lost

@@ -1,4 +1,4 @@
-"""The list of customers: filters, orders and pages that cost the same wherever they stand in the list."""
+"""The list of customers: filters, orders and pages that cost the same wherever they are in the list."""
 
 import datetime as dt
 import re

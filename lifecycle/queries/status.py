@@ -1,4 +1,4 @@
-"""Questions about where customers stand."""
+"""Questions about which stage customers are in."""
 
 from typing import Any, Self
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Why a customer at risk stands on the first page, what has changed of it, what to do next, and where the stage that
+"""Why a customer at risk is on the first page, what has changed of it, what to do next, and where the stage that
 people chose and the figures disagree.
 
 Everything is a message: the words are in ``lifecycle.sentences.attention``.
@@ -34,7 +34,7 @@ _STEPS: Final[Mapping[str, str]] = {
 def explain_place(
     judged: Health, *, arr: float | None, currency: str, days_to_renewal: int | None, reason_code: str
 ) -> Message:
-    """Why it stands where it stands: what is at risk, until when, and every worry with its figures."""
+    """Why it is where it is: what is at risk, until when, and every worry with its figures."""
     worries = tuple(
         one for one in judged.reasons if one.name not in ("at_risk", "lost", "in_category") and not _is_renewal(one)
     )

@@ -35,7 +35,7 @@ _PLAIN: Final = re.compile(r'[^\s(),"]+')
 
 
 class InvalidExpression(Exception):
-    """``code`` says what is wrong, ``text`` what stands there (for ``too_much``: the most there may be)."""
+    """``code`` says what is wrong, ``text`` what is there (for ``too_much``: the most there may be)."""
 
     def __init__(self, code: str, text: str = "") -> None:
         super().__init__(f"{code}: {text}")
@@ -70,7 +70,7 @@ Expression = Condition | Negation | Group
 
 
 def join(joint: Joint, *parts: Expression) -> Expression:
-    """The parts as one group; groups of the same kind among them are opened, and what is there twice stands once."""
+    """The parts as one group; groups of the same kind among them are opened, and what is there twice is kept once."""
     flat: dict[Expression, None] = {}
     for part in parts:
         inner = part.parts if isinstance(part, Group) and part.joint == joint else (part,)
@@ -115,7 +115,7 @@ def write_expression(expression: Expression) -> str:
 
 
 def write_value(text: str) -> str:
-    """A value as it stands in an expression, in quotes where it needs them."""
+    """A value as it is written in an expression, in quotes where it needs them."""
     return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', '""') + '"'
 
 
@@ -164,7 +164,7 @@ class _Tokens:
             self.condition = self._read_condition(match["field"].lower(), match["operator"])
 
     def rest(self) -> str:
-        """What stands from the token at hand on."""
+        """What comes from the token at hand on."""
         return self._text[self._start :].strip()
 
     def _read_condition(self, field: str, operator: str) -> Condition:

@@ -14,7 +14,7 @@ def _split(words: str) -> tuple[str, ...]:
     return tuple(words.split())
 
 
-# Line of business -> words that a company of it puts behind its name. No word stands twice.
+# Line of business -> words that a company of it puts behind its name. No word is there twice.
 BUSINESSES = {
     "Manufacturing": "Industries|Precision|Castings|Tooling|Machine Works|Components|Fabrication|Plastics|Metals",
     "Logistics": "Freight|Logistics|Shipping|Haulage|Cargo|Forwarding|Transport|Warehousing",

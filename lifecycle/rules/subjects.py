@@ -42,7 +42,7 @@ _IN_TEXT: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BETWEEN: Final = re.compile(r"[:|/;#,\s]+")
-# What stands around an id that was quoted once too often.
+# What is around an id that was quoted once too often.
 _QUOTES: Final = "\"'`\\ \t\r\n"
 
 
@@ -87,7 +87,7 @@ def find_candidates(message: Message, *, largest: int | None = None) -> Candidat
 
 
 def names_person(message: Message, people: Collection[str]) -> bool:
-    """Whether any of these names, addresses or numbers stands anywhere in the message, in any case."""
+    """Whether any of these names, addresses or numbers is anywhere in the message, in any case."""
     wanted = [folded for one in people if (folded := _fold_person(one))]
     if not wanted:
         return False
@@ -141,7 +141,7 @@ def _ids_of_key(text: str) -> set[str]:
 
 
 def _forms(value: object) -> Iterator[str]:
-    """The ids that a scalar may stand for."""
+    """The ids that a scalar may mean."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e18:

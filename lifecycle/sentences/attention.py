@@ -1,4 +1,4 @@
-"""Sentences of the first page: why a customer stands there, what has changed, what to do next."""
+"""Sentences of the first page: why a customer is there, what has changed, what to do next."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ from tenants.rules.messages import Message
 BOARD: Final = "board"
 CARDS: Final = 20
 MOST_CARDS: Final = 200
-# What stands in a column's sentence for the stage that a card cannot go to.
+# What is in a column's sentence for the stage that a card cannot go to.
 TARGET: Final = "{to}"
 
 

@@ -46,7 +46,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     """The context of the customer's page. Raises Http404 when the tenant has no such customer.
 
     A number of statements that depends on neither the customer nor the length of its history. ``with_work``: also what
-    stands below what stays up to date, for those who may see history.
+    is below what stays up to date, for those who may see history.
     """
     tenant, identity = request.tenant, request.identity
     may_update = identity.may(UPDATE_LIFECYCLE)

@@ -61,7 +61,7 @@ def list_views(question: "Question", current: str) -> list[tuple[str, str | Prom
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the address asks for. ``trouble`` says what of it could not be read; the usual stands for that."""
+    """What the address asks for. ``trouble`` says what of it could not be read; the usual takes its place."""
 
     view: str
     period: Period

@@ -1,4 +1,4 @@
-"""What the first page shows: who is at risk now, where everyone stands, which renewals come, who stays too long."""
+"""What the first page shows: who is at risk now, customers by stage, which renewals come, who stays too long."""
 
 import datetime as dt
 from collections import defaultdict

@@ -64,7 +64,7 @@ COMMON = {
     "group.consumer.session.timeout.ms": 12_000,
     "group.consumer.min.heartbeat.interval.ms": 200,
     "group.consumer.heartbeat.interval.ms": 500,
-    # How soon a broker that was killed is known to be gone. One that stands still on a busy machine is not.
+    # How soon a broker that was killed is known to be gone. One that does nothing on a busy machine is not.
     "broker.session.timeout.ms": 6000,
     "broker.heartbeat.interval.ms": 500,
     # The tests move leaders themselves.

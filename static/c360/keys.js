@@ -42,7 +42,7 @@
 
   const idOf = (name) => name.id.slice(2);
 
-  // Where one comes back to after the customer at hand has left the page: the one that stands behind it.
+  // Where one comes back to after the customer at hand has left the page: the one behind it.
   function following(name) {
     const all = names();
     const at = all.indexOf(name);

@@ -49,7 +49,7 @@ def collect_pipeline(link: Any, *, first_within: float | None = None) -> list[An
         result = _next_result(link, None if results else first_within)
         if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
             return results
-        # Nothing stands between the results of one statement and those of the next.
+        # Nothing is between the results of one statement and those of the next.
         if result is not None:
             results.append(result)
 

@@ -9,7 +9,7 @@ from psycopg import sql
 
 OWNER, APP, PLATFORM, RELAY = "c360_owner", "c360_app", "c360_platform", "c360_relay"
 BACKUP, AUDIT, SEARCH = "c360_backup", "c360_audit", "c360_search"
-# Each role that may log in, and where its address stands. Without the last one no one logs in as that role.
+# Each role that may log in, and where its address is. Without the last one no one logs in as that role.
 LOGIN_VARIABLES = {
     "DATABASE_OWNER_URL": OWNER,
     "DATABASE_URL": APP,

@@ -1,4 +1,4 @@
-"""Who stands in front of us, and whom they saw: the one answer for log, log-in guard, limits and records."""
+"""Who is in front of us, and whom they saw: the one answer for log, log-in guard, limits and records."""
 
 import ipaddress
 from functools import lru_cache
@@ -35,7 +35,7 @@ def client_address(request: HttpRequest) -> str:
     """The client's address: of the connection, or what the declared proxy says it saw; ``unknown`` if that is none.
 
     The last entry of X-Forwarded-For is the proxy's own; entries that are TRUSTED_PROXIES themselves are passed over.
-    What stands before that was sent by the client, who may write what they like. Of an IPv6 address the first 64 bits
+    What comes before that was sent by the client, who may write what they like. Of an IPv6 address the first 64 bits
     count: one customer has that many.
     """
     address = request.META.get("REMOTE_ADDR", "")

@@ -113,7 +113,7 @@ def _show(request: HttpRequest, effect: Effect, configuration: Configuration, cu
 
 
 def _choose_move(effect: Effect, configuration: Configuration, stage: str) -> tuple[str, str]:
-    """A move that starts the effect: from where the customer stands, if it can be."""
+    """A move that starts the effect: from the stage that the customer is in, if it can be."""
     concerned = [one for one in configuration.definitions if effect.concerns(one.name, one.category)]
     if effect.on == "leave":
         left = next((one for one in concerned if one.name == stage), concerned[0] if concerned else None)

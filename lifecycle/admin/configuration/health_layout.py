@@ -79,7 +79,7 @@ def _unsupported(key: str) -> CannotLayOut:
 
 
 def _type(value: Any, key: str, *, blank: bool = True) -> str:
-    """A number as it is typed, or what stands in its place; empty where there is none."""
+    """A number as it is typed, or what is in its place; empty where there is none."""
     if value is None and blank:
         return ""
     if isinstance(value, Mapping) or value == "":

@@ -292,7 +292,7 @@ def _lines(value: Any, what: str) -> str:
 
 
 def _whole(value: Any, what: str) -> str:
-    """A whole number as it is typed, or the text that stands in its place."""
+    """A whole number as it is typed, or the text that is in its place."""
     if isinstance(value, str) and value and not value.lstrip("-").isdecimal():
         return _text(value, what)
     if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:  # infinity and NaN as well

@@ -1,4 +1,4 @@
-"""Customers: the list, the whole profile, where one stands, moving it, and what happened to it."""
+"""Customers: the list, the whole profile, which stage one is in, moving it, and what happened to it."""
 
 from typing import Any, ClassVar
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Who was where on which day, from the moves between: what came in = what went out + what stands."""
+"""Who was where on which day, from the moves between: what came in = what went out + what is there."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,12 +44,12 @@ class Balance:
 
     @property
     def end(self) -> int:
-        """Those that stand at the end of the period."""
+        """Those that are there at the end of the period."""
         return self.start + self.came - self.left
 
 
 def standing_over_time(flows: Iterable[Flow], parts: int) -> list[dict[str, Standing]]:
-    """For each of the parts 0..``parts``: stage -> who stands at its end."""
+    """For each of the parts 0..``parts``: stage -> who is in it at its end."""
     came: list[dict[str, int]] = [defaultdict(int) for _ in range(parts + 1)]
     money: list[dict[tuple[str, str], Decimal]] = [defaultdict(Decimal) for _ in range(parts + 1)]
     for flow in flows:

@@ -65,7 +65,7 @@ SELECT code, stage, count(*) FROM lifecycle_bulkchangeitem
 
 
 class Group(NamedTuple):
-    """Customers of a selection that stand in one stage, and what would become of each of them."""
+    """Customers of a selection that are in one stage, and what would become of each of them."""
 
     stage: str
     customers: int
@@ -129,7 +129,7 @@ class Target:
 
 
 def count_stages(change: BulkChange, *, tenant: TenantRef) -> dict[tuple[str, bool], int]:
-    """How many of the selection stand where; with True those who were changed since. One statement."""
+    """How many of the selection are in which stage; with True those who were changed since. One statement."""
     rows = fetch_prepared(_GROUPS, {"tenant_id": tenant.id, "change_id": change.id}, using="default")
     return {(stage, changed): count for stage, changed, count in rows}
 

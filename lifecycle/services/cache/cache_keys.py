@@ -1,4 +1,4 @@
-"""The names under which a tenant's copies stand in Redis."""
+"""The names under which a tenant's copies are in Redis."""
 
 import hashlib
 from uuid import UUID

@@ -105,7 +105,7 @@ Move = tuple[UUID, str, int, int]
 def find_last_moves(last: int, *, look_back: int, using: str) -> dict[int, Move]:
     """Moves that were committed after the outbox row ``last``, and those of so many rows before it, by their rows.
 
-    0 stands for the last row that there is now. One statement.
+    0 means the last row that there is now. One statement.
     """
     with connections[using].cursor() as cursor:
         cursor.execute(LAST_MOVES, {"last": last, "look_back": look_back})

@@ -1,6 +1,6 @@
-"""Is the history of a tenant whole, and does every customer stand where its history says?
+"""Is the history of a tenant whole, and is every customer where its history says?
 
-The chains are recomputed by ``audit.services.verification``, which knows nothing of customers; where they stand, and
+The chains are recomputed by ``audit.services.verification``, which knows nothing of customers; where they are, and
 what a stage was called when, is added here.
 """
 

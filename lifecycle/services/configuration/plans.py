@@ -48,7 +48,7 @@ def judge_plan(
 ) -> tuple[dict[str, Target], list[Finding]]:
     """Where the customers of stages that go away shall go, judged by the new rules, and every error of the plan.
 
-    ``stages``: those that there are now, also the leaving ones. Errors stand under ``/renamed``, ``/mapping`` and, for
+    ``stages``: those that there are now, also the leaving ones. Errors are under ``/renamed``, ``/mapping`` and, for
     a name that differs from one of today only in case, ``/stages``. What is said of stages that stay is not looked at.
     ``is_return``: a version is taken back, so a stage that takes the name of another gets back its own.
     """

@@ -195,7 +195,7 @@ class Batch:
         if row["pins_until"] is not None and row["pins_until"] <= self.now:
             self.release_expired(row)
         if created:
-            # Its own message stands in the row already, and so changes nothing.
+            # Its own message is in the row already, and so changes nothing.
             figures |= {name: fact.company[name] for name in KEPT_OF_COMPANY if fact.company.get(name)}
         changed = False
         for part, target, given in self._parts_of(row, fact, stale, rejected):
@@ -302,7 +302,7 @@ class Batch:
         by_id = {row["id"]: row for row in self.rows.values()}
         touched: set[UUID] = set().union(*self.dirty.values()) if self.dirty else set()
         with prepared_cursor("default") as cursor:
-            # What a new customer's own message said stands in its row already.
+            # What a new customer's own message said is in its row already.
             companies = [id_ for id_ in sorted(self.dirty["company"]) if by_id[id_] != self._inserted.get(id_)]
             if companies:
                 rows = [{**by_id[id_], "updated_at": self.now} for id_ in companies]

@@ -44,7 +44,7 @@ def read_lifecycle(
     viewer: Viewer | None = None,
     now: dt.datetime | None = None,
 ) -> Json | None:
-    """Where the customer stands, and for every other stage whether and how it can be moved there now.
+    """Which stage the customer is in, and for every other stage whether and how it can be moved there now.
 
     ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
     their role. ``source``: that of the change they would make. Always from PostgreSQL: its version is what the next

@@ -1,4 +1,4 @@
-"""How many customers stand where, and how much money with them: the tenant at a glance [API-3]."""
+"""How many customers are in which stage, and how much money with them: the tenant at a glance [API-3]."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

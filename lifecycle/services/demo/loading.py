@@ -2,7 +2,7 @@
 
 Safe to repeat and to kill anywhere: each batch of customers is one transaction with all of their history, and a later
 run adds what is not there yet. Nothing that is there is ever changed. The history is announced on Kafka like any
-other: it is the truth about these customers, and a reader of the topic must be able to rebuild where they stand.
+other: it is the truth about these customers, and a reader of the topic must be able to rebuild which stage they are in.
 """
 
 import datetime as dt

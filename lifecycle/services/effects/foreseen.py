@@ -23,7 +23,7 @@ from tenants.rules.effect_texts import render
 
 # So many recipients of an effect are named; the others are counted.
 MOST_NAMED: Final = 20
-# In a subject, where the reason will stand.
+# In a subject, where the reason will be.
 NOT_CHOSEN: Final = "…"
 WITH_TEXTS: Final = ("email", "alert")
 

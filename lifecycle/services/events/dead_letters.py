@@ -36,7 +36,7 @@ CONSUMER: Final = "system:consume_events"
 NOTHING: Final[Row] = {"key": None, "value": None, "headers": [], "subjects": []}
 # Bytes of a message that is looked into while a consumer holds its batch; an erasure opens larger ones.
 LARGEST_FILED: Final = 16 * 1024
-# In which the error stands, behind the headers that the message had.
+# In which the error is, behind the headers that the message had.
 _ERROR: Final = ("id", "code", "sentence", "topic", "partition", "offset", "attempt", "time")
 _OWN: Final = frozenset((*(f"dead-letter-{part}" for part in _ERROR), OMITTED_HEADER))
 

@@ -28,13 +28,13 @@ _ADVICE: Final = gettext_lazy('write the id as it is in the CRM, in a spreadshee
 
 
 def unwrap(text: str) -> str:
-    """What stands in a cell that a spreadsheet program kept as text: ``="00124"`` is 00124."""
+    """What is in a cell that a spreadsheet program kept as text: ``="00124"`` is 00124."""
     match = _TEXT_FORMULA.fullmatch(text.strip()) if "=" in text else None
     return text if match is None else match[1].replace('""', '"')
 
 
 def guard(text: str) -> str:
-    """The text as a cell that no spreadsheet program computes: an apostrophe stands before what could be a formula."""
+    """The text as a cell that no spreadsheet program computes: an apostrophe comes before what could be a formula."""
     return f"'{text}" if _COULD_BE_FORMULA.match(text) else text
 
 

@@ -71,7 +71,7 @@ def plan_columns(
 ) -> ColumnPlan:
     """Find the field of each column. ``mapping`` decides about the columns it names (None: leave it out).
 
-    ``evidence`` is what stands in the columns; without it all are taken to be filled. Columns that begin with ``_`` are
+    ``evidence`` is what is in the columns; without it all are taken to be filled. Columns that begin with ``_`` are
     left out unless mapped: a reject file is read again as it is. Raises MappingRefused for a mapping that does not fit,
     for a column that occurs twice, and if no column, or more than one, could be the external id.
     """

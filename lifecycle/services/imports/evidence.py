@@ -1,4 +1,4 @@
-"""What stands in the columns of a file: how many cells are filled, whether values repeat. In flat memory."""
+"""What is in the columns of a file: how many cells are filled, whether values repeat. In flat memory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

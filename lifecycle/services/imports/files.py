@@ -64,7 +64,7 @@ _SEPARATOR_LINE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of the file. ``line`` is the number of its first line, ``text`` what stands there.
+    """One record of the file. ``line`` is the number of its first line, ``text`` what is there.
 
     ``cells`` holds column -> value (texts from CSV, JSON values from NDJSON); with an ``error`` it may be empty.
     """

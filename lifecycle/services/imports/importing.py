@@ -1,7 +1,7 @@
 """Importing a file: batch by batch, each a transaction; invalid lines are set aside, good ones are committed.
 
 The same file again changes nothing: customers are known by their external id, and what is known already is not
-written again. Where a customer that is known stands is left alone: a stage in the file places new customers only.
+written again. The stage of a customer that is known is left alone: a stage in the file places new customers only.
 """
 
 import datetime as dt

@@ -60,7 +60,7 @@ class Facts:
         return say(Message(*self.said)) if self.said else ""
 
     def plan(self, mapping: Mapping[str, str | None] | None = None) -> tuple[ColumnPlan, MappingRefused | None]:
-        """Which column is which field, by what was chosen (or ``mapping``), and what stands in the way.
+        """Which column is which field, by what was chosen (or ``mapping``), and what is in the way.
 
         Raises MappingRefused for a mapping that does not fit the file.
         """

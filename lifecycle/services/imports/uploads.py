@@ -83,7 +83,7 @@ def list_uploads(tenant: TenantRef) -> list[ImportUpload]:
 
 
 def show_rows(upload: ImportUpload, facts: Facts) -> list[Mapping[str, object]]:
-    """The first good records: column -> what stands there. Raises UploadGone."""
+    """The first good records: column -> what is there. Raises UploadGone."""
     rows: list[Mapping[str, object]] = []
     with open_upload(upload) as file:
         for number, record in enumerate(open_reader(file, upload, facts)):

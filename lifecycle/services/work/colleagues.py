@@ -44,7 +44,7 @@ def split_mentions(text: str) -> list[str]:
 def find_mentioned(text: str, *, tenant: TenantRef) -> Mentioned:
     """The colleagues that a text mentions. Call inside the tenant's context. One statement, none without a name.
 
-    A name is a whole user name, or what stands before its ``@`` where only one colleague is called so.
+    A name is a whole user name, or what comes before its ``@`` where only one colleague is called so.
     """
     names = read_names(text)
     if not names:

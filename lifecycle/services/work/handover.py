@@ -18,7 +18,7 @@ LATEST_CHANGES = 5
 
 
 def read_handover(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, sees_texts: bool) -> dict[str, Any] | None:
-    """Where the customer stands and why, open tasks, the last notes, the renewal, contacts (masked) and figures.
+    """Which stage the customer is in and why, open tasks, the last notes, the renewal, contacts (masked) and figures.
 
     None if there is no such customer. Call in the tenant's context. A number of statements that does not depend on the
     customer.

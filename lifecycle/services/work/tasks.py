@@ -26,7 +26,7 @@ from tenants.rules.values import InvalidValue, read_line
 LONGEST_TITLE: Final = 200
 OPEN, DONE = "open", "done"
 STATES: Final = (OPEN, DONE)
-# Where tasks without a due date stand.
+# Where tasks without a due date come.
 _LAST_DAY: Final = dt.date.max
 _TABLE: Final = "lifecycle_task"
 NO_TASK: Final = gettext_noop("There is no such task of this customer: check the id.")

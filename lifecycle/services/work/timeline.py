@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened. ``place``: where it stands in the table it is from."""
+    """One thing that happened. ``place``: where it is in the table it is from."""
 
     kind: str
     at: dt.datetime

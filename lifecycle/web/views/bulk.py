@@ -215,7 +215,7 @@ def _show_preview(
 
 
 def _by_stage(counts: Mapping[tuple[str, bool], int]) -> dict[str, int]:
-    """How many of the chosen stand in each stage."""
+    """How many of the chosen are in each stage."""
     added: dict[str, int] = {}
     for (stage, _), count in sorted(counts.items()):
         added[stage] = added.get(stage, 0) + count

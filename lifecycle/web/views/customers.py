@@ -70,7 +70,7 @@ def show_entry(request: TenantRequest, customer_id: UUID, kind: str, entry_id: U
     before = find_place(kind, entry_id, customer_id=customer_id, tenant=request.tenant)
     if before is None:
         raise Http404
-    # Among all others an effect stands with the change that started it.
+    # Among all others an effect is with the change that started it.
     return _show_timeline(request, customer_id, kind if kind == EFFECT else "", before, is_entry=True)
 
 

@@ -31,7 +31,7 @@ from tenants.services.configuration.policies import live_policy
 
 @page(VIEW_LIFECYCLE, on_replica=True)
 def show_overview(request: TenantRequest) -> HttpResponse:
-    """Who is at risk now, most urgent first [UC-1], and where everyone stands."""
+    """Who is at risk now, most urgent first [UC-1], and which stage everyone is in."""
     template = "overview.html#overview" if wants_fragment(request) else "overview.html"
     return render(request, template, gather_overview(request, now=timezone.now()))
 

@@ -101,7 +101,7 @@ def open_tenant(
     tenant = create_tenant(slug=slug, name=name, actor=actor, now=now, is_sandbox=is_sandbox)
     if starter and not is_sandbox:
         with tenant_context(tenant.id):
-            # No one stands anywhere yet: publishing has nothing to move.
+            # No one is in a stage yet: publishing has nothing to move.
             publish_version(
                 parse_configuration(STARTERS[starter].document),
                 number=1,
