@@ -1,5 +1,6 @@
 """Sentences for how a customer is doing, and for what is at stake."""
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -100,14 +101,19 @@ def say_stake(params: Mapping[str, Any]) -> str:
     sentence = _(
         "%(at_stake)s at stake: %(revenue)s a year × %(risk)s risk (%(health)s) × %(time)s for time (%(renewal)s)."
     ) % {
-        "at_stake": f"{say_number(params['at_stake'], 0)}{currency}",
+        "at_stake": f"{_say_rounded(params['at_stake'])}{currency}",
         "revenue": f"{say_number(params['revenue'], 0)}{currency}",
         "risk": f"{params['risk']:.0%}",
         "health": health,
-        "time": f"{params['time']:.0%}",
+        "time": f"{_say_rounded(params['time'] * 100)}%",
         "renewal": renewal,
     }
     if not params["ranked_in"]:
         return sentence
-    ranked = {"amount": say_number(params["ranked"], 0), "currency": params["ranked_in"]}
+    ranked = {"amount": _say_rounded(params["ranked"]), "currency": params["ranked_in"]}
     return f"{sentence} " + _("Ranked as %(amount)s %(currency)s.") % ranked
+
+
+def _say_rounded(value: float) -> str:
+    """Without decimals; below one with its first digit, so that it is not taken for nothing."""
+    return say_number(value, 0 if value >= 1 or value <= 0 else -math.floor(math.log10(value)))

@@ -156,10 +156,7 @@ class ListParameters:
         stage = find_stage(asked, policy, tenant)
         unknown = note = ""
         if asked and not stage:
-            unknown = _("There is no stage “%(name)s”. Choose one of: %(stages)s.") % {
-                "name": shorten_text(asked),
-                "stages": enumerate_names(policy.stages),
-            }
+            unknown = say_no_stage(asked, policy)
         elif category and category not in CATEGORY_LABELS:
             unknown = _("There is no view “%(name)s”.") % {"name": shorten_text(category)}
         others, where = {}, None
@@ -303,6 +300,14 @@ def _read_others(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> di
 
 def _spell(value: Any) -> str:
     return "true" if value is True else str(value)
+
+
+def say_no_stage(asked: str, policy: Policy) -> str:
+    """That there is no stage of that name, and which there are."""
+    return _("There is no stage “%(name)s”. Choose one of: %(stages)s.") % {
+        "name": shorten_text(asked),
+        "stages": enumerate_names(policy.stages),
+    }
 
 
 def find_stage(asked: str, policy: Policy, tenant: TenantRef) -> str:

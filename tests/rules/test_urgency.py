@@ -68,6 +68,18 @@ def test_the_sentence_has_the_figures_that_the_number_is_made_of() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("arr", "days", "said"),
+    [
+        (100_000, 40_000, "45 USD at stake: 100,000 USD a year × 60% risk (health 45 of 100) × 0.07% for time"),
+        (700, -30_000, "0.2 USD at stake: 700 USD a year × 68% risk (health 35 of 100) × 0.05% for time"),
+    ],
+)
+def test_what_is_little_is_not_said_to_be_nothing(arr: int, days: int, said: str) -> None:
+    found = weighed(arr=arr, days_to_renewal=days, csat=1)["urgency_reason"]
+    assert found.startswith(said)
+
+
 def test_currencies_are_compared_by_what_they_are_worth() -> None:
     figures = {"days_to_renewal": 30, "csat": 4}
     euros = weighed(IN_EUROS, currency="EUR", arr=10_000, **figures)

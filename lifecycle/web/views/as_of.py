@@ -1,6 +1,7 @@
 """Customers as of a past day: many, and one."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,12 +12,12 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.queries.cursors import InvalidCursor
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, name_as_of, read_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastPage, PastQuestion, count_past, list_past, name_as_of, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.asking import InvalidQuestion, read_day
 from lifecycle.services.insight.reading import Stages
-from lifecycle.web.as_of_page import describe_figures
+from lifecycle.web.as_of_page import choose_stage, describe_figures
 from lifecycle.web.pages import page
 from lifecycle.web.record import name_parts
 from lifecycle.web.stage_colors import stage_colors
@@ -45,15 +46,16 @@ def show_list(request: TenantRequest) -> HttpResponse:
     """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
     policy = live_policy(request.tenant.id)
     stages = Stages.of(policy, request.tenant)
-    (day, known, trouble), expired = _read(request), ""
+    day, known, trouble = _read(request)
     asked = _read_filters(request, "stage", "owner", "segment")
-    keys = [key for key in stages.keys if stages.name(key) == asked["stage"]]
-    about = PastQuestion(day, known, keys, asked["owner"], asked["segment"])
+    about = PastQuestion(day, known, owner=asked["owner"], segment=asked["segment"])
+    chosen = choose_stage(asked["stage"], about, stages=stages, tenant=request.tenant)
+    about, refused = replace(about, keys=chosen.keys), chosen.unknown
     cursor = request.GET.get("cursor") or None
     try:
-        found = list_past(about, stages=stages, tenant=request.tenant, cursor=cursor)
+        found = PastPage([]) if refused else list_past(about, stages=stages, tenant=request.tenant, cursor=cursor)
     except InvalidCursor as error:
-        cursor, expired = None, str(error)
+        cursor, refused = None, str(error)
         found = list_past(about, stages=stages, tenant=request.tenant)
 
     def address(to: str | None) -> str:
@@ -65,17 +67,17 @@ def show_list(request: TenantRequest) -> HttpResponse:
         "day": day,
         "known": known,
         "trouble": trouble,
-        "expired": expired,
+        "refused": refused,
         "rows": found.rows,
         # Further pages say nothing of it: to count all takes longer than the page.
-        "count": None if cursor else count_past(about, tenant=request.tenant),
-        "asked": asked,
-        "stages": policy.stages,
+        "count": None if cursor or chosen.unknown else count_past(about, tenant=request.tenant),
+        "asked": asked | {"stage": chosen.name},
+        "stages": dict.fromkeys((*policy.stages, *filter(None, [chosen.name]))),
         "previous": address(found.previous_cursor),
         "next": address(found.next_cursor),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "insight/as_of_list.html", context, status=400 if trouble or expired else 200)
+    return render(request, "insight/as_of_list.html", context, status=400 if trouble or refused else 200)
 
 
 @page(VIEW_HISTORY, on_replica=True)

@@ -55,16 +55,18 @@ def show_cards(request: TenantRequest) -> HttpResponse:
     policy, now = live_policy(request.tenant.id), timezone.now()
     asked = ListParameters.read(request.GET, policy, request.tenant)
     column, after = request.GET.get("column", ""), board.read_place(request.GET.get("after", ""))
-    cards, following = list_cards(
-        asked.to_query(),
-        [column],
-        tenant=request.tenant,
-        policy=policy,
-        now=now,
-        limit=board.CARDS,
-        after=after,
-        is_filtered=asked.is_filtered,
-    )[column]
+    cards, following = [], None
+    if not asked.unknown:
+        cards, following = list_cards(
+            asked.to_query(),
+            [column],
+            tenant=request.tenant,
+            policy=policy,
+            now=now,
+            limit=board.CARDS,
+            after=after,
+            is_filtered=asked.is_filtered,
+        )[column]
     context = {
         "cards": board.show_cards(cards, policy, now),
         "following": board.write_place(following),
@@ -72,7 +74,7 @@ def show_cards(request: TenantRequest) -> HttpResponse:
         "may_select": request.identity.may(UPDATE_LIFECYCLE),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "parts/cards.html", context)
+    return render(request, "parts/cards.html", context, status=400 if asked.unknown else 200)
 
 
 def _read_limit(text: str) -> int:
