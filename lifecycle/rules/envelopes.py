@@ -55,7 +55,8 @@ class Message:
 class Event:
     """A valid event. ``data`` fits this version of the schema of its type, each value read; ``time`` is in UTC.
 
-    ``rejected``: what was left out of the data, place and reason of each. ``depth``: how many changes of event rules
+    ``rejected``: what was left out of the data, place and reason of each; ``unread``: the paths of it, which are not
+    absent to rules. ``depth``: how many changes of event rules
     led to it (``causationdepth``); a value that is none counts as the most, so that no loop runs through it.
     """
 
@@ -70,6 +71,7 @@ class Event:
     version: int = 1
     rejected: tuple[str, ...] = ()
     depth: int = 0
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def read_event(message: Message) -> Event | Invalid:
         version,
         cleaned.rejected,
         _read_depth(document.get(DEPTH)),
+        cleaned.unread,
     )
 
 

@@ -53,9 +53,10 @@ class EventType:
 
     ``part`` is whose event it is: its owner alone may send it. None: the data are the customer's profile, and each part
     of them belongs to its own source. ``id_field`` is the id that its data cannot do without. ``kinds`` says how the
-    other values of the data are read. ``writes`` turns read data into what is kept. ``only_of``: a column of the part;
-    where another value of it is known, the event tells of something else and writes nothing. ``check`` gives a sentence
-    about values that contradict each other. ``habits``: category -> how often a customer's modules tend to send it.
+    other values of the data are read; ``decisive`` names those whose absence says something, so that the event cannot
+    do without one that is there and cannot be read. ``writes`` turns read data into what is kept. ``only_of``: a column
+    of the part; where another value of it is known, the event tells of something else and writes nothing. ``check``
+    gives a sentence about values that contradict each other. ``habits``: category -> how often a customer's modules tend to send it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class EventType:
     part: str | None = None
     id_field: str | None = None
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    decisive: frozenset[str] = frozenset()
     only_of: str | None = None
     check: Callable[[Data], str | None] = lambda _: None
     habits: Mapping[str, int] = field(default_factory=dict)
@@ -243,6 +245,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
             part=BILLING,
             id_field="contract_id",
             kinds={"cancelled_at": TIMESTAMP, "ends_on": DAY, "reason": line(255)},
+            decisive=frozenset({"ends_on"}),
             only_of="contract_id",
             writes=_write_cancellation,
             sample=_sample_cancellation,

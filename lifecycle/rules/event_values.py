@@ -1,7 +1,9 @@
 """The data of an event as they are kept: every field read like everywhere else, what cannot be kept left out.
 
 An invalid value costs its own field and nothing beside it: the customer keeps the good name it has, a person is known
-without the address that is none. Only what an event cannot do without (its ids) makes it invalid as a whole.
+without the address that is none. Where leaving it out would say something else, more goes with it: a list of people
+replaces all that are known, so one who cannot be read costs the list, and an amount is none without its currency. What
+an event cannot do without (its ids, and fields whose absence means something) makes it invalid as a whole.
 """
 
 import re
@@ -21,28 +23,46 @@ MOST_PEOPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """The data to work with, and what was left out of them: place and reason of each, never the value."""
+    """The data to work with, and what was left out of them: place and reason of each, never the value.
+
+    ``unread``: the paths of what was left out whole, as rules name them. They were in the event, so no rule may take
+    them for absent.
+    """
 
     data: Mapping[str, Any]
     rejected: tuple[str, ...]
+    unread: frozenset[str] = frozenset()
+
+
+class _LeftOut:
+    """What was left out so far."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self.paths: set[str] = set()
+
+    def add(self, path: str, problem: object) -> None:
+        """Note a field that is not in the data any more."""
+        self.paths.add(path)
+        self.sentences.append(f"data.{path} {problem}")
 
 
 def clean_data(event_type: str, data: Mapping[str, Any]) -> Cleaned:
     """Read the data of a valid event. Fields that nothing is known of pass as they are: rules may ask for them.
 
-    Raises InvalidValue, its text beginning with the field, when an id is none.
+    Raises InvalidValue, its text beginning with the field, when an id is none, or a decisive field cannot be read.
     """
-    rejected: list[str] = []
+    left_out = _LeftOut()
     cleaned = dict(data)
     entry = EVENT_TYPES[event_type]
     cleaned["external_id"] = _required(data, "external_id")
     if entry.id_field is not None:
         cleaned[entry.id_field] = _required(data, entry.id_field)
     if entry.part is not None:
-        _read(cleaned, entry.kinds, "data", rejected)
+        _read(cleaned, entry.kinds, "", left_out, decisive=entry.decisive)
     else:
-        _read_profile(cleaned, rejected)
-    return Cleaned(cleaned, tuple(rejected))
+        _read_profile(cleaned, left_out)
+    return Cleaned(cleaned, tuple(left_out.sentences), frozenset(left_out.paths))
 
 
 _KINDS = {
@@ -52,26 +72,26 @@ _KINDS = {
 _REQUIRED = frozenset(field.name for field in fields_of(COMPANY) if field.is_required)
 
 
-def _read_profile(cleaned: dict[str, Any], rejected: list[str]) -> None:
-    _read(cleaned, _KINDS[COMPANY], "data", rejected, required=_REQUIRED)
+def _read_profile(cleaned: dict[str, Any], left_out: _LeftOut) -> None:
+    _read(cleaned, _KINDS[COMPANY], "", left_out, required=_REQUIRED)
     for part in (BILLING, SUPPORT):
-        if part in cleaned and _is_of(cleaned, part, dict, "an object", rejected):
+        if part in cleaned and _is_of(cleaned, part, dict, "an object", left_out):
             figures = cleaned[part] = dict(cleaned[part])
-            _read(figures, _KINDS[part], f"data.{part}", rejected)
-    if CONTACTS in cleaned and _is_of(cleaned, CONTACTS, list, "a list", rejected):
-        if len(cleaned[CONTACTS]) > MOST_PEOPLE:
-            # Some of them would replace all that are known.
-            rejected.append(f"data.{CONTACTS} has more than {MOST_PEOPLE} people")
+            _read(figures, _KINDS[part], f"{part}.", left_out)
+    if CONTACTS in cleaned and _is_of(cleaned, CONTACTS, list, "a list", left_out):
+        people = _read_people(cleaned[CONTACTS], left_out)
+        if people is None:
+            left_out.paths.add(CONTACTS)
             del cleaned[CONTACTS]
         else:
-            cleaned[CONTACTS] = _read_people(cleaned[CONTACTS], rejected)
+            cleaned[CONTACTS] = people
 
 
-def _is_of(cleaned: dict[str, Any], part: str, kind: type, described: str, rejected: list[str]) -> bool:
+def _is_of(cleaned: dict[str, Any], part: str, kind: type, described: str, left_out: _LeftOut) -> bool:
     """Whether a part is what holds its fields; what is none is left out."""
     if isinstance(cleaned[part], kind):
         return True
-    rejected.append(f"data.{part} must be {described}")
+    left_out.add(part, f"must be {described}")
     del cleaned[part]
     return False
 
@@ -87,19 +107,25 @@ def _read(
     values: dict[str, Any],
     kinds: Mapping[str, Kind],
     place: str,
-    rejected: list[str],
+    left_out: _LeftOut,
     *,
     required: frozenset[str] = frozenset(),
+    decisive: frozenset[str] = frozenset(),
 ) -> None:
     """Replace each value by what it reads as; null stays, and what cannot be read goes.
 
-    Amounts come last: the currency of the same message, if it names one, says how many decimals they have.
+    Amounts come last: the currency of the same message, if it names one, says what they are, and how many decimals
+    they have. Raises InvalidValue for a decisive one.
     """
     for name, kind in sorted(kinds.items(), key=lambda item: item[1].name == "amount"):
         if name not in values or (values[name] is None and name not in required):
             continue
         read: Callable[[Any], Any] = kind.read
         if kind.name == "amount":
+            if f"{place}currency" in left_out.paths:
+                left_out.add(f"{place}{name}", "is in a currency that cannot be read")
+                del values[name]
+                continue
             read = partial(read_amount, least=kind.least, currency=values.get("currency") or None)
         elif name in required:
             read = partial(read_line, longest=kind.longest, required=True)
@@ -107,7 +133,9 @@ def _read(
             _check_spelling(kind, values[name])
             values[name] = read(values[name])
         except InvalidValue as error:
-            rejected.append(f"{place}.{name} {error}")
+            if name in decisive:
+                raise InvalidValue(error.code, f"data.{place}{name} {error}") from None
+            left_out.add(f"{place}{name}", error)
             del values[name]
 
 
@@ -118,19 +146,31 @@ def _check_spelling(kind: Kind, value: object) -> None:
         raise InvalidValue("invalid_number", gettext_noop("is not a number; write for example 1234.50"))
 
 
-def _read_people(people: list[Any], rejected: list[str]) -> list[dict[str, Any]]:
-    """People with what can be kept of each; someone of whom nothing can be kept is left out."""
+def _read_people(people: list[Any], left_out: _LeftOut) -> list[dict[str, Any]] | None:
+    """People with what can be kept of each; someone of whom nothing is said is left out.
+
+    None where the list says less than its sender knows, because they would replace all that are known: one of them
+    cannot be read, or no one is left. Only ``[]`` says that there is no one.
+    """
+    if len(people) > MOST_PEOPLE:
+        left_out.add(CONTACTS, f"has more than {MOST_PEOPLE} people")
+        return None
     known = []
     for number, person in enumerate(people):
+        place = f"{CONTACTS}[{number}]"
         if not isinstance(person, dict):
-            rejected.append(f"data.contacts[{number}] must be an object")
-            continue
+            left_out.add(place, "must be an object")
+            return None
         cleaned = dict(person)
-        _read(cleaned, _KINDS[CONTACTS], f"data.contacts[{number}]", rejected)
+        _read(cleaned, _KINDS[CONTACTS], f"{place}.", left_out)
+        if not all(isinstance(person.get(name), str | None) for name in _KINDS[CONTACTS]):
+            return None
         cleaned["email"], cleaned["phone"] = cleaned.get("email") or None, cleaned.get("phone") or None
         cleaned["name"] = cleaned.get("name") or cleaned["email"] or cleaned["phone"]
         if cleaned["name"]:
             known.append(cleaned)
-        elif not any(place.startswith(f"data.contacts[{number}]") for place in rejected):
-            rejected.append(f"data.contacts[{number}] has no name")
-    return known
+        elif any(path.startswith(f"{place}.") for path in left_out.paths):
+            return None
+        else:
+            left_out.add(place, "has no name")
+    return known if known or not people else None

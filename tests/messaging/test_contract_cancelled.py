@@ -57,6 +57,22 @@ def test_a_term_that_goes_on_ends_when_billing_says(billing: Speaker) -> None:
     assert billing.customer().billing.contract_ends_on == dt.date(2026, 12, 31)
 
 
+@pytest.mark.parametrize("ends_on", ["31.12.2026", "2026-02-30", 20261231])
+def test_an_end_that_cannot_be_read_is_not_the_day_of_the_cancellation(billing: Speaker, ends_on: Any) -> None:
+    results = billing.hear(cancelled(billing, id="e4", ends_on=ends_on, reason="Price"))
+    assert outcomes(results) == ["dead:invalid_data"]
+    assert results[0].refusal is not None
+    assert results[0].refusal.sentence.startswith("data.ends_on ")
+    figures = billing.customer().billing
+    assert (figures.contract_ends_on, figures.renewal_on) == (dt.date(2027, 3, 31), dt.date(2027, 3, 31))
+    assert billing.stages() == ["Prospect", "Active"]
+
+
+def test_an_end_that_is_null_is_the_day_of_the_cancellation(billing: Speaker) -> None:
+    billing.hear(cancelled(billing, ends_on=None))
+    assert billing.customer().billing.contract_ends_on == dt.date(2026, 3, 2)
+
+
 def test_a_rule_may_ask_for_the_reason_and_move_the_customer(billing: Speaker) -> None:
     billing.hear(cancelled(billing, id="e2", reason="Price"))
     last = billing.history()[-1]

@@ -217,8 +217,22 @@ def test_data_are_held_to_the_schema_of_their_type(event_type: str, data: dict[s
             "customer.updated",
             "/crm",
             {"contacts": [None, {"name": "Ann"}], "name": "A"},
-            {"contacts": [{"name": "Ann", "email": None, "phone": None}], "name": "A"},
+            {"name": "A"},
             "data.contacts[0] must be an object",
+        ),
+        (
+            "customer.updated",
+            "/crm",
+            {"contacts": [{}, {"name": "Ann"}]},
+            {"contacts": [{"name": "Ann", "email": None, "phone": None}]},
+            "data.contacts[0] has no name",
+        ),
+        (
+            "customer.updated",
+            "/billing",
+            {"billing": {"currency": None, "arr": 5}},
+            {"billing": {"currency": None, "arr": Decimal("5.00")}},
+            None,
         ),
         ("customer.updated", "/crm", {"contacts": None, "name": "A"}, {"name": "A"}, "data.contacts must be a list"),
         (
@@ -274,11 +288,55 @@ def test_data_are_held_to_the_schema_of_their_type(event_type: str, data: dict[s
     ],
 )
 def test_what_no_schema_allows_costs_its_own_field(
-    event_type: str, source: str, data: dict[str, Any], kept: dict[str, Any], rejected: str
+    event_type: str, source: str, data: dict[str, Any], kept: dict[str, Any], rejected: str | None
 ) -> None:
     found = read({**GOOD, "type": event_type, "source": source, "data": {"external_id": "c1", **data}})
     assert isinstance(found, Event), found
-    assert (found.data, found.rejected) == ({"external_id": "c1", **kept}, (rejected,))
+    assert (found.data, found.rejected) == ({"external_id": "c1", **kept}, (rejected,) if rejected else ())
+
+
+@pytest.mark.parametrize(
+    ("people", "rejected"),
+    [
+        (["ann@x.example"], "data.contacts[0] must be an object"),
+        ([None], "data.contacts[0] must be an object"),
+        ([[{"name": "Ann"}]], "data.contacts[0] must be an object"),
+        ([{"name": "Ann"}, "ben@x.example"], "data.contacts[1] must be an object"),
+        ([{}], "data.contacts[0] has no name"),
+        (
+            [{"name": "Ann"}, {"email": "no one"}],
+            "data.contacts[1].email is not an e-mail address such as name@company.example",
+        ),
+        ([{"name": "Ann", "email": {"home": "ann@x.example"}}], "data.contacts[0].email must be text"),
+        ([{"name": {"first": "Ann"}, "email": "ann@x.example"}], "data.contacts[0].name must be text"),
+        ([{"name": "Ann", "phone": 493012345}], "data.contacts[0].phone must be text"),
+    ],
+)
+def test_a_list_of_people_that_cannot_be_read_whole_replaces_no_one(people: list[Any], rejected: str) -> None:
+    """What is left of it would take everyone else away."""
+    found = read(
+        {**GOOD, "type": "customer.updated", "data": {"external_id": "c1", "owner": "eva", "contacts": people}}
+    )
+    assert isinstance(found, Event), found
+    assert (found.data, found.rejected) == ({"external_id": "c1", "owner": "eva"}, (rejected,))
+    assert "contacts" in found.unread
+
+
+def test_an_empty_list_of_people_says_that_there_is_no_one() -> None:
+    found = read({**GOOD, "type": "customer.updated", "data": {"external_id": "c1", "contacts": []}})
+    assert isinstance(found, Event)
+    assert (found.data, found.rejected, found.unread) == ({"external_id": "c1", "contacts": []}, (), frozenset())
+
+
+@pytest.mark.parametrize("currency", [5, "Euros", ["EUR"]])
+def test_an_amount_in_a_currency_that_cannot_be_read_is_none(currency: Any) -> None:
+    """In the currency that is known it would be another sum."""
+    data = {"external_id": "c1", "billing": {"currency": currency, "arr": 1_000_000, "renewal_on": "2026-05-01"}}
+    found = read({**GOOD, "type": "customer.updated", "source": "/billing", "data": data})
+    assert isinstance(found, Event), found
+    assert found.data["billing"] == {"renewal_on": "2026-05-01"}
+    assert found.rejected[1] == "data.billing.arr is in a currency that cannot be read"
+    assert found.unread == {"billing.currency", "billing.arr"}
 
 
 def test_what_is_left_out_has_an_owner_all_the_same() -> None:

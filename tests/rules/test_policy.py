@@ -106,6 +106,24 @@ def test_the_first_rule_that_fits_the_event_decides(policy: Policy) -> None:
     assert policy.matching_rule("customer.created", "Prospect", {}) is None
 
 
+def test_where_a_rule_asks_for_what_could_not_be_read_none_decides() -> None:
+    absent = {"field": "billing.arr", "op": "exists", "value": False}
+    rules = [
+        {"event": "customer.updated", "from": ["Active"], "to": "At-Risk", "when": [absent]},
+        {"event": "customer.updated", "to": "Prospect"},
+    ]
+    policy = compile_policy(parse_configuration({**FULL, "event_rules": rules}), version=1)
+    first, second = policy.rules_for("customer.updated")
+
+    assert policy.matching_rule("customer.updated", "Active", {}) is first
+    for unread in ("billing.arr", "billing"):
+        assert policy.matching_rule("customer.updated", "Active", {}, {unread}) is None
+        # Whatever the value was, the first rule says nothing of this stage.
+        assert policy.matching_rule("customer.updated", "At-Risk", {}, {unread}) is second
+    for unread in ("billing.a", "bill", "name"):
+        assert policy.matching_rule("customer.updated", "Active", {}, {unread}) is first
+
+
 def test_only_a_rule_from_everywhere_speaks_of_a_customer_that_stands_nowhere_yet() -> None:
     rules = [
         {"event": "customer.created", "from": ["Prospect"], "to": "Onboarded"},

@@ -101,7 +101,7 @@ class _Chooser:
     def choose(self, index: int, event: Event, policy: Policy, status: Status) -> Change | None:
         """The change that the first matching rule asks for."""
         customer_id, at = status.customer_id, micros(event.time)
-        rule = policy.matching_rule(event.type, status.stage, event.data)
+        rule = policy.matching_rule(event.type, status.stage, event.data, event.unread)
         if rule is None:
             return None
         if at < self.confirmed[customer_id]:

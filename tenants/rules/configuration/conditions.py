@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -39,6 +39,10 @@ class Condition:
     def holds(self, data: object) -> bool:
         """Whether the condition is fulfilled. Never raises, whatever JSON the data is."""
         return self.accepts(find_field(data, self.field))
+
+    def asks_for(self, paths: Collection[str]) -> bool:
+        """Whether it looks at one of the paths, or into it."""
+        return any(f"{self.field}.".startswith(f"{path}.") for path in paths)
 
     def accepts(self, found: object) -> bool:
         """The same of what is found at the path; None: nothing."""

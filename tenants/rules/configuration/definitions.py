@@ -1,5 +1,6 @@
 """A configuration that is in order, as immutable values; what they mean is compiled into a policy."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +61,17 @@ class EventRule:
 
     def accepts(self, stage: str | None, data: object) -> bool:
         """Whether the rule speaks of a customer in ``stage`` (None: not placed yet) and an event with ``data``."""
+        return self.may_accept(stage, data)
+
+    def may_accept(self, stage: str | None, data: object, unread: Collection[str] = ()) -> bool:
+        """The same, if each condition held that asks for a path that could not be read."""
         if self.from_stages is not None and stage not in self.from_stages:
             return False
-        return all(condition.holds(data) for condition in self.when)
+        return all(one.holds(data) or one.asks_for(unread) for one in self.when)
+
+    def depends_on(self, unread: Collection[str]) -> bool:
+        """Whether some condition asks for a path that could not be read."""
+        return any(one.asks_for(unread) for one in self.when)
 
 
 @dataclass(frozen=True, slots=True)

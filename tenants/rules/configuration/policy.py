@@ -1,6 +1,6 @@
 """A configuration compiled for look-ups: what the hot path asks, answered by one dictionary access."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -116,11 +116,20 @@ class Policy:
         """The event rules for a type of event, in order."""
         return self.by_event.get(event_type, ())
 
-    def matching_rule(self, event_type: str, stage: str | None, data: object) -> EventRule | None:
-        """The first rule that speaks of this event for a customer in this stage, or None."""
+    def matching_rule(
+        self, event_type: str, stage: str | None, data: object, unread: Collection[str] = ()
+    ) -> EventRule | None:
+        """The first rule that speaks of this event for a customer in this stage, or None.
+
+        ``unread``: paths that were in the event and could not be read. Where it depends on one of them whether a rule
+        speaks of the event, none does: neither that one nor those after it.
+        """
         for rule in self.by_event.get(event_type, ()):
-            if rule.accepts(stage, data):
-                return rule
+            if not unread:
+                if rule.accepts(stage, data):
+                    return rule
+            elif rule.may_accept(stage, data, unread):
+                return None if rule.depends_on(unread) else rule
         return None
 
     def color(self, stage: str) -> str:
