@@ -160,7 +160,7 @@ def name_person(row: Any, name: str) -> SafeString | str:
 
 
 def name_for_staff(id_: str, at: dt.datetime, tenant: TenantRef | None) -> str:
-    """Who it was, for internal staff, who know each other by username; a process by its name. Two statements at most."""
+    """Who it was, for internal staff, who know each other by username; a process by its name. Two statements."""
     person = _as_uuid(id_)
     if person is not None:
         staff = User.objects.using(PLATFORM).filter(tenant_id__isnull=True, id=person)

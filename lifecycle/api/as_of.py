@@ -43,8 +43,8 @@ AS_OF_THE_LIST: Final = (
         OpenApiTypes.DATE,
         description="The customers that were here at the end of this day (UTC), by name; a day ahead counts as today."
         " Needs the right to see histories. Name, stage, time in it, figures and health are those of then; the order of"
-        " names, owner, segment and industry, also in filters, those of today. Goes with `stage`, `category`, `at_risk`, `owner`,"
-        " `cursor`, `limit` and `count` alone.",
+        " names, owner, segment and industry, also in filters, those of today. Goes with `stage`, `category`,"
+        " `at_risk`, `owner`, `cursor`, `limit` and `count` alone.",
     ),
     AS_OF_PARAMETERS[1],
 )

@@ -56,7 +56,8 @@ class EventType:
     other values of the data are read; ``decisive`` names those whose absence says something, so that the event cannot
     do without one that is there and cannot be read. ``writes`` turns read data into what is kept. ``only_of``: a column
     of the part; where another value of it is known, the event tells of something else and writes nothing. ``check``
-    gives a sentence about values that contradict each other. ``habits``: category -> how often a customer's modules tend to send it.
+    gives a sentence about values that contradict each other. ``habits``: category -> how often a
+    customer's modules tend to send it.
     """
 
     name: str

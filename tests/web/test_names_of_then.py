@@ -55,9 +55,7 @@ def renamed(db: None) -> Any:
     rename_customer(tenant, aurora.external_id, "Zephyr Group")
     with tenant_context(tenant.id):
         FormerName.objects.all().delete()
-        FormerName.objects.create(
-            tenant_id=tenant.id, subject_id=aurora.id, name="Aurora Logistics", until=at(10.5)
-        )
+        FormerName.objects.create(tenant_id=tenant.id, subject_id=aurora.id, name="Aurora Logistics", until=at(10.5))
     return aurora
 
 

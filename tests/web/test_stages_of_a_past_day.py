@@ -1,4 +1,4 @@
-"""The list of a past day, and more cards of the board, for a stage that is called otherwise now, has gone, or never was."""
+"""The list of a past day, and more cards of the board, for a stage that is called otherwise now, or never was."""
 
 from typing import Any
 

@@ -34,7 +34,8 @@ def read_past_board(
     """The stages of today in their order, and those of former days in which there were customers then.
 
     Three statements, whatever the number of stages and customers. Call inside the tenant's context. Customers are
-    called what they were called then; owner and segment are those of today. How much revenue was known by a day is not kept: then there is no ``money``.
+    called what they were called then; owner and segment are those of today. How much revenue was known by a day is not
+    kept: then there is no ``money``.
     """
     asked = PastQuestion(day, known, owner=owner, segment=segment)
     found = sorted(read_stage_counts(asked, tenant=tenant))

@@ -12,7 +12,16 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.queries.cursors import InvalidCursor
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastPage, PastQuestion, count_past, list_past, name_as_of, read_past
+from lifecycle.services.insight.as_of import (
+    EFFECTIVE,
+    RECORDED,
+    PastPage,
+    PastQuestion,
+    count_past,
+    list_past,
+    name_as_of,
+    read_past,
+)
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.asking import InvalidQuestion, read_day
