@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
 
 from audit.models import LifecycleHistory
 from lifecycle.models import InsightFact, Stay
@@ -17,6 +18,7 @@ from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.insight import working
 from lifecycle.services.insight.keeping import find_wrong_sums, keep_facts, rebuild_facts, replace_sums
+from lifecycle.services.insight.turns import take_turn
 from lifecycle.services.transitions.apply import Call, apply, place
 from tenants.actors import system_actor
 from tenants.context import tenant_context
@@ -204,14 +206,39 @@ def test_one_tenant_s_facts_are_not_another_s(tenant, other_tenant):
         assert not Stay.objects.exists() and not InsightFact.objects.exists()
 
 
+def test_a_tenant_whose_stays_someone_else_makes_for_minutes_holds_up_no_other(tenant, other_tenant, monkeypatch):
+    tell(tenant)
+    tell(other_tenant, {"eve": [(0, "Trial")]}, {})
+    monkeypatch.setattr(working, "PAUSE_SECONDS", 0)
+    worker = working.FactWorker(lambda: [tenant, other_tenant])
+
+    def look():
+        while worker.work(enough=lambda: False):
+            pass
+
+    def look_beside():
+        try:
+            look()
+        finally:
+            connections.close_all()
+
+    with tenant_context(tenant.id), ThreadPoolExecutor(1) as beside:
+        take_turn(tenant)
+        beside.submit(look_beside).result(timeout=50)
+    assert standing(other_tenant, at(1).date()) == {"0:Trial": 1}
+    assert not standing(tenant, at(1).date())
+    look()
+    assert standing(tenant, at(1).date())
+
+
 def test_the_worker_goes_from_tenant_to_tenant_and_one_that_fails_holds_up_no_other(tenant, other_tenant, monkeypatch):
     tell(other_tenant, {"eve": [(0, "Trial")]}, {})
     monkeypatch.setattr(working, "PAUSE_SECONDS", 0)
 
-    def keep(who, *, enough, since=None):
+    def keep(who, **given):
         if who == tenant:
             raise ValueError("its history cannot be read")
-        return keep_facts(who, enough=enough, since=since)
+        return keep_facts(who, **given)
 
     monkeypatch.setattr(working, "keep_facts", keep)
     worker = working.FactWorker(lambda: [tenant, other_tenant])

@@ -30,7 +30,8 @@ from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
 from lifecycle.services.insight.forecasts import erase_forecast
-from lifecycle.services.insight.keeping import renew_stays, take_turn
+from lifecycle.services.insight.keeping import renew_stays
+from lifecycle.services.insight.turns import take_turn
 from lifecycle.services.risk.proposals import erase_firings
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.work.personal_data import erase_work

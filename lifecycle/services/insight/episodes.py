@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from lifecycle.queries.insight import episodes as queries
 from lifecycle.services.insight.reading import Stages
+from lifecycle.services.insight.turns import take_turn
 from storage.cursors import plain_array, text_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
@@ -44,7 +45,6 @@ SELECT count(DISTINCT customer_id) FROM (
     EXCEPT
     SELECT {_COMPARED} FROM ({queries.TO_KEEP}) m({queries.KEPT_COLUMNS})) w
 """  # noqa: S608  constants
-_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %s, 0))"
 
 
 def name_stages(keys: Collection[str]) -> str:
@@ -60,14 +60,13 @@ def keep_episodes(
 ) -> int:
     """Keep the episodes of customers of whom not all that can be are, a batch a transaction; of how many customers.
 
-    Call outside of any transaction.
+    Call outside of any transaction. Raises TurnTaken while someone else makes stays.
     """
     total = 0
     while not enough():
         with tenant_context(tenant.id):
             allow_seconds(JOB_SECONDS)
-            with connection.cursor() as cursor:
-                cursor.execute(_TURN, [str(tenant.id)])
+            take_turn(tenant, waits=False)
             behind = _keep_batch(tenant, now=clock())
         total += len(behind)
         if len(behind) < BATCH:

@@ -20,6 +20,7 @@ from lifecycle.queries.insight.facts import COLUMNS, KINDS, OF_CUSTOMERS, OF_EVE
 from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
 from lifecycle.services.insight.episodes import LOOSEN, count_wrong_episodes
+from lifecycle.services.insight.turns import take_turn
 from storage.cursors import insert_rows, plain_array, text_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
@@ -30,7 +31,6 @@ BATCH: Final = 500
 # Of a publication, which moves customers without their doing (``configuration.stage_migrations``).
 _BY_CONFIGURATION: Final = "Configuration"
 
-_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %s, 0))"
 # Whose state is not that of their history and figures.
 _OF_BEHIND: Final = """
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
@@ -156,18 +156,24 @@ class Progress:
     different: int
 
 
-def keep_facts(tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False, since: UUID | None = None) -> int:
+def keep_facts(
+    tenant: TenantRef,
+    *,
+    enough: Callable[[], bool] = lambda: False,
+    since: UUID | None = None,
+    waits: bool = True,
+) -> int:
     """Bring the stays and sums of a tenant up to its history, a batch a transaction; how many customers were behind.
 
     ``since``: only of customers of whom something was recorded with such an id, or a later one. Call outside of any
-    transaction.
+    transaction. Raises TurnTaken where it does not wait and someone else makes stays.
     """
     caught_up = 0
     among = {} if since is None else {"since": since}
     while not enough():
         with tenant_context(tenant.id):
             allow_seconds(JOB_SECONDS)
-            take_turn(tenant)
+            take_turn(tenant, waits=waits)
             behind = _ids(LATELY_BEHIND if among else ALL_BEHIND, tenant, batch=BATCH, **among)
             if behind:
                 renew_stays(behind, tenant=tenant)
@@ -212,11 +218,11 @@ def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
     return wrong | ({"stray": stray} if stray else {})
 
 
-def replace_sums(tenant: TenantRef, kinds: Collection[str] = KINDS) -> None:
-    """Make the sums of these kinds again from the stays, in one transaction."""
+def replace_sums(tenant: TenantRef, kinds: Collection[str] = KINDS, *, waits: bool = True) -> None:
+    """Make the sums of these kinds again from the stays, in one transaction. Raises TurnTaken as ``keep_facts``."""
     with tenant_context(tenant.id):
         allow_seconds(JOB_SECONDS)
-        take_turn(tenant)
+        take_turn(tenant, waits=waits)
         _execute(_CLEAR_SUMS, tenant, kinds=text_array(kinds))
         for kind, statement in _MAKE_SUMS.items():
             if kind in kinds:
@@ -227,13 +233,13 @@ def repair_sums(tenant: TenantRef) -> dict[str, int]:
     """Make the sums of a tenant again if those of its moves do not agree; what ``find_wrong_sums`` found then.
 
     A process of another release that does not know of a kind of sums leaves them short (migration 0035). One small
-    statement where they agree. Call outside of any transaction.
+    statement where they agree. Waits for no one (TurnTaken). Call outside of any transaction.
     """
     with tenant_context(tenant.id):
         ((disagree,),) = _ask(_DISAGREE, tenant)
     wrong = find_wrong_sums(tenant) if disagree else {}
     if wrong:
-        replace_sums(tenant, wrong)
+        replace_sums(tenant, wrong, waits=False)
     return wrong
 
 
@@ -313,15 +319,6 @@ def _replace(customer_ids: Sequence[UUID], made: dict[UUID, list[Piece]], tenant
 def _sum(ids: str, tenant: TenantRef) -> dict[FactKey, tuple[int, Decimal]]:
     found = _ask(_SUM_OF_CUSTOMERS, tenant, customer_ids=ids)
     return {tuple(key): (customers, Decimal(arr)) for *key, customers, arr in found}
-
-
-def take_turn(tenant: TenantRef) -> None:
-    """Wait until no one else makes stays of the tenant, and let no one until the transaction ends.
-
-    Who locks more than stays takes it first: so does what empties a sandbox (``services.demo.sandboxes``).
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_TURN, [str(tenant.id)])
 
 
 def _ids(statement: str, tenant: TenantRef, **parameters: Any) -> list[UUID]:

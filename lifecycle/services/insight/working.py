@@ -12,6 +12,7 @@ from django.utils import timezone
 from audit.services.feed import SOON, floor_of
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.insight.keeping import keep_facts, repair_sums
+from lifecycle.services.insight.turns import TurnTaken
 from tenants.actors import TenantRef
 
 # How long a tenant is left alone once its figures are what its history says, and how long others wait for this work.
@@ -52,7 +53,7 @@ class FactKeeper:
         searched_at = self._searched.get(tenant.id)
         is_thorough = searched_at is None or not now - SELDOM < searched_at <= now
         since = None if is_thorough else floor_of(min(self._looked[tenant.id], now) - SOON)
-        caught_up = keep_facts(tenant, enough=asks_for_an_end, since=since)
+        caught_up = keep_facts(tenant, enough=asks_for_an_end, since=since, waits=False)
         if not is_cut_short:
             if is_thorough and (wrong := repair_sums(tenant)):
                 log.warning("sums made again", tenant=tenant.slug, wrong=wrong)
@@ -94,6 +95,9 @@ class FactWorker:
     def _keep(self, tenant: TenantRef, enough: Callable[[], bool]) -> int:
         try:
             return self._keep_up(tenant, enough=enough)
+        except TurnTaken:
+            # An erasure of a large tenant may take minutes, and all others wait for this thread.
+            return 0
         except Exception as error:
             if concerns_everybody(error):
                 raise
