@@ -38,7 +38,7 @@ class HealthPart:
 
     By ``categories``: so many for stages of that category (of the measure ``category`` alone). By ``steps``: those of
     the first that holds. Else evenly, from none at ``begin`` to ``points`` at ``end`` and beyond. ``if_missing``: where
-    the measure is not known. ``weight``: how much of the data it is; None: as much as its points, of figures.
+    the measure is not known. ``weight``: how much of the data it counts for; None: as much as its points, of figures.
     """
 
     name: str
@@ -64,7 +64,7 @@ class HealthPart:
 
     @property
     def data_weight(self) -> int:
-        """How much of the data it is."""
+        """How much of the data it counts for."""
         if self.weight is not None:
             return self.weight
         return max(map(abs, self.all_points)) if self.measure in FIGURE_MEASURES else 0
