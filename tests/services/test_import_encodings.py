@@ -1,5 +1,6 @@
 """Words of many languages in every encoding: they are read as they were meant, or refused with what they are in."""
 
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -167,3 +168,26 @@ def test_text_that_was_put_into_ascii_is_named_for_what_it_is(
 )
 def test_plus_signs_and_braces_are_no_encoding(line: str) -> None:
     assert find_seven_bit(line.encode()) is None
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f"])
+def test_a_file_whose_amounts_have_no_break_spaces_is_not_kept_in_memory(blank: str) -> None:
+    """Of such a line no word is beyond ASCII, so it never becomes sure by words that the file is in UTF-8."""
+    line = f"C-1,Alice,1{blank}234\n".encode().ljust(2_000, b"x")
+    tracemalloc.start()
+    try:
+        assert find_encoding((bytes(bytearray(line)) for _ in range(5_000)), None) == "utf-8"
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Of 10 MB.
+    assert most < 1_000_000
+
+
+def test_words_behind_many_no_break_spaces_are_looked_at_all_the_same() -> None:
+    words = ["Müller", "Bäcker", "Größe"]
+    blanks = [b"1\xc2\xa0234\n"] * 200
+    assert find_encoding([*blanks, *(f"{word}\n".encode() for word in words)], None) == "utf-8"
+    # In windows-1252 some words are UTF-8 by chance, and others are none: more of them than of the rest.
+    others = [f"{word}\n".encode("cp1252") for word in words * 100]
+    assert find_encoding([*blanks, *others], "windows-1252") == "cp1252"

@@ -53,7 +53,10 @@ class _Survey:
         self._looks = {name: Look(codec) for name, codec in CODECS.items()}
         self._seen: set[int] = set()
         self._words = self._by_chance = 0
+        # Lines in UTF-8, until it is sure; of those that have blanks beyond ASCII and no word, the first: a file may
+        # have them alone ("1 234,50" with no-break spaces).
         self._early: list[bytes] = []
+        self._blank = 0
 
     def add(self, line: bytes, *, looks_too: bool) -> None:
         """Look at one more."""
@@ -67,11 +70,14 @@ class _Survey:
         self.utf8 += 1
         self.wide += len(line) - len(text)
         if self._words <= _SURE:
-            self._early.append(line)
-            for word in WORD.findall(text):
-                if not word.isascii():
-                    self._words += 1
-                    self._by_chance += is_chance(word)
+            words = [word for word in WORD.findall(text) if not word.isascii()]
+            self._words += len(words)
+            self._by_chance += sum(map(is_chance, words))
+            self._blank += not words
+            if words or self._blank <= _SURE:
+                self._early.append(line)
+            else:
+                self._seen.update(line)
 
     def _look(self, line: bytes) -> None:
         self._seen.update(line)
