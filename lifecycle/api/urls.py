@@ -18,6 +18,7 @@ from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.pins import PinViewSet
 from lifecycle.api.viewsets.proposals import ProposalViewSet
+from lifecycle.api.viewsets.saved_views import SavedViewViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 from lifecycle.api.viewsets.undo import UndoViewSet
 from lifecycle.api.viewsets.work import NoteViewSet, TaskOfAnyoneViewSet, TaskViewSet
@@ -100,6 +101,12 @@ v1: list[URLPattern | URLResolver] = [
         )
     ),
     path("tasks", TaskOfAnyoneViewSet.as_view({"get": "list"}), name="own-tasks"),
+    path("views", SavedViewViewSet.as_view({"get": "list", "post": "create"}), name="saved-views-over-api"),
+    path(
+        "views/<str:view_id>",
+        SavedViewViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="saved-view-over-api",
+    ),
     path(
         "tasks/<str:task_id>",
         TaskOfAnyoneViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),

@@ -7,6 +7,7 @@ from lifecycle.services.lists.saved_views import keep_query, list_views, may_cha
 from lifecycle.web.list_page import ListParameters
 from tenants.pages import TenantRequest
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+from tenants.services.configuration.policies import live_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def may_share(request: TenantRequest) -> bool:
 
 
 def describe_saved_views(request: TenantRequest, asked: ListParameters) -> SavedViews:
-    """One statement."""
+    """One statement; two more at most for a view whose stage is called otherwise now."""
     user_id = request.identity.user_id
     views = list_views(user_id, tenant=request.tenant)
     opened = next((view for view in views if str(view.id) == asked.view), None)
@@ -40,7 +41,12 @@ def describe_saved_views(request: TenantRequest, asked: ListParameters) -> Saved
         views=views,
         opened=opened,
         may_change=opened is not None and may_change(opened, user_id, is_admin=is_admin(request)),
-        is_changed=opened is not None and keep_query(asked.query_string) != opened.query,
+        is_changed=opened is not None and keep_query(asked.query_string) != _spell_query(opened.query, request),
         may_share=may_share(request),
         may_lock=is_admin(request),
     )
+
+
+def _spell_query(query: str, request: TenantRequest) -> str:
+    """What a view keeps, as the address of its list has it: programs write it as they like."""
+    return keep_query(ListParameters.from_query(query, live_policy(request.tenant.id), request.tenant).query_string)

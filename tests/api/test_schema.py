@@ -142,6 +142,8 @@ MAY_SAY_NOTHING = {
     "begin_backtest",
     "begin_health_backtest",
     "change_task",
+    "change_task_by_id",
+    "change_view",
     "export_customer",
     "reveal_contacts",
     "set_notification_preferences",

@@ -121,6 +121,12 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ("GET", "/api/v1/insight/renewals/customers"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/customers"): EntryPoint(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
     ("GET", "/api/v1/tasks"): EntryPoint(VIEW_HISTORY),
+    ("GET", "/api/v1/views"): EntryPoint(VIEW_LIFECYCLE),
+    ("POST", "/api/v1/views"): EntryPoint(VIEW_LIFECYCLE, lambda _: {"name": "Mine"}, answers=(201,)),
+    # Views that are none of the caller's are a 404: see tests/api/test_views.py.
+    ("GET", "/api/v1/views/{view_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
+    ("PATCH", "/api/v1/views/{view_id}"): EntryPoint(VIEW_LIFECYCLE, lambda _: {"name": "x"}, answers=(400, 404)),
+    ("DELETE", "/api/v1/views/{view_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
     # A task that is none of the tenant's is a 404: see tests/api/test_work.py.
     ("GET", "/api/v1/tasks/{task_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
     ("PATCH", "/api/v1/tasks/{task_id}"): EntryPoint(UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)),

@@ -47,7 +47,14 @@ _SANDBOX: Final[dict[str, Any]] = {
     "schema": {"type": "string", "const": SANDBOX_RESETS},
 }
 # Texts that have to say something, by component.
-_SAYING: Final = {"NoteRequest": "text", "TaskRequest": "title", "TaskChangeRequest": "title", "PinRequest": "reason"}
+_SAYING: Final = {
+    "NoteRequest": "text",
+    "TaskRequest": "title",
+    "TaskChangeRequest": "title",
+    "PinRequest": "reason",
+    "SavedViewRequest": "name",
+    "SavedViewChangeRequest": "name",
+}
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -239,7 +239,7 @@ class TaskOfAnyoneViewSet(TaskViewSet):
     answered: set[UUID]
 
     @schema.LIST_OWN_TASKS
-    def list(self, request: Request) -> Response:  # type: ignore[override]
+    def list(self, request: Request) -> Response:
         """The caller's own tasks, or a colleague's: open ones, the most urgent first, or those that are done, the
         latest first.
         """
@@ -264,13 +264,13 @@ class TaskOfAnyoneViewSet(TaskViewSet):
         return Response(responses.TaskPageResponse.render({"results": rows[:limit], **around}))
 
     @schema.GET_TASK_BY_ID
-    def retrieve(self, request: Request, task_id: str) -> Response:  # type: ignore[override]
+    def retrieve(self, request: Request, task_id: str) -> Response:
         """One task, of whichever customer."""
         return self.show(request, self._find_customer(task_id), task_id)
 
     @schema.CHANGE_TASK_BY_ID
     @idempotent
-    def partial_update(self, request: Request, task_id: str) -> Response:  # type: ignore[override]
+    def partial_update(self, request: Request, task_id: str) -> Response:
         """Change a task, say that it is done, or open it again. What is not given stays."""
         body = TaskChangeSerializer.read(request.data)
         customer_id = self._find_customer(task_id)

@@ -5,19 +5,21 @@ order; no search, as the names and addresses that people search for are personal
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from audit.services.administration import record_administration
 from lifecycle.models import SavedView
 from tenants.actors import Actor, TenantRef
+from tenants.roles import CONFIGURE_STAGES
 from tenants.rules.values import InvalidValue, read_line, sort_key
 from tenants.sentences import describe_value
 
@@ -26,30 +28,44 @@ LONGEST_QUERY: Final = 4000
 # Views a person may own.
 MOST_VIEWS: Final = 100
 NOT_KEPT: Final = frozenset({"search", "cursor", "edit", "view"})
+ONLY_ADMINS_LOCK: Final = gettext_noop("Only tenant admins lock views. Nothing was saved.")
 
 
 class ViewRefused(Exception):
-    """Nothing was saved; the message says why. ``code`` as in the API's refusals."""
+    """Nothing was saved; the message says why. ``code`` as in the API's refusals; ``field``: what of the view it is."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, field: str = "") -> None:
         super().__init__(sentence)
         self.code = code
+        self.field = field
 
 
 class ViewMissing(Exception):
     """There is no such view, or none that the person may see."""
 
 
-def list_views(user_id: UUID, *, tenant: TenantRef) -> list[SavedView]:
-    """The person's own views and those that are shared, by name. One statement."""
-    mine = Q(owner_id=user_id) | Q(is_shared=True)
-    return list(SavedView.objects.filter(mine, tenant_id=tenant.id).order_by("name_key", "id"))
+def list_views(
+    user_id: UUID, *, tenant: TenantRef, after: tuple[str, UUID] | None = None, limit: int | None = None
+) -> list[SavedView]:
+    """The person's own views and those that are shared, by name. One statement.
+
+    ``after``: behind which one the list goes on, by its ``name_key`` and id; ``limit``: how many at most.
+    """
+    views = _views_of(user_id, tenant)
+    if after is not None:
+        name_key, id_ = after
+        views = views.filter(Q(name_key__gt=name_key) | Q(name_key=name_key, id__gt=id_))
+    return list(views.order_by("name_key", "id")[:limit])
+
+
+def count_views(user_id: UUID, *, tenant: TenantRef) -> int:
+    """How many views the person may open. One statement."""
+    return _views_of(user_id, tenant).count()
 
 
 def find_view(view_id: UUID, user_id: UUID, *, tenant: TenantRef) -> SavedView:
     """One view. Raises ViewMissing for one that is someone else's alone, or another tenant's. One statement."""
-    mine = Q(owner_id=user_id) | Q(is_shared=True)
-    view = SavedView.objects.filter(mine, tenant_id=tenant.id, id=view_id).first()
+    view = _views_of(user_id, tenant).filter(id=view_id).first()
     if view is None:
         raise ViewMissing
     return view
@@ -79,13 +95,17 @@ def save_view(
     actor: Actor,
     now: dt.datetime,
     share: bool = False,
+    lock: bool = False,
     request_id: UUID | None = None,
 ) -> SavedView:
-    """Keep a view of the person's own under a name. Inside the tenant's context. Raises ViewRefused."""
+    """Keep a view of the person's own under a name. Inside the tenant's context. Raises ViewRefused.
+
+    Only admins lock, and what is locked is shared.
+    """
     text, key = _read_name(name)
-    kept = keep_query(query)
-    if len(kept) > LONGEST_QUERY:
-        raise ViewRefused("invalid_request", _("The filters of this view are too long to be saved. Nothing was saved."))
+    kept = _read_query(query)
+    if lock and CONFIGURE_STAGES not in actor.permissions:
+        raise ViewRefused("permission_denied", _(ONLY_ADMINS_LOCK), "scope")
     if SavedView.objects.filter(tenant_id=tenant.id, owner_id=user_id).count() >= MOST_VIEWS:
         sentence = _("You have %(most)s views already. Delete one first. Nothing was saved.")
         raise ViewRefused("conflict", sentence % {"most": MOST_VIEWS})
@@ -95,7 +115,8 @@ def save_view(
         name=text,
         name_key=key,
         query=kept,
-        is_shared=share,
+        is_shared=share or lock,
+        is_locked=lock,
         created_at=now,
         updated_at=now,
     )
@@ -116,12 +137,13 @@ def change_view(
     version: int | None = None,
     request_id: UUID | None = None,
     name: str | None = None,
-    query: str | None = None,
+    query: str | Callable[[str], str] | None = None,
     share: bool | None = None,
     lock: bool | None = None,
 ) -> SavedView:
     """Change what is given. Inside the tenant's context. ``version``: of the view that the person saw.
 
+    ``query`` may be made of the one that the view has, which is locked then.
     Only admins lock and unlock. Raises ViewMissing, and ViewRefused: it is locked, or someone else's, or was changed
     since, or the name is taken; nothing was saved then.
     """
@@ -131,12 +153,12 @@ def change_view(
             "version_conflict", _("The view was just changed by someone else. Your change was not saved.")
         )
     if lock is not None and not is_admin:
-        raise ViewRefused("permission_denied", _("Only tenant admins lock views. Nothing was saved."))
+        raise ViewRefused("permission_denied", _(ONLY_ADMINS_LOCK), "scope")
     changed: dict[str, Any] = {"is_shared": share, "is_locked": lock}
     if name is not None:
         changed["name"], changed["name_key"] = _read_name(name)
     if query is not None:
-        changed["query"] = keep_query(query)
+        changed["query"] = _read_query(query(view.query) if callable(query) else query)
     if lock:
         changed["is_shared"] = True
     changed = {field: value for field, value in changed.items() if value not in (None, getattr(view, field))}
@@ -171,8 +193,7 @@ def delete_view(
 
 
 def _lock_row(view_id: UUID, user_id: UUID, *, is_admin: bool, tenant: TenantRef) -> SavedView:
-    mine = Q(owner_id=user_id) | Q(is_shared=True)
-    view = SavedView.objects.select_for_update().filter(mine, tenant_id=tenant.id, id=view_id).first()
+    view = _views_of(user_id, tenant).select_for_update().filter(id=view_id).first()
     if view is None:
         raise ViewMissing
     if not may_change(view, user_id, is_admin=is_admin):
@@ -185,12 +206,25 @@ def _lock_row(view_id: UUID, user_id: UUID, *, is_admin: bool, tenant: TenantRef
     return view
 
 
+def _views_of(user_id: UUID, tenant: TenantRef) -> QuerySet[SavedView]:
+    """Those that the person may open."""
+    return SavedView.objects.filter(Q(owner_id=user_id) | Q(is_shared=True), tenant_id=tenant.id)
+
+
+def _read_query(query: str) -> str:
+    kept = keep_query(query)
+    if len(kept) > LONGEST_QUERY:
+        sentence = _("The filters of this view are too long to be saved. Nothing was saved.")
+        raise ViewRefused("invalid_request", sentence, "query")
+    return kept
+
+
 def _read_name(name: str) -> tuple[str, str]:
     try:
         text = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
         sentence = _("The name %(error)s. Nothing was saved.")
-        raise ViewRefused("invalid_request", sentence % {"error": describe_value(error)}) from error
+        raise ViewRefused("invalid_request", sentence % {"error": describe_value(error)}, "name") from error
     return text, sort_key(text)
 
 
