@@ -16,7 +16,7 @@ from lifecycle.services.work.timeline import TimelinePage
 from lifecycle.web import record, timeline, work
 from lifecycle.web.forecast_page import show_chance
 from lifecycle.web.live import Ticket, stream_url
-from lifecycle.web.people import say_you
+from lifecycle.web.people import name_owners, say_you
 from lifecycle.web.proposals import show_proposals
 from lifecycle.web.record import name_parts, show_freshness
 from lifecycle.web.stage_colors import stage_colors
@@ -73,6 +73,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "customer_id": customer_id,
         "profile": profile,
         "company": profile["company"],
+        "owner_names": name_owners([profile["company"]["owner"]], tenant=tenant),
         "lifecycle": lifecycle,
         "summary": summary,
         "stamp": stamp_of(summary, profile),

@@ -166,8 +166,8 @@ def _bin_row(number: int, one: Bin) -> list[Cell]:
     ]
 
 
-def highest_table(customers: Sequence[Likely]) -> Table:
-    """Whom to call first."""
+def highest_table(customers: Sequence[Likely], owner_names: Mapping[str, str]) -> Table:
+    """Whom to call first. ``owner_names``: what owners are called, as ``people.name_owners``."""
     return Table(
         "forecast-highest",
         _("The customers with the highest chances"),
@@ -182,7 +182,7 @@ def highest_table(customers: Sequence[Likely]) -> Table:
             [
                 Cell(one.name, reverse("customer-page", args=[one.customer_id]), is_number=False),
                 Cell(one.stage, is_number=False, stage=True),
-                Cell(one.owner or "–", is_number=False),
+                Cell(owner_names.get(one.owner, one.owner) or "–", plain=one.owner or "–", is_number=False),
                 Cell(f"{100 * one.chance:.0f}%"),
                 Cell(f"{100 * one.low:.0f}–{100 * one.high:.0f}%"),
             ]

@@ -20,7 +20,7 @@ from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.home.snoozing import open_reason
 from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.encryption import decrypt_texts
-from lifecycle.web.people import name_people_then
+from lifecycle.web.people import name_owners, name_people_then
 from lifecycle.web.proposals import show_proposals
 from tenants.actors import TenantRef
 from tenants.middleware import current_request_id
@@ -68,7 +68,7 @@ class Scope:
 
 
 def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, named: Collection[str]) -> Json:
-    """The part of the context that is the person's own. At most eight statements, whatever the number of customers, and
+    """The part of the context that is the person's own. At most nine statements, whatever the number of customers, and
     one where the score asks for notes or tasks; of a visit that is noted one more, in a savepoint. ``named``: customers
     whose names the scope is to have.
     """
@@ -128,6 +128,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
         "scope": scope,
         "scopes": [(name, label, name == scope.name) for name, label in SCOPES.items()],
         "calls": [call for call in calls if not call["is_asleep"]],
+        "owner_names": name_owners((row["owner"] for row in rows), tenant=tenant),
         "snoozed": [call for call in calls if call["is_asleep"]],
         "awake_count": rows[0]["awake"] if rows else 0,
         "asleep_count": rows[0]["asleep"] if rows else 0,

@@ -5,7 +5,7 @@ labels and addresses are looked up once here, and each cell is a function of its
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from typing import Any, Final
@@ -30,10 +30,12 @@ _ANY: Final = UUID(int=0)
 
 @dataclass(frozen=True)
 class Shown:
-    """What all rows of one page share. ``may_select``: each row has a box to choose it."""
+    """What all rows of one page share. ``may_select``: each row has a box to choose it. ``owners``: what they are
+    called, as ``people.name_owners``."""
 
     colors: Mapping[str, StageColors]
     may_select: bool
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def past_target(self) -> str:
@@ -80,6 +82,13 @@ class Shown:
         """The badge of a stage."""
         colors = self.colors.get(name)
         return f'<span class="stage {colors.css_class if colors else ""}">{escape(name)}</span>'
+
+    def owner(self, owner: str) -> str:
+        """Who looks after a customer; of those who are called by a name the user name is in its title."""
+        if not owner:
+            return NOTHING
+        name = self.owners.get(owner)
+        return escape(owner) if name is None else f'<span title="{escape(owner)}">{escape(name)}</span>'
 
     def late(self, days_over: int) -> str:
         """By how much a customer is past the target of its stage."""
@@ -157,7 +166,7 @@ CELLS: Final[Mapping[str, Callable[[Row, Shown], str]]] = {
     "at_stake": _at_stake,
     "arr": _money("arr"),
     "renewal": _renewal,
-    "owner": _text("owner"),
+    "owner": lambda row, shown: shown.owner(row["owner"]),
     "segment": _text("segment"),
     "industry": _text("industry"),
     "open_issues": _open_issues,
@@ -170,7 +179,7 @@ CELLS: Final[Mapping[str, Callable[[Row, Shown], str]]] = {
 @register.simple_tag(takes_context=True)
 def customer_rows(context: Mapping[str, Any], rows: Iterable[Row], columns: Iterable[Any]) -> SafeString:
     """The rows of the table, a cell for each of these columns."""
-    shown = Shown(context["stage_colors"], context["may_select"])
+    shown = Shown(context["stage_colors"], context["may_select"], context.get("owner_names", {}))
     cells = [(_open_cell(column.name), CELLS[column.name]) for column in columns]
     written = [
         f"<tr>{''.join(f'{opening}{write(row, shown)}</td>' for opening, write in cells)}</tr>\n" for row in rows
@@ -189,7 +198,7 @@ def _open_cell(name: str) -> str:
 @register.simple_tag(takes_context=True)
 def board_cards(context: Mapping[str, Any], cards: Iterable[ShownCard]) -> SafeString:
     """The cards of one stage of the board."""
-    shown = Shown(context["stage_colors"], context["may_select"])
+    shown = Shown(context["stage_colors"], context["may_select"], context.get("owner_names", {}))
     return mark_safe("".join(_write_card(one, shown) for one in cards))  # noqa: S308  every value is escaped there
 
 
@@ -198,7 +207,7 @@ def _write_card(one: ShownCard, shown: Shown) -> str:
     before, after = shown.customer
     id_, name = card.customer_id, escape(card.name)
     late = f' <span class="late">{shown.late(one.days_over)}</span>' if one.days_over else ""
-    owner = f" · {escape(card.owner)}" if card.owner else ""
+    owner = f" · {shown.owner(card.owner)}" if card.owner else ""
     move, draggable = "", ""
     if shown.may_select:
         to, then = shown.move_customer

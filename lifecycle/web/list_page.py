@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy
 from lifecycle.queries.list_columns import LIST_COLUMNS, USUAL_COLUMNS, ListColumn, choose_columns
 from lifecycle.queries.list_condition_kinds import InvalidWhere
 from lifecycle.queries.list_conditions import check_expression, read_where, say_condition, say_where
-from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
+from lifecycle.queries.list_filters import LIST_FILTERS, MOST_SUGGESTED, ListFilter
 from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, ListQuery, Page, chosen_stages
 from lifecycle.queries.selection import Count
 from lifecycle.rules.expressions import Condition, Expression, conditions_of, write_expression
 from lifecycle.services.lists.counts import read_count
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import clean_line, shorten_text
+from tenants.rules.texts import clean_line, fold_text, shorten_text
 from tenants.sentences import enumerate_names
 from tenants.services.configuration.versions import find_renamed, leaving_stages
 
@@ -101,11 +101,15 @@ class ColumnChoice:
 
 @dataclass(frozen=True, slots=True)
 class FilterField:
-    """A filter as a field of the form: its value, and values to choose from with what they mean."""
+    """A filter as a field of the form: its value, and values to choose from with what they mean.
+
+    ``is_choice``: these are all there are, with the value itself.
+    """
 
     filter: ListFilter
     value: str
     suggested: list[tuple[str, str]]
+    is_choice: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +198,11 @@ class ListParameters:
         except (TooManyFieldsSent, RequestDataTooBig):
             return cls(unknown=_("The address has too many parts."))
 
-    @property
-    def caption(self) -> str:
-        """What is listed, and in which order: its filters are those of the page's fields."""
-        words = " ".join(FIELDS[name].say(text) for name, text in self.texts.items())
+    def say(self, owner_names: Mapping[str, str]) -> str:
+        """What is listed, and in which order: its filters are those of the page's fields. ``owner_names``: what owners
+        are called, as ``people.name_owners``.
+        """
+        words = " ".join(FIELDS[name].say(owner_names.get(text, text)) for name, text in self.texts.items())
         conditions = [say_condition(Condition(name, ":", (_spell(value),))) for name, value in self.others.items()]
         if self.where is not None:
             conditions.append(say_where(self.where))
@@ -379,11 +384,19 @@ def describe_views(asked: ListParameters, summary: Mapping[str, Any], policy: Po
 
 
 def describe_fields(asked: ListParameters, tenant: TenantRef) -> list[FilterField]:
-    """A field for each filter of the list that has one. One statement for each that suggests values."""
-    return [
-        FilterField(one, asked.texts.get(name, ""), one.suggest(tenant) if one.suggest else [])
-        for name, one in FIELDS.items()
-    ]
+    """A field for each filter of the list that has one. Two statements for each that suggests values."""
+    return [_describe_field(one, asked.texts.get(name, ""), tenant) for name, one in FIELDS.items()]
+
+
+def _describe_field(one: ListFilter, value: str, tenant: TenantRef) -> FilterField:
+    suggested = one.suggest(tenant) if one.suggest else []
+    if not suggested or len(suggested) > MOST_SUGGESTED:
+        return FilterField(one, value, suggested[:MOST_SUGGESTED], is_choice=False)
+    known = {key: key for key, _meaning in suggested}
+    value = known.get(fold_text(value), value)
+    if value and value not in known:
+        suggested = [*suggested, (value, value)]
+    return FilterField(one, value, suggested, is_choice=True)
 
 
 def count_found(

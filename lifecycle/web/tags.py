@@ -63,6 +63,12 @@ register.simple_tag(undo_of)
 
 
 @register.filter
+def owner_name(owner: str | None, names: Mapping[str, str] | None) -> str:
+    """What the owner of a customer is called by ``people.name_owners``; a dash where there is none."""
+    return (names or {}).get(owner, owner) if owner else NOTHING
+
+
+@register.filter
 def money(amount: Decimal | str | None, currency: str = "") -> str:
     """An amount in whole units: ``€120,000``."""
     if amount is None or amount == "":

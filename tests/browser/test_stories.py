@@ -88,7 +88,7 @@ def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did
     expect(page.locator("#history")).to_contain_text("Bought by a competitor")
     expect(page.locator("#history")).to_contain_text("They said so on the phone.")
     expect(page.locator("#announcer")).to_have_text(
-        f"Aurora Logistics is now in Lost, moved by {users.account_manager.username} (you)."
+        f"Aurora Logistics is now in Lost, moved by {users.account_manager.full_name} (you)."
     )
     expect(page.locator("#change-stage")).to_be_focused()
     assert history_of(tenant, customer)[-1] == ("Wobbly", "Lost", "UI", "Bought by a competitor")

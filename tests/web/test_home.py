@@ -432,7 +432,7 @@ def test_a_task_is_the_next_step_and_a_note_the_last_that_was_done(page_client, 
         write_note(customer_id, "Spoke with Zoë.", by=by)
     shown = text_of(page_client("account_manager").get("/"))
     assert "Next step Call Max (due" in shown
-    assert f"Last done Note, by {users.account_manager.username} (you)" in shown
+    assert f"Last done Note, by {users.account_manager.full_name} (you)" in shown
     shown = text_of(page_client("viewer").get("/"))
     assert "Call Max" not in shown
     assert "Next step Go through 3 open issues with support, then call." in shown

@@ -105,7 +105,7 @@ def test_effects_stand_with_their_change_and_by_themselves_where_they_are_asked_
             lane_id=uuid4(), state="done", due_at=utc_now(), created_at=utc_now(),
         )  # fmt: skip
     client = page_client("account_manager")
-    assert "Welcome them (email): done" in text_of(client.get(f"/customers/{customer.id}"))
+    assert "Welcome them (e-mail): done" in text_of(client.get(f"/customers/{customer.id}"))
     alone = client.get(f"/customers/{customer.id}/timeline?kind=effect")
     assert entries_of(alone) == [f"effect-{run.id}"]
     assert "z***@acme.example" in text_of(alone) and "zora@" not in text_of(alone)

@@ -28,6 +28,7 @@ from lifecycle.services.insight.asking import InvalidQuestion, read_day
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.as_of_page import choose_stage, describe_figures
 from lifecycle.web.pages import page
+from lifecycle.web.people import name_owners
 from lifecycle.web.record import name_parts
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
@@ -78,6 +79,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
         "trouble": trouble,
         "refused": refused,
         "rows": found.rows,
+        "owner_names": name_owners((row["owner"] for row in found.rows), tenant=request.tenant),
         # Further pages say nothing of it: to count all takes longer than the page.
         "count": None if cursor or chosen.unknown else count_past(about, tenant=request.tenant),
         "asked": asked | {"stage": chosen.name},
@@ -98,13 +100,16 @@ def show_board(request: TenantRequest) -> HttpResponse:
     policy = live_policy(request.tenant.id)
     day, known, trouble = _read(request)
     asked = _read_filters(request, "owner", "segment")
+    stages = Stages.of(policy, request.tenant)
+    columns = read_past_board(day, stages=stages, tenant=request.tenant, known=known, **asked)
     context: dict[str, Any] = {
         "day": day,
         "known": known,
         "trouble": trouble,
         "asked": asked,
-        "columns": read_past_board(
-            day, stages=Stages.of(policy, request.tenant), tenant=request.tenant, known=known, **asked
+        "columns": columns,
+        "owner_names": name_owners(
+            (card["owner"] for column in columns for card in column.cards), tenant=request.tenant
         ),
         "question": urlencode({"day": day.isoformat(), "known": known, **asked}),
         "stage_colors": stage_colors(policy),

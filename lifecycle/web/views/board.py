@@ -8,6 +8,7 @@ from lifecycle.queries.board import list_cards
 from lifecycle.web import board
 from lifecycle.web.list_page import ListParameters, describe_fields
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
+from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
@@ -34,6 +35,9 @@ def show_board(request: TenantRequest) -> HttpResponse:
     context = {
         "query": asked,
         "columns": columns,
+        "owner_names": name_owners(
+            (one.card.owner for column in columns for one in column.cards), tenant=request.tenant
+        ),
         "is_empty": not any(column.total.customers for column in columns),
         "trouble": asked.unknown,
         "stage_colors": colors,
@@ -69,6 +73,7 @@ def show_cards(request: TenantRequest) -> HttpResponse:
         )[column]
     context = {
         "cards": board.show_cards(cards, policy, now),
+        "owner_names": name_owners((card.owner for card in cards), tenant=request.tenant),
         "following": board.write_place(following),
         "name": column,
         "may_select": request.identity.may(UPDATE_LIFECYCLE),

@@ -23,6 +23,7 @@ from lifecycle.web.board import BOARD
 from lifecycle.web.forms import BulkMoveForm
 from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page, wants_fragment
+from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
 from tenants.middleware import note_refusal
 from tenants.pages import TenantRequest
@@ -230,6 +231,7 @@ def _ask_owner(request: TenantRequest, change: BulkChange, *, refusal: str = "",
         "change": change,
         "rows": rows,
         "next": following,
+        "owner_names": name_owners((row.owner for row in rows), tenant=request.tenant),
         "people": suggest_owners(request.tenant),
         "owner": request.POST.get("owner", ""),
         "reason": request.POST.get("reason", ""),
@@ -261,6 +263,7 @@ def _show_progress(request: TenantRequest, change: BulkChange) -> HttpResponse:
         "rows": rows,
         "next": following,
         "handed": handed,
+        "owner_names": name_owners([change.owner, *(row.owner for row in rows)], tenant=request.tenant),
         "may_undo": is_own and change.kind == BulkChange.Kind.MOVE and change.moved > 0,
         "may_end": is_own and change.finished_at is None,
         "stage_colors": stage_colors(policy or live_policy(request.tenant.id)),

@@ -18,6 +18,7 @@ from lifecycle.web.forecast_page import (
 from lifecycle.web.insight_page import FORECAST, Question, Shown, list_views, write_csv
 from lifecycle.web.insight_tables import Table
 from lifecycle.web.pages import page
+from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
@@ -27,7 +28,7 @@ from tenants.services.configuration.policies import live_policy
 
 @page(VIEW_LIFECYCLE, on_replica=True)
 def show_forecast(request: TenantRequest) -> HttpResponse:
-    """The forecast with its proof; with ``csv``: one of the tables as a file. Two statements of its own."""
+    """The forecast with its proof; with ``csv``: one of the tables as a file. Three statements of its own."""
     policy = live_policy(request.tenant.id)
     learned = read_learned(request.tenant)
     tables: list[Table] = []
@@ -38,7 +39,8 @@ def show_forecast(request: TenantRequest) -> HttpResponse:
         shown = Shown(tables, chart, _("Predicted (across) and actual (up)"), "line")
         if learned.is_shown:
             likely = read_highest(request.tenant, lost=policy.stages_in(LOST), limit=FIRST_CALLS)
-            tables = [highest_table(likely), *tables]
+            owner_names = name_owners((one.owner for one in likely), tenant=request.tenant)
+            tables = [highest_table(likely, owner_names), *tables]
     for table in tables:
         if table.name == request.GET.get("csv"):
             name = f"{table.name}-{timezone.now().date()}.csv"

@@ -9,7 +9,7 @@ from django.utils import timezone
 from lifecycle.services.customers.revealing import reveal_contacts
 from lifecycle.services.work.handover import read_handover
 from lifecycle.web.pages import page
-from lifecycle.web.people import name_people_then
+from lifecycle.web.people import name_owners, name_people_then
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.work import show_notes, show_tasks
 from tenants.middleware import current_request_id
@@ -45,6 +45,7 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     context = {
         **brief,
         "customer_id": customer_id,
+        "owner_names": name_owners([brief["profile"]["company"]["owner"]], tenant=tenant),
         "changes": [row | {"who": names[row["changed_by"], row["recorded_at"]]} for row in brief["changes"]],
         "notes": [
             note | {"may_edit": False, "may_delete": False}

@@ -10,6 +10,7 @@ from lifecycle.services.insight.asking import MOST_PAGES, InvalidQuestion
 from lifecycle.services.insight.reading import ROWS, Stages, list_behind
 from lifecycle.web.insight_page import Behind, Question, list_views, show, write_csv
 from lifecycle.web.pages import page
+from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
@@ -68,6 +69,7 @@ def show_behind(request: TenantRequest) -> HttpResponse:
         "behind": behind,
         "has_change": behind.figure == "revenue",
         "rows": rows,
+        "owner_names": name_owners((row["owner"] for row in rows), tenant=request.tenant),
         "count": count,
         "previous": address(behind.page - 1) if behind.page > 1 else "",
         "next": address(behind.page + 1) if behind.page < last else "",

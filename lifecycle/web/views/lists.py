@@ -1,6 +1,7 @@
 """Many customers: the overview and the list."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,11 +23,14 @@ from lifecycle.web.list_page import (
 )
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
+from lifecycle.web.people import name_owners
 from lifecycle.web.saved_views import describe_saved_views
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
+
+OWNER: Final = "owner"
 
 
 @page(VIEW_LIFECYCLE, on_replica=True)
@@ -62,9 +66,12 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         except InvalidCursor as error:
             trouble = str(error)
     summary = read_tenant_summary(tenant=request.tenant)
+    owner_names = _name_owners(asked, found, request)
     context: dict[str, Any] = {
         "query": asked,
         "rows": found.rows,
+        "owner_names": owner_names,
+        "caption": asked.say(owner_names),
         "next": found.next_cursor,
         "previous": found.previous_cursor,
         "found": None if trouble else count_found(asked, found, summary, policy, request.tenant, now),
@@ -94,6 +101,13 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "sees_history": request.identity.may(VIEW_HISTORY),
     }
     return render(request, "customers.html", context, status=status)
+
+
+def _name_owners(asked: ListParameters, found: Page, request: TenantRequest) -> Mapping[str, str]:
+    """What the owners are called, where the list has their column or asks for one."""
+    is_shown = any(column.name == OWNER for column in asked.columns)
+    owners = [row["owner"] for row in found.rows] if is_shown else []
+    return name_owners([*owners, asked.texts.get(OWNER)], tenant=request.tenant)
 
 
 def _go_to(request: HttpRequest, address: str) -> HttpResponse:

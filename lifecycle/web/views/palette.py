@@ -17,6 +17,7 @@ from lifecycle.services.lists.saved_views import list_views
 from lifecycle.web.home import SCOPES
 from lifecycle.web.list_page import CATEGORY_LABELS
 from lifecycle.web.pages import page
+from lifecycle.web.people import name_owners
 from tenants.pages import TenantRequest
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
@@ -68,8 +69,11 @@ def show_palette(request: TenantRequest) -> HttpResponse:
 
 def _find_customers(request: TenantRequest, text: str, policy: Policy) -> Iterator[Option]:
     query = ListQuery(search=text, ordering=BEST_MATCH, limit=MOST_CUSTOMERS)
-    for row in list_customers(query, tenant=request.tenant, policy=policy, now=timezone.now()).rows:
-        under = " · ".join(filter(None, (row["external_id"], row["stage"], row["owner"])))
+    rows = list_customers(query, tenant=request.tenant, policy=policy, now=timezone.now()).rows
+    owners = name_owners((row["owner"] for row in rows), tenant=request.tenant)
+    for row in rows:
+        owner = owners.get(row["owner"], row["owner"])
+        under = " · ".join(filter(None, (row["external_id"], row["stage"], owner)))
         yield Option(row["name"], reverse("customer-page", args=[row["customer_id"]]), "building", under)
 
 

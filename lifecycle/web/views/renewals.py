@@ -25,6 +25,7 @@ from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Mo
 from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
 from lifecycle.web.naming import name_source
 from lifecycle.web.pages import page
+from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -55,6 +56,9 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     due = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
     renewed, renewed_pages, is_more = _read_renewed(month, tenant, owner, _read_number(request.GET.get("renewed", "")))
     kept = read_kept_revenue(tenant=tenant, policy=policy, now=now)
+    due_rows = renewals.list_renewals(begin, end, now=now, offset=max(due.start_index() - 1, 0), **given)
+    overdue = renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given)
+    shown = itertools.chain(due_rows, overdue, renewed)
     context = {
         "month": month,
         "month_name": month.first,
@@ -70,8 +74,9 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "today": today,
         "in_month": in_month,
         "due": _turn(request, due, "page", "due"),
-        "rows": renewals.list_renewals(begin, end, now=now, offset=max(due.start_index() - 1, 0), **given),
-        "overdue": renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given),
+        "rows": due_rows,
+        "overdue": overdue,
+        "owner_names": name_owners((row["owner"] for row in shown), tenant=tenant),
         "renewed": [{**row, "source": name_source(row["source"])} for row in renewed],
         "renewed_pages": _turn(request, renewed_pages, "renewed", "renewed-heading"),
         "more_renewed": MOST_PAGED if is_more else 0,

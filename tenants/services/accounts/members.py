@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -59,6 +59,24 @@ def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict
             cursor.execute(_NAMED_THEN, [list(ids), list(timestamps), tenant.id, tenant.id])
             names = {(str(subject), at): name for subject, at, name in cursor.fetchall() if name}
     return {(id_, at): names.get((id_.lower(), at)) or _name_other(id_) for id_, at in asked}
+
+
+def name_accounts(usernames: Collection[str], *, tenant: TenantRef) -> dict[str, str]:
+    """What the people behind these user names, however spelled, are called; followed by the user name where another
+    user of the tenant is called the same.
+
+    Service accounts and names without an account, or whose account has no full name, are absent. Call inside the
+    tenant's context. One statement at most.
+    """
+    keys = {username: fold_text(username) for username in usernames if username}
+    if not keys:
+        return {}
+    namesakes = User.objects.filter(tenant_id=tenant.id, full_name=OuterRef("full_name")).exclude(pk=OuterRef("pk"))
+    people = User.objects.filter(
+        tenant_id=tenant.id, username__in=set(keys.values()), is_service_account=False, full_name__gt=""
+    ).values_list("username", "full_name", Exists(namesakes))
+    called = {username: f"{name} ({username})" if has_namesake else name for username, name, has_namesake in people}
+    return {username: called[key] for username, key in keys.items() if key in called}
 
 
 # Processes as people know them.
