@@ -29,7 +29,6 @@ WAITING = (
     *SERVING,
     "tests/messaging/",
     "tests/delivery/test_chaos.py",
-    "tests/load/",
     "tests/serving/test_database_away.py",
 )
 # What takes longest begins first, so that no worker is left alone with it at the end.

@@ -18,7 +18,7 @@ from local.trouble import CannotStart, StopRequested
 from tests.load import checks, network, report
 from tests.load.crew import make_roles
 from tests.load.failures import FAILURES, choose
-from tests.load.journal import CALM, Journal
+from tests.load.journal import CALM, FRESH_SECONDS, FRESH_SECONDS_BESIDE, Journal
 from tests.load.mutants import MUTANTS
 from tests.load.network import Network
 from tests.load.report import Phase
@@ -47,6 +47,7 @@ def main() -> int:
     parser.add_argument("--kafka", action="store_true", help="on three brokers of Apache Kafka")
     parser.add_argument("--one-network", action="store_true", help="two hosts without network namespaces")
     parser.add_argument("--quick", action="store_true", help="a small run, for the test suite")
+    parser.add_argument("--beside", action="store_true", help="the machine does other things: slow is not stale")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), default="", help="make this mistake; the run must fail")
     parser.add_argument("--mutants", action="store_true", help="a quick run with each mistake; each must fail")
     parser.add_argument("--keep-logs", help="copy the logs of all processes into this folder")
@@ -116,7 +117,7 @@ class Run:
 
     def __init__(self, world: World, options: argparse.Namespace) -> None:
         self.world, self.options = world, options
-        self.journal = Journal()
+        self.journal = Journal(FRESH_SECONDS_BESIDE if options.beside else FRESH_SECONDS)
         self.random = Random(options.seed)
         self.over = threading.Event()
         self.busy = False
@@ -150,7 +151,7 @@ class Run:
         )
         for line in self.ended:
             say(f"ended by itself: {line}")
-        wrong = report.judge(journal, found, phases, settled=settled)
+        wrong = report.judge(journal, found, phases, settled=settled, beside=self.options.beside)
         return wrong + [f"ended by itself without a failure: {line}" for line in self.ended]
 
     @contextlib.contextmanager

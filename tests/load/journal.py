@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 # A read that begins later than this after a change was answered shows that change, or something newer.
 FRESH_SECONDS: Final = 1.0
+# The same where the machine is busy with other things: a replica, or who answers, may get no processor for a while.
+FRESH_SECONDS_BESIDE: Final = 10.0
 CALM: Final = "no failure"
 
 
@@ -56,17 +58,18 @@ class Acknowledged:
         self.at.append(at)
         self.highest.append(max(number, self.highest[-1] if self.highest else 0))
 
-    def floor(self, began: float) -> int:
+    def floor(self, began: float, fresh_seconds: float) -> int:
         """The least that a read may show that began then."""
-        place = bisect_right(self.at, began - FRESH_SECONDS)
+        place = bisect_right(self.at, began - fresh_seconds)
         return self.highest[place - 1] if place else 0
 
 
 class Journal:
     """Filled by many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, fresh_seconds: float = FRESH_SECONDS) -> None:
         self.phase = CALM
+        self.fresh_seconds = fresh_seconds
         self.entries: list[Entry] = []
         self.stale: list[tuple[Shown, int]] = []
         # Lists and pages are looked at by the hundred: only what is stale is kept of what reads showed.
@@ -118,6 +121,6 @@ class Journal:
         with self._lock:
             self.looked_at += 1
             known = self._acknowledged.get(subject)
-            least = known.floor(began) if known else 0
+            least = known.floor(began, self.fresh_seconds) if known else 0
             if number < least:
                 self.stale.append((Shown(self.phase, kind, subject, number, began), least))

@@ -1,4 +1,4 @@
-"""A small run of the load on two hosts; ``make load`` is the long one."""
+"""A small run of the load on two hosts, beside the other tests; ``make load`` is the long one."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ from tests.messaging.chaos.running import run_quickly
 def test_nothing_is_lost_doubled_or_stale_on_two_hosts_while_a_worker_and_a_relay_are_killed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, said = run_quickly("tests.load", seconds=600)
+    status, said = run_quickly("tests.load", "--beside", seconds=600)
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(said[-40:]) + "\n")
     assert status == 0, "\n".join(said[-60:])
