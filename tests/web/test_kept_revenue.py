@@ -4,7 +4,10 @@ import datetime as dt
 from decimal import Decimal
 from itertools import pairwise
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.db import connection
 from redis.exceptions import RedisError
 
 from lifecycle.models import CustomerLifecycleStatus, FigureChange
@@ -50,6 +53,11 @@ def read(tenant, now):
     with tenant_context(tenant.id):
         kept = read_kept_revenue(tenant=tenant, policy=live_policy(tenant.id), now=now)
     return kept.months, kept.unknown
+
+
+@pytest.fixture(autouse=True)
+def process_that_has_just_started():
+    kept_revenue._counted_here.clear()
 
 
 @pytest.fixture
@@ -150,6 +158,48 @@ def test_without_redis_the_page_counts_and_the_worker_does_not_count_all_the_tim
     assert [keeper.keep_revenue(tenant) for _ in range(2)] == [1, 0]
     now += dt.timedelta(minutes=5)
     assert keeper.keep_revenue(tenant) == 1
+
+
+def test_without_redis_a_process_counts_once_in_five_minutes(tenant, look, monkeypatch):
+    """People who press reload beside an outage do not read all reports each time."""
+
+    def away(_call):
+        raise RedisError("away")
+
+    monkeypatch.setattr(kept_revenue, "ask", away)
+    report(tenant, add(tenant, "Aurora", renewal_on=None, arr="1000"), months_ago(10), "1000")
+    looks = [look() for _ in range(3)]
+    assert [counted for _, counted in looks] == [1, 0, 0]
+    assert all("€1,000" in shown for shown, _ in looks)
+    # Another process, or this one five minutes later, counts again; what was counted is not kept for ever.
+    now = utc_now() + dt.timedelta(minutes=6)
+    report(tenant, add(tenant, "Brook", renewal_on=None, arr="500"), months_ago(10), "500")
+    assert read(tenant, now) == recount(tenant, now)
+    assert [at for at, _ in kept_revenue._counted_here.values()] == [now]
+
+
+def test_while_someone_counts_others_see_the_page_without_it(look, tenant):
+    report(tenant, add(tenant, "Aurora", renewal_on=None, arr="1000"), months_ago(10), "1000")
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=connection.settings_dict["NAME"]) as session:
+        session.execute(kept_revenue._TRY_TURN, {"tenant_id": tenant.id})
+        shown, counted = look()
+    assert counted == 0 and "still being counted" in shown and "€1,000" not in shown
+    shown, counted = look()
+    assert counted == 1 and "€1,000" in shown
+
+
+def test_what_takes_too_long_to_count_costs_its_table_and_not_the_page(look, tenant, monkeypatch):
+    def take_long(*_arguments, **_options):
+        attempts.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '5ms'")
+            cursor.execute("SELECT pg_sleep(5)")
+
+    attempts = []
+    monkeypatch.setattr(kept_revenue, "measure_retention", take_long)
+    for _ in range(2):
+        assert "still being counted" in look()[0]
+    assert attempts == [1]
 
 
 def test_each_tenant_has_its_own(tenant):

@@ -2,7 +2,7 @@
 
 Counting reads every report of months. What it comes to changes with reports and moves alone, and slowly: so
 ``move_customers`` counts, once an hour where something was recorded, and pages read the copy. Where there is none (a
-new tenant, a new month, another configuration, Redis away) who asks counts.
+new tenant, a new month, another configuration, Redis away) one of those who ask counts, and the process remembers it.
 """
 
 import contextlib
@@ -14,9 +14,12 @@ from typing import Final
 from uuid import UUID
 
 import orjson
+import structlog
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from lifecycle.services.events.failures import QUERY_CANCELED
 from lifecycle.services.work.renewals import Month, Retention, count_unknown, measure_retention, months_before
 from storage.cursors import fetch_prepared
 from storage.redis import ask
@@ -26,14 +29,17 @@ from tenants.context import tenant_context
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
+log = structlog.get_logger(__name__)
+
 PAST_MONTHS: Final = 6
 # So old the copy may be while customers change; and so old while none does, for what a long transaction brought late.
 COUNTED_AGAIN: Final = dt.timedelta(hours=1)
 COUNTED_IN_ANY_CASE: Final = dt.timedelta(hours=6)
 # Where no one counts again, pages do after so long.
 LIFETIME: Final = dt.timedelta(hours=24)
-# Where nothing can be kept, a tenant is counted no more often than that.
+# Where nothing can be kept, a process counts a tenant no more often than that.
 _PAUSE: Final = dt.timedelta(minutes=5)
+_TRY_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('kept-revenue:' || %(tenant_id)s::text, 0))"
 # The newest report and the newest move: ids begin with the time.
 _NEWEST: Final = """
 SELECT (SELECT id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1),
@@ -54,9 +60,48 @@ class KeptRevenue:
     newest: list[str]
 
 
-def read_kept_revenue(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue:
-    """Of the months before this one. Call inside the tenant's context. No statement; three where nothing is kept."""
-    return _find(tenant, policy, now) or _count(tenant, policy, now)
+# What this process counted for those who asked, by key, and when; None: it took too long.
+_counted_here: dict[str, tuple[dt.datetime, KeptRevenue | None]] = {}
+
+
+def read_kept_revenue(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue | None:
+    """Of the months before this one. None where it is not known yet: someone else counts, or it took too long.
+
+    Call inside the tenant's context. No statement; a few where nothing is kept and nothing was counted lately.
+    """
+    if (kept := _find(tenant, policy, now)) is not None:
+        return kept
+    key = _key(tenant, policy, now)
+    counted_at, kept = _counted_here.get(key, (None, None))
+    if counted_at is not None and now - _PAUSE < counted_at <= now:
+        return kept
+    if not _take_turn(tenant):
+        return None
+    kept = _try_to_count(tenant, policy, now)
+    for other, (at, _) in list(_counted_here.items()):
+        if not now - _PAUSE < at <= now:
+            _counted_here.pop(other, None)
+    _counted_here[key] = now, kept
+    return kept
+
+
+def _take_turn(tenant: TenantRef) -> bool:
+    """Whether no one else counts for the tenant, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_TURN, {"tenant_id": tenant.id})
+        return bool(cursor.fetchone()[0])
+
+
+def _try_to_count(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue | None:
+    """None where it takes longer than a page may: the rest of the page is shown all the same."""
+    try:
+        with transaction.atomic():
+            return _count(tenant, policy, now)
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != QUERY_CANCELED:
+            raise
+        log.warning("revenue of past months takes too long to count in a page", tenant=tenant.slug)
+        return None
 
 
 class RevenueKeeper:
