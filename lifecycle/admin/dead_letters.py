@@ -187,8 +187,13 @@ def _list_servers(request: HttpRequest, queryset: QuerySet[DeadLetter]) -> list[
 
 
 def _each_part(request: HttpRequest, queryset: QuerySet[DeadLetter]) -> Iterator[QuerySet[DeadLetter]]:
-    """What was chosen, server by server, with this thread on each while its part is worked off."""
-    for server in _list_servers(request, queryset):
+    """What was chosen, server by server, with this thread on each while its part is worked off.
+
+    The server of the request's own transaction is the last: waiting for others, it would be ended as idle, after theirs
+    were committed.
+    """
+    own = current_server()
+    for server in sorted(_list_servers(request, queryset), key=lambda one: one == own):
         with on_server(server, apart=True):
             yield queryset
 

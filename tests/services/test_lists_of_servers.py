@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from lifecycle.admin import dead_letters
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.services.moving.sides import Side
 from storage import servers
-from storage.servers import on_server
+from storage.servers import current_server, on_server
 from tenants.actors import TenantRef
 from tenants.admin.tenants import TenantModelAdmin
 from tenants.context import tenant_context
@@ -136,7 +138,13 @@ def test_dead_letters_of_no_tenant_are_shown_and_discarded_on_every_server(staff
     address = reverse("admin:lifecycle_deadletter_changelist")
     refused = staff.post(address, {**form, "action": "replay_starting"}, follow=True)
     assert "Choose dead letters of one database server at a time." in refused.content.decode()
-    answer = staff.post(address, {**form, "action": "discard"}, follow=True)
+    order = []
+    discard = dead_letters.discard_dead_letters
+    with patch.object(dead_letters, "discard_dead_letters") as watched:
+        watched.side_effect = lambda *args, **given: order.append(current_server()) or discard(*args, **given)
+        answer = staff.post(address, {**form, "action": "discard"}, follow=True)
+    # The request's own transaction is open from main's part on: no other server's is waited for in it.
+    assert order == ["b", "main"]
     assert "2 discarded." in answer.content.decode()
     for server in ("main", "b"):
         with on_server(server), tenant_context(NO_TENANT):
