@@ -96,6 +96,7 @@ IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
             "No line of the file can be read: line %(line)s %(error)s. Write one JSON object per line (NDJSON), without"
             " commas between them."
         ),
+        "no_good_row": _("No line of the file can be read: line %(line)s %(error)s."),
         "no_such_file": _("%(path)s does not exist."),
         "symbolic_link": _("%(path)s is a symbolic link; name the file itself."),
         "unreadable_file": _("%(path)s cannot be read: %(error)s."),

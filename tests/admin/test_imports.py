@@ -266,6 +266,21 @@ def test_what_is_no_file_of_customers_is_refused_at_once(
         assert ImportUpload.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"id,name\n1,One,more\n2,Two,more\n", "line 2 has 3 fields, the header has 2."),
+        (b"id,name\n1,O\x00ne\n", "line 2 contains a NUL byte."),
+    ],
+)
+def test_a_file_of_which_no_line_can_be_read_says_why(
+    tenant: TenantRef, admin_browser: Client, content: bytes, error: str
+) -> None:
+    said = text_of(admin_browser.get(upload(admin_browser, content)))
+    assert f"No line of the file can be read: {error}" in said
+    assert "no lines to import" not in said
+
+
 def test_ids_that_were_all_rounded_are_rejected_by_name(tenant: TenantRef, admin_browser: Client) -> None:
     page = upload(admin_browser, "id,name\n4111111111111110,One\n4222222222222220,Two\n17,Three\n")
     press(admin_browser, page, "import")

@@ -156,7 +156,9 @@ def test_every_link_and_button_is_large_enough_to_hit(open_browser, users, tenan
     customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
     with_contacts(tenant, customer)
     page = open_browser(users.account_manager)
-    for address in ("/", "/customers", "/board", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
+    own = [f"/customers/{customer.id}{part}" for part in ("", "/move", "/timeline", "/as-of", "/handover")]
+    work = ("/renewals", "/tasks", "/insight", "/insight/forecast", "/notifications", "/account", "/help")
+    for address in ("/", "/customers", "/board", "/customers/as-of", "/board/as-of", *work, *own):
         page.goto(address)
         for width in at_each_width(page, 390, 1280):
             assert page.evaluate(SMALL_TARGETS) == [], (address, width)
@@ -176,7 +178,8 @@ def with_contacts(tenant, customer):
 def test_a_printed_page_has_the_content_alone(open_browser, users, tenant):
     customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
     page = open_browser(users.account_manager)
-    for address in ("/", "/customers", f"/customers/{customer.id}"):
+    work = ("/board", "/customers/as-of", "/board/as-of", "/renewals", "/tasks", "/insight")
+    for address in ("/", "/customers", f"/customers/{customer.id}", *work):
         page.goto(address)
         page.emulate_media(media="print")
         for part in (".side", ".skip", ".filters", ".views", "#change-stage", ".toasts"):
@@ -190,7 +193,8 @@ def test_a_printed_page_has_the_content_alone(open_browser, users, tenant):
 def test_the_links_of_the_administration_are_underlined(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     CustomerFactory(tenant=tenant, stage="Live")
-    for address in ("/admin/", "/admin/audit/lifecyclehistory/", "/admin/tenants/configurationversion/"):
+    more = ("/admin/tenants/configurationversion/", "/admin/lifecycle/importupload/", "/admin/tenants/apikey/")
+    for address in ("/admin/", *LISTS, *more):
         page.goto(address)
         plain = page.evaluate(
             """() => [...document.querySelectorAll("#content :is(td, th[scope=row], p, li) a")]

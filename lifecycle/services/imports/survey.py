@@ -22,7 +22,7 @@ def survey_columns(
 ) -> Evidence:
     """What the file has in which columns. ``report`` is called now and then with the number of bytes that were read.
 
-    Raises FileRefused where too many columns could be one field, and where no line of NDJSON can be read.
+    Raises FileRefused where too many columns could be one field, and where no line can be read.
     """
     evidence = Evidence(reader.columns)
     for _ in gather_evidence(evidence, reader, mapped):
@@ -62,8 +62,9 @@ def gather_evidence(evidence: Evidence, reader: RecordReader, mapped: Collection
             evidence.add(record.cells, groups)
         if number % _BETWEEN_REPORTS == 0:
             yield
-    if first_error is not None and not evidence.records and reader.kind == NDJSON:
-        raise FileRefused("no_good_line", line=first_error.line, error=gettext(first_error.error or ""))
+    if first_error is not None and first_error.error and not evidence.records:
+        code = "no_good_line" if reader.kind == NDJSON else "no_good_row"
+        raise FileRefused(code, line=first_error.line, error=gettext(first_error.error))
     yield
 
 
