@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from audit.models import LifecycleHistory
-from lifecycle.api.filters import refuse_parameter
+from lifecycle.api.filters import COLUMNS, refuse_parameter
 from lifecycle.api.paging import PAGING
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Past
 from tenants.rules.configuration.policy import Policy
@@ -36,7 +36,7 @@ AS_OF_PARAMETERS: Final = (
     ),
 )
 # What chooses and pages the list of a past day.
-OF_THE_LIST: Final = (AS_OF, KNOWN, "stage", "category", "at_risk", "owner", *PAGING)
+OF_THE_LIST: Final = (AS_OF, KNOWN, "stage", "category", "at_risk", "owner", COLUMNS, *PAGING)
 AS_OF_THE_LIST: Final = (
     OpenApiParameter(
         AS_OF,
@@ -44,7 +44,7 @@ AS_OF_THE_LIST: Final = (
         description="The customers that were here at the end of this day (UTC), by name; a day ahead counts as today."
         " Needs the right to see histories. Name, stage, time in it, figures and health are those of then; the order of"
         " names, owner, segment and industry, also in filters, those of today. Goes with `stage`, `category`,"
-        " `at_risk`, `owner`, `cursor`, `limit` and `count` alone.",
+        " `at_risk`, `owner`, `columns`, `cursor`, `limit` and `count` alone.",
     ),
     AS_OF_PARAMETERS[1],
 )

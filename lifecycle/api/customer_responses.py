@@ -1,7 +1,7 @@
 """The responses about customers: profiles, figures, lists. ``api.rendering`` says what a response is."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -9,7 +9,7 @@ from rest_framework import serializers
 from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from lifecycle.api.responses import StatusResponse
-from lifecycle.queries.list_columns import LISTED
+from lifecycle.queries.list_columns import LISTED, ListColumn
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
 from lifecycle.rules.health import BANDS
 from tenants.rules.configuration.definitions import CATEGORIES
@@ -247,3 +247,18 @@ class CustomerPageResponse(PageResponse):
     """One page of customers."""
 
     results = CustomerRowResponse(many=True)
+
+
+# What each row has, whichever columns are chosen.
+ALWAYS: Final = ("id", "customer_id", "external_id", "name")
+
+
+def render_page(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[ListColumn] | None, around: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The body of CustomerPageResponse, with the fields of these columns alone; None for all that there is."""
+    body = CustomerPageResponse.render({"results": rows, **around})
+    if columns is not None:
+        chosen = dict.fromkeys((*ALWAYS, *(name for column in columns for name in column.fields)))
+        body["results"] = [{name: row[name] for name in chosen} for row in body["results"]]
+    return body

@@ -1,6 +1,6 @@
 """The parameters of the customer list: each known, each well-formed, or the request is refused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import django_filters
@@ -9,11 +9,13 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from lifecycle.models import Customer
+from lifecycle.queries.list_columns import COLUMN_OF, COLUMNS_BY_NAME, ListColumn, choose_columns
 from lifecycle.queries.list_condition_kinds import InvalidWhere
 from lifecycle.queries.list_conditions import CONDITIONS, read_where
-from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter
+from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter, rename_parameters
+from lifecycle.queries.list_named import NAMED, join_conditions, read_named
 from lifecycle.queries.listing import BEST_MATCH, DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
-from lifecycle.rules.expressions import LONGEST
+from lifecycle.rules.expressions import LONGEST, Expression
 from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
 from tenants.rules.configuration.definitions import CATEGORIES
@@ -27,7 +29,7 @@ MOST_NAMED = 20
 LONGEST_SEARCH = 200
 LONGEST_CURSOR = 2000
 YES_NO = (("true", "true"), ("false", "false"))
-COUNT = "count"
+COUNT, VIEW, COLUMNS = "count", "view", "columns"
 COUNT_HELP = "Whether `total` says how many rows there are on all pages together. Counting them takes time."
 
 
@@ -40,8 +42,8 @@ class _TextsField(forms.Field):
         return tuple(text for text in value or () if text)
 
 
-class StagesFilter(django_filters.Filter):
-    """Any of several stages; the parameter may be repeated."""
+class TextsFilter(django_filters.Filter):
+    """Any of several texts; the parameter may be repeated."""
 
     field_class = _TextsField
 
@@ -65,7 +67,7 @@ def _parameter_of(one: ListFilter) -> django_filters.Filter:
     """How a filter of the list is read from an address."""
     match one.kind:
         case "stages":
-            return StagesFilter(help_text=one.help)
+            return TextsFilter(help_text=one.help)
         case "category":
             return django_filters.ChoiceFilter(choices=[(name, name) for name in CATEGORIES], help_text=one.help)
         case "flag":
@@ -80,6 +82,7 @@ class CustomerFilters(django_filters.FilterSet):
     """The filters of ``GET /customers``. They are read here and applied by ``lifecycle.queries.listing``."""
 
     vars().update({name: _parameter_of(one) for name, one in LIST_FILTERS.items()})
+    vars().update({name: django_filters.CharFilter(help_text=one.help) for name, one in NAMED.items()})
     search = django_filters.CharFilter(
         max_length=LONGEST_SEARCH,
         help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
@@ -104,8 +107,16 @@ class CustomerFilters(django_filters.FilterSet):
         max_value=MOST,
         help_text=f"Customers per page; {DEFAULT_LIMIT} if none.",
     )
-
     count = django_filters.ChoiceFilter(choices=YES_NO, help_text=COUNT_HELP)
+    view = django_filters.CharFilter(
+        help_text="The id of a saved view: its filters, order and columns. A parameter beside it, also one that is"
+        " empty, holds in place of the view's of that name; all others hold together.",
+    )
+    columns = TextsFilter(
+        help_text="Which columns each row has: repeat it, or give several with commas. A column may be named by any of"
+        " its fields. `id`, `customer_id` and the customer's external id and name are always there; without it, and"
+        " without a view that has chosen some, everything is.",
+    )
 
     class Meta:
         model = Customer
@@ -114,7 +125,8 @@ class CustomerFilters(django_filters.FilterSet):
 
 def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy) -> ListQuery:
     """The question that the parameters ask. Raises RequestRefused with an error for each that is wrong."""
-    errors = [*_find_unknown(parameters, CustomerFilters.base_filters), *_find_repeated(parameters, ("stage",))]
+    parameters = rename_parameters(parameters)
+    errors = [*_find_unknown(parameters, CustomerFilters.base_filters), *_find_repeated(parameters, ("stage", COLUMNS))]
     filters = CustomerFilters(parameters, queryset=Customer.objects.none())
     form = filters.form
     if not form.is_valid():
@@ -123,12 +135,8 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
     data = form.cleaned_data
     stages, unknown = _find_stages(data.get("stage") or (), tenant=tenant, policy=policy)
     errors += unknown
-    where = None
-    if data.get("where"):
-        try:
-            where = read_where(data["where"], policy, tenant)
-        except InvalidWhere as error:
-            errors.append(_describe("where", str(error)))
+    where, invalid = _read_conditions(data, policy, tenant)
+    errors += invalid
     if errors:
         raise _refuse(errors)
     asked = {name: data[name] for name in LIST_FILTERS} | {"stage": stages}
@@ -143,6 +151,36 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
         limit=data["limit"] or DEFAULT_LIMIT,
         where=where,
     )
+
+
+def _read_conditions(
+    data: Mapping[str, Any], policy: Policy, tenant: TenantRef
+) -> tuple[Expression | None, list[dict[str, str]]]:
+    """What ``where`` and the parameters that are conditions ask for together, and an error for each that is wrong."""
+    where, named, errors = None, [], []
+    for name in ("where", *NAMED):
+        text = data.get(name)
+        if not text:
+            continue
+        try:
+            if name in NAMED:
+                named.append(read_named(name, text, policy, tenant))
+            else:
+                where = read_where(text, policy, tenant)
+        except InvalidWhere as error:
+            errors.append(_describe(name, str(error)))
+    return join_conditions(where, named), errors
+
+
+def read_columns(parameters: QueryDict) -> tuple[ListColumn, ...] | None:
+    """The columns that are asked for, None for no choice. Raises RequestRefused for one that there is not."""
+    names = [name.strip() for text in parameters.getlist(COLUMNS) for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in COLUMN_OF]
+    if unknown:
+        sentence = _("There is no column “%(name)s”; the columns are %(known)s.")
+        known = enumerate_names(COLUMNS_BY_NAME)
+        raise _refuse([_describe(COLUMNS, sentence % {"name": shorten_text(name), "known": known}) for name in unknown])
+    return choose_columns(names) if names else None
 
 
 def read_limit(parameters: QueryDict) -> int:

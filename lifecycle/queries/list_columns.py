@@ -62,12 +62,16 @@ LIST_COLUMNS: Final = (
     ListColumn("changed", _("Last change"), _plain("updated_at", "updated_by"), True, "-updated_at", is_usual=False),
 )
 COLUMNS_BY_NAME: Final = {column.name: column for column in LIST_COLUMNS}
+# By the name of the column, and of each field that it has.
+COLUMN_OF: Final = {name: column for column in LIST_COLUMNS for name in column.fields} | COLUMNS_BY_NAME
 USUAL_COLUMNS: Final = tuple(column for column in LIST_COLUMNS if column.is_usual)
 
 
 def choose_columns(names: Iterable[str]) -> tuple[ListColumn, ...]:
-    """The columns of these names, in this order, the usual ones if there are none; the customer is always there."""
-    chosen = dict.fromkeys(COLUMNS_BY_NAME[name] for name in names if name in COLUMNS_BY_NAME)
+    """The columns of these names, or that have the fields of these names, in this order; the usual ones if there are
+    none. The customer is always there.
+    """
+    chosen = dict.fromkeys(COLUMN_OF[name] for name in names if name in COLUMN_OF)
     if not chosen:
         return USUAL_COLUMNS
     customer = COLUMNS_BY_NAME["customer"]

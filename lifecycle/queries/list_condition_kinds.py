@@ -14,7 +14,7 @@ from tenants.actors import TenantRef
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, find_text_error, shorten_text
-from tenants.rules.values import InvalidValue, read_amount, read_count, read_day
+from tenants.rules.values import InvalidValue, read_amount, read_count, read_day, read_timestamp
 from tenants.sentences import describe_value, enumerate_names
 from tenants.sentences.figures import say_number
 from tenants.services.configuration.versions import find_renamed, leaving_stages
@@ -142,6 +142,11 @@ DAY: Final = Kind(
     lambda _policy: _("Give a date such as 2026-03-31."),
     operators=_COMPARED,
     optional=True,
+)
+TIME: Final = Kind(
+    _reader(lambda text: (read_timestamp if ":" in text else read_day)(text).isoformat()),
+    lambda _policy: _("Give a date such as 2026-03-31, or a timestamp such as 2026-03-31T09:00:00Z."),
+    operators=_COMPARED,
 )
 NUMBER: Final = Kind(
     _reader(read_amount), lambda _policy: _("Give a number such as 10000."), _say_number, _COMPARED, optional=True

@@ -29,18 +29,20 @@ from lifecycle.queries.list_condition_kinds import (
     SCORE,
     STAGE,
     TEXT,
+    TIME,
     WITHIN,
     Asking,
     InvalidWhere,
     Kind,
     say_days,
 )
-from lifecycle.queries.list_filters import ListFilter
+from lifecycle.queries.list_filters import FORMER_NAMES, ListFilter
 from lifecycle.queries.urgency import WORTH
 from lifecycle.rules.expressions import Condition, Expression, Group, InvalidExpression, Negation, parse_expression
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import fold_text, shorten_text
+from tenants.rules.values import is_day
 from tenants.sentences import enumerate_names
 from tenants.services.configuration.versions import present_name, present_names
 
@@ -127,6 +129,22 @@ def _ask_age(column: str) -> Callable[[str, Sequence[str], Asking], str]:
     return ask
 
 
+def _ask_time(column: str) -> Callable[[str, Sequence[str], Asking], str]:
+    """Of a date its whole day in UTC, from its first to its last."""
+
+    def ask(operator: str, values: Sequence[str], asking: Asking) -> str:
+        first = dt.datetime.fromisoformat(values[0])
+        if is_day(values[0]):
+            first = first.replace(tzinfo=dt.UTC)
+            last = f"{column} < {asking.add(first + dt.timedelta(days=1), 'timestamptz')}"
+        else:
+            last = f"{column} <= {asking.add(first, 'timestamptz')}"
+        since = f"{column} >= {asking.add(first, 'timestamptz')}"
+        return {AT_LEAST: since, AT_MOST: last, IS: f"({since} AND {last})"}[operator]
+
+    return ask
+
+
 def _ask_renewing(_operator: str, values: Sequence[str], asking: Asking) -> str:
     today = asking.now.date()
     last = today + dt.timedelta(days=int(values[0]))
@@ -206,10 +224,9 @@ CONDITIONS: Final[Mapping[str, ConditionField]] = {
         ConditionField("segment", gettext_lazy("segment"), TEXT, _ask_text("lower(c.segment)"), CUSTOMER),
         ConditionField("industry", gettext_lazy("industry"), TEXT, _ask_text("c.industry_key"), CUSTOMER),
         ConditionField("days_in_stage", gettext_lazy("time in stage"), DAYS, _ask_age("s.stage_entered_at")),
+        ConditionField("updated_at", gettext_lazy("last change"), TIME, _ask_time("s.updated_at")),
         ConditionField("changed", gettext_lazy("stage changed"), MOVE, _ask_changed, words=_say_changed),
-        ConditionField(
-            "renewing_within", gettext_lazy("renewal within"), WITHIN, _ask_renewing, BILLING, _say_renewing
-        ),
+        ConditionField("renewal_within", gettext_lazy("renewal within"), WITHIN, _ask_renewing, BILLING, _say_renewing),
         ConditionField("renewal_on", gettext_lazy("renewal date"), DAY, _ask_number("b.renewal_on", "date"), BILLING),
         ConditionField("arr", gettext_lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),
         ConditionField("health", gettext_lazy("health"), SCORE, _ask_health, BILLING | SUPPORT),
@@ -248,7 +265,7 @@ def check_expression(expression: Expression, policy: Policy, tenant: TenantRef) 
 
 
 def _check_condition(condition: Condition, policy: Policy, tenant: TenantRef) -> Condition:
-    one = CONDITIONS.get(condition.field)
+    one = CONDITIONS.get(FORMER_NAMES.get(condition.field, condition.field))
     if one is None:
         sentence = _("There is no field “%(name)s”; the fields are %(known)s.")
         params = {"name": shorten_text(condition.field), "known": enumerate_names(tuple(CONDITIONS))}

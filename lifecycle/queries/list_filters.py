@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from django.db import connection
 from django.db.models import Q
+from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +24,8 @@ from tenants.rules.values import sort_key
 
 LONGEST_STAY: Final = 3650
 MOST_SUGGESTED: Final = 200
+# Names that filters had before: addresses and saved views may still have them.
+FORMER_NAMES: Final[Mapping[str, str]] = {"renewing_within": "renewal_within"}
 
 # A walk from one owner to the next along the index, whatever the number of their customers.
 _OWNERS: Final = """
@@ -73,6 +76,17 @@ class ListFilter:
     def say(self, value: Any) -> str:
         """The filter in words, to follow “customers”."""
         return str(self.words).format(shorten_text(value))
+
+
+def rename_parameters(parameters: QueryDict) -> QueryDict:
+    """The parameters by the names that they have now; of one that is given by both, the present one counts."""
+    if not any(name in parameters for name in FORMER_NAMES):
+        return parameters
+    renamed = parameters.copy()
+    for former, name in FORMER_NAMES.items():
+        if former in renamed:
+            renamed.setlistdefault(name, renamed.pop(former))
+    return renamed
 
 
 def suggest_owners(tenant: TenantRef) -> list[tuple[str, str]]:
@@ -159,7 +173,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             words=_("in the industry “{}”"),
         ),
         ListFilter(
-            "renewing_within",
+            "renewal_within",
             "days",
             "Only customers whose renewal is due within so many days from today.",
             condition="b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date",

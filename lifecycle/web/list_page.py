@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.queries.list_columns import LIST_COLUMNS, USUAL_COLUMNS, ListColumn, choose_columns
 from lifecycle.queries.list_condition_kinds import InvalidWhere
-from lifecycle.queries.list_conditions import check_expression, read_where, say_condition, say_where
-from lifecycle.queries.list_filters import LIST_FILTERS, MOST_SUGGESTED, ListFilter
+from lifecycle.queries.list_conditions import check_expression, say_condition, say_where
+from lifecycle.queries.list_filters import LIST_FILTERS, MOST_SUGGESTED, ListFilter, rename_parameters
+from lifecycle.queries.list_named import read_conditions
 from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, ListQuery, Page, chosen_stages
 from lifecycle.queries.selection import Count
 from lifecycle.rules.expressions import Condition, Expression, conditions_of, write_expression
@@ -151,6 +152,7 @@ class ListParameters:
 
         One statement, or two, for a stage that the live configuration does not know.
         """
+        parameters = rename_parameters(parameters)
         asked, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
         stuck = parameters.get("stuck") in YES
         search = parameters.get("search", "").strip()[:LONGEST_TEXT]
@@ -166,7 +168,7 @@ class ListParameters:
         others, where = {}, None
         try:
             others = _read_others(parameters, policy, tenant)
-            where = read_where(text, policy, tenant) if (text := parameters.get("where", "").strip()) else None
+            where = read_conditions(parameters, policy, tenant)
         except InvalidWhere as error:
             unknown = unknown or str(error)
         if stage and clean_line(asked) != stage:

@@ -181,6 +181,18 @@ def test_what_the_list_of_a_day_cannot_be_asked_for_is_named(api_client, users, 
     assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
 
 
+def test_rows_of_a_past_day_have_the_columns_that_are_asked_for(api_client, tenant, ann):
+    keep_facts(tenant)
+    (row,) = listed(api_client("account_manager"), as_of=str(at(35).date()), stage="Active", columns="arr")
+    assert row == {
+        **{name: str(ann.id) for name in ("id", "customer_id")},
+        "external_id": ann.external_id,
+        "name": "ann",
+        "arr": "150.00",
+        "currency": "EUR",
+    }
+
+
 def test_a_list_of_the_past_takes_as_many_statements_for_one_customer_as_for_many(api_client, tenant, ann):
     keep_facts(tenant)
     client = api_client("account_manager")

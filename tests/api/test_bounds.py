@@ -42,7 +42,7 @@ QUERIES: dict[str, Callable[[int], str]] = {
     "nothing but separators": lambda size: "&" * size,
     "nothing but signs": lambda size: "=" * size,
     "half escapes": lambda size: "search=" + "%" * size,
-    "digits": lambda size: f"limit={'9' * size}&renewing_within={'9' * size}",
+    "digits": lambda size: f"limit={'9' * size}&renewal_within={'9' * size}",
     **{
         f"{name} of {unit!a}": lambda size, name=name, unit=unit: urlencode({name: fill(unit, size)})
         for name in ("stage", "search", "owner", "cursor", "ordering", "limit", "category")

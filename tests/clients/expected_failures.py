@@ -38,6 +38,11 @@ MEANT = (
         "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),
     (
+        ("list_customers", "export_customers"),
+        {"#/changed_from", "#/changed_to", "#/segment"},
+        "customers change between 1900 and 2200, and whether a text says anything no pattern can say",
+    ),
+    (
         ("create_key",),
         {"#/account", "#/name", "#/valid_days"},
         "which service accounts there are is in no schema, nor what is a name",

@@ -19,6 +19,7 @@ from tenants.context import tenant_context
 from tests.factories import SAAS, TenantFactory
 from tests.services.test_listing import NOW, OWNERS, Oracle, make_customers
 
+LATER = NOW - dt.timedelta(hours=2)
 IN_A_WEEK = (NOW.date() + dt.timedelta(days=7)).isoformat()
 
 
@@ -64,6 +65,13 @@ QUESTIONS = {
     "days_in_stage<=14": lambda o, c: stay(c) <= 14,
     "days_in_stage:14": lambda o, c: stay(c) == 14,
     "days_in_stage>=0": lambda o, c: True,
+    f"updated_at>={LATER:%Y-%m-%d}": lambda o, c: c.status.updated_at.date() >= LATER.date(),
+    f"updated_at<={LATER:%Y-%m-%d}": lambda o, c: c.status.updated_at.date() <= LATER.date(),
+    f"updated_at:{LATER:%Y-%m-%d}": lambda o, c: c.status.updated_at.date() == LATER.date(),
+    f"updated_at>={LATER.isoformat()}": lambda o, c: c.status.updated_at >= LATER,
+    f"updated_at<={LATER.isoformat()}": lambda o, c: c.status.updated_at <= LATER,
+    "renewal_within:5": lambda o, c: o.days_to_renewal(c) is not None and 0 <= o.days_to_renewal(c) <= 5,
+    # As it was called before.
     "renewing_within:5": lambda o, c: o.days_to_renewal(c) is not None and 0 <= o.days_to_renewal(c) <= 5,
     f"renewal_on>={IN_A_WEEK}": lambda o, c: o.days_to_renewal(c) is not None and o.days_to_renewal(c) >= 7,
     f"renewal_on<={IN_A_WEEK}": lambda o, c: o.days_to_renewal(c) is not None and o.days_to_renewal(c) <= 7,
@@ -88,10 +96,10 @@ QUESTIONS = {
     "stage:Trial and open_issues>=2 or arr>=100": lambda o, c: (
         (c.status.stage == "Trial" and at_least(o.figure(c, "open_issues"), 2)) or at_least(o.worth(c), 100)
     ),
-    "renewing_within:80 and days_in_stage>=14": lambda o, c: (
+    "renewal_within:80 and days_in_stage>=14": lambda o, c: (
         o.days_to_renewal(c) is not None and 0 <= o.days_to_renewal(c) <= 80 and stay(c) >= 14
     ),
-    "not (owner:bob@saas.example or renewing_within:80 or stuck:true)": lambda o, c: (
+    "not (owner:bob@saas.example or renewal_within:80 or stuck:true)": lambda o, c: (
         (c.owner != OWNERS[1] and not (o.days_to_renewal(c) is not None and 0 <= o.days_to_renewal(c) <= 80))
         and not o.is_stuck(c)
     ),
@@ -223,6 +231,8 @@ def test_who_moved_from_one_stage_to_another_since_a_day_is_found_also_by_a_name
         ("days_in_stage>=99999", "days_in_stage: “99999” must be from 0 to 3,650. Give a number"),
         ("days_in_stage:1,2", "“days_in_stage” takes one value."),
         ("renewal_on>=tomorrow", "renewal_on: “tomorrow” is not a date such as 2026-03-31."),
+        ("updated_at>=2026-03-31T09:00:00", "updated_at: “2026-03-31T09:00:00” is not a timestamp such as"),
+        ("updated_at>=yesterday", "updated_at: “yesterday” is not a date such as 2026-03-31."),
         ("arr>=1e999999", "arr: “1e999999” "),
         ('arr>=""', "arr: "),
         ("health>=101", "health: “101” must be from 0 to 100."),
@@ -249,7 +259,13 @@ def test_what_cannot_be_asked_is_refused_with_what_can(db, crowd, oracle, text, 
         ("days_in_stage>=030", "time in stage is at least 30 days", "days_in_stage>=30"),
         ("days_in_stage:1", "time in stage is 1 day", None),
         ("arr>=12000.50", "ARR is at least 12,000.5", "arr>=12000.5"),
-        ("renewing_within:30", "renewal is due within 30 days", None),
+        ("renewal_within:30", "renewal is due within 30 days", None),
+        ("renewing_within:30", "renewal is due within 30 days", "renewal_within:30"),
+        (
+            "updated_at>=2026-03-31t09:00:00+02:00",
+            "last change is at least 2026-03-31T07:00:00+00:00",
+            "updated_at>=2026-03-31T07:00:00+00:00",
+        ),
         ("changed:Trial,Lost,2026-03-31", "moved from “Trial” to “Lost” since 2026-03-31", None),
         ("stuck:true and at_risk:FALSE", "stuck in stage and not at risk", "stuck:true and at_risk:false"),
         (

@@ -165,8 +165,8 @@ class Oracle:
             and (query.owner is None or customer.owner == query.owner)
             and (query.industry is None or customer.industry.lower() == query.industry.lower())
             and (
-                query.renewing_within is None
-                or (renewal is not None and 0 <= (renewal - NOW.date()).days <= query.renewing_within)
+                query.renewal_within is None
+                or (renewal is not None and 0 <= (renewal - NOW.date()).days <= query.renewal_within)
             )
             and found
         )
@@ -224,7 +224,7 @@ class Question:
     stuck: bool = False
     owner: str | None = None
     industry: str | None = None
-    renewing_within: int | None = None
+    renewal_within: int | None = None
     search: str | None = None
     ordering: str = "-updated_at"
     cursor: str | None = None
@@ -232,7 +232,7 @@ class Question:
 
     def to_query(self):
         asked = {"stage": self.stages or None, "stuck": self.stuck or None, "at_risk": self.at_risk or None}
-        asked |= {name: getattr(self, name) for name in ("category", "owner", "industry", "renewing_within")}
+        asked |= {name: getattr(self, name) for name in ("category", "owner", "industry", "renewal_within")}
         chosen = {name: value for name, value in asked.items() if value is not None}
         return ListQuery(chosen, self.search, self.ordering, self.cursor, self.limit)
 
@@ -272,8 +272,8 @@ FILTERS = [
     {"industry": "ÖKOLANDBAU", "owner": OWNERS[0]},
     {"industry": "shi"},
     {"owner": OWNERS[0], "at_risk": True},
-    {"renewing_within": 5},
-    {"renewing_within": 80, "stages": ("Live",)},
+    {"renewal_within": 5},
+    {"renewal_within": 80, "stages": ("Live",)},
     {"search": "acme"},
     {"search": "Ac"},
     {"search": "crm-00"},

@@ -56,12 +56,23 @@ def test_conditions_are_part_of_the_address_and_said_in_words(client, four):
 
 def test_the_filters_of_the_api_are_filters_of_the_page(client, tenant, four):
     soon = str(record(tenant, "9", "Soon", "Wobbly", reason="Usage Dropped", renewal_in=4))
-    page = client.get("/customers?renewing_within=10&at_risk=true")
+    page = client.get("/customers?renewal_within=10&at_risk=true")
     assert names(page) == [soon]
     assert "Customers: at risk and renewal is due within 10 days, latest change first" in text_of(page)
-    page = client.get("/customers?renewing_within=soon")
+    # As it was called before.
+    assert names(client.get("/customers?renewing_within=10&at_risk=true")) == [soon]
+    page = client.get("/customers?renewal_within=soon")
     assert (page.status_code, names(page)) == (400, [])
     assert "Give a number of days from 0 to 3650." in text_of(page)
+
+
+def test_a_parameter_that_is_a_condition_is_one_of_the_filter_and_said_in_words(client, four):
+    page = client.get("/customers?days_min=4&arr_max=6000&where=owner:ann&columns=name,renewal_on&ordering=name")
+    assert names(page) == [four["ann live"], four["ann trial"]]
+    assert "owner is “ann” and time in stage is at least 4 days and ARR is at most 6,000" in text_of(page)
+    page = client.get("/customers?health_max=101")
+    assert (page.status_code, names(page)) == (400, [])
+    assert "health_max: “101” must be from 0 to 100. Give a number from 0 to 100." in text_of(page)
 
 
 def test_a_condition_is_added_without_a_script_beside_the_others(client, four):

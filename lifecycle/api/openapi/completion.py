@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from lifecycle.api.customer_responses import ALWAYS
 from lifecycle.api.customer_serializers import MOST_CONTACTS
 from lifecycle.api.openapi import webhooks
 from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, PARAGRAPHS, reference
@@ -71,6 +72,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         schemas[name]["properties"]["items"] |= {"minItems": 1, "maxItems": MOST_ITEMS}
     for name in ("CustomerDataRequest", "CustomerItemRequest"):
         schemas[name]["properties"]["contacts"]["maxItems"] = MOST_CONTACTS
+    # With ``columns``, a row has these and what was chosen.
+    schemas["CustomerRowResponse"]["required"] = sorted(ALWAYS)
     result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS | webhooks.COMPONENTS).items()))
     result["components"]["headers"] = {SANDBOX_HEADER: _SANDBOX}
     for path, operations in result["paths"].items():

@@ -41,6 +41,7 @@ from tenants.rules.effect_texts import FIELDS
 # What the rules refuse in a text of one line: control characters, and marks that make it look like another one
 # (without tags, which are refused, too: beyond U+FFFF, patterns are written differently in each language).
 _REFUSED = r"\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+ONE_LINE: Final = rf"^[^{_REFUSED}]*$"
 # It neither begins nor ends with a blank.
 LINE: Final = rf"^[^\s{_REFUSED}](?:[^{_REFUSED}]*[^\s{_REFUSED}])?$"
 # Something that is no blank, with line breaks and tabs in it; blanks around it are taken away, whichever they are.

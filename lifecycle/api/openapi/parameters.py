@@ -5,9 +5,12 @@ from typing import Any, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from lifecycle.api.filters import COUNT, COUNT_HELP, LONGEST_CURSOR, LONGEST_SEARCH, CustomerFilters
-from lifecycle.api.openapi.configuration import NO_NUL
+from lifecycle.api.filters import COLUMNS, COUNT, COUNT_HELP, LONGEST_CURSOR, LONGEST_SEARCH, VIEW, CustomerFilters
+from lifecycle.api.openapi.configuration import NO_NUL, ONE_LINE
+from lifecycle.queries.list_columns import COLUMN_OF
+from lifecycle.queries.list_condition_kinds import DAYS, LONGEST_VALUE, MOST_HEALTH, NUMBER, SCORE, TEXT, TIME, Kind
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY
+from lifecycle.queries.list_named import NAMED
 from lifecycle.queries.listing import DEFAULT_LIMIT, MOST, ORDERINGS
 from lifecycle.rules.expressions import LONGEST
 from lifecycle.rules.transitions import LONGEST_STAGE
@@ -90,6 +93,17 @@ SANDBOX_RESETS: Final = "resets=daily"
 STANDARD: Final = (CHALLENGE, RETRY_AFTER)
 
 
+_DAYS_SCHEMA: Final = {"type": "integer", "minimum": 0, "maximum": LONGEST_STAY}
+# What is read of each kind of condition that has a parameter of its own.
+_OF_CONDITIONS: Final[dict[Kind, dict[str, Any]]] = {
+    DAYS: _DAYS_SCHEMA,
+    SCORE: {"type": "integer", "minimum": 0, "maximum": MOST_HEALTH},
+    TEXT: {"type": "string", "maxLength": LONGEST_VALUE, "pattern": ONE_LINE},
+    NUMBER: {"type": "string", "pattern": r"^(?:-?[0-9]{1,12}(?:\.[0-9]{1,4})?)?$", "examples": ["12000.50"]},
+    TIME: {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]},
+}
+
+
 def filter_parameters() -> list[OpenApiParameter]:
     """The parameters of the list, from the filters that read them."""
     of_kind: dict[str, Any] = {"category": list(CATEGORIES), "flag": ["true", "false"]}
@@ -100,12 +114,15 @@ def filter_parameters() -> list[OpenApiParameter]:
         COUNT: {"type": "boolean"},
         "where": {"type": "string", "maxLength": LONGEST, "pattern": NO_NUL},
         "search": {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL},
+        VIEW: {"type": "string", "format": "uuid"},
+        COLUMNS: {"type": "array", "items": {"type": "string", "enum": list(COLUMN_OF)}},
+        **{name: _OF_CONDITIONS[one.field.kind] for name, one in NAMED.items()},
     }
     for name, one in LIST_FILTERS.items():
         if one.kind == "text":
             schemas[name] = {"type": "string", "maxLength": one.longest, "pattern": NO_NUL}
         elif one.kind == "days":
-            schemas[name] = {"type": "integer", "minimum": 0, "maximum": LONGEST_STAY}
+            schemas[name] = _DAYS_SCHEMA
         elif one.kind == "stages":
             stage = {"type": "string", "maxLength": LONGEST_STAGE, "pattern": NO_NUL}
             schemas[name] = {"type": "array", "items": stage}

@@ -21,11 +21,12 @@ from lifecycle.api.as_of import (
     refuse_other_filters,
 )
 from lifecycle.api.authorship import find_author
-from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.filters import read_columns, read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.configuration import LINE
 from lifecycle.api.paging import encode_before, read_before, surround
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
+from lifecycle.api.saved_views import with_view
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, start_call
 from lifecycle.queries.facts import find_status
@@ -82,7 +83,8 @@ class CustomerViewSet(TenantViewSet):
         refuse_known_alone(request.query_params)
         if AS_OF in request.query_params:
             return self._list_past(request, policy)
-        query = read_list_query(request.query_params, tenant=self.tenant, policy=policy)
+        asked = with_view(request.query_params, self.identity.user_id, tenant=self.tenant, policy=policy)
+        query, columns = read_list_query(asked, tenant=self.tenant, policy=policy), read_columns(asked)
         about: dict[str, Any] = {"tenant": self.tenant, "policy": policy, "now": timezone.now()}
         try:
             page = list_customers(query, **about)
@@ -91,7 +93,7 @@ class CustomerViewSet(TenantViewSet):
         around = surround(
             request, page.next_cursor, page.previous_cursor, count=lambda: count_all_customers(query, **about)
         )
-        return Response(customer_responses.CustomerPageResponse.render({"results": page.rows, **around}))
+        return Response(customer_responses.render_page(page.rows, columns, around))
 
     def _list_past(self, request: Request, policy: Policy) -> Response:
         """One page of the customers that were here at the end of a day, by name."""
@@ -103,7 +105,7 @@ class CustomerViewSet(TenantViewSet):
         chosen = asked.copy()
         for name in (AS_OF, KNOWN, "cursor"):
             chosen.pop(name, None)
-        query = read_list_query(chosen, tenant=self.tenant, policy=policy)
+        query, columns = read_list_query(chosen, tenant=self.tenant, policy=policy), read_columns(chosen)
         stages = Stages.of(policy, self.tenant)
         keys = stages.keys_of(chosen_stages(query, policy))
         if keys is not None and not keys:
@@ -119,7 +121,7 @@ class CustomerViewSet(TenantViewSet):
         around = surround(
             request, page.next_cursor, page.previous_cursor, count=lambda: count_past(about, tenant=self.tenant)
         )
-        return Response(customer_responses.CustomerPageResponse.render({"results": page.rows, **around}))
+        return Response(customer_responses.render_page(page.rows, columns, around))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:

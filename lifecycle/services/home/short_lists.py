@@ -58,7 +58,7 @@ def _list(tenant: TenantRef, policy: Policy, now: dt.datetime) -> ShortLists:
     at_risk = policy.stages_in(RISK)
     others = tuple(stage for stage in policy.stages if stage not in at_risk)
     asked = {
-        "renewals": ListQuery({"renewing_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED),
+        "renewals": ListQuery({"renewal_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED),
         "late": ListQuery({"stage": others, "stuck": True}, ordering="-urgency", limit=MOST_LISTED),
     }
     pages = {name: list_customers(query, tenant=tenant, policy=policy, now=now) for name, query in asked.items()}

@@ -1,0 +1,70 @@
+"""Parameters of the customer list that are a condition by themselves, of a field that ``where`` has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import QueryDict
+
+from lifecycle.queries.list_condition_kinds import AT_LEAST, AT_MOST, IS, InvalidWhere
+from lifecycle.queries.list_conditions import CONDITIONS, ConditionField, read_where
+from lifecycle.rules.expressions import Condition, Expression, Operator, join
+from tenants.actors import TenantRef
+from tenants.rules.configuration.policy import Policy
+
+_OF_TIMES: Final = "A date is its whole day in UTC; a timestamp has its offset."
+_OF_MONEY: Final = "In the tenant's currency; others by the tenant's rates."
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A parameter that compares a field of ``where``. ``help``: what the API's description says of it."""
+
+    name: str
+    field: ConditionField
+    operator: Operator
+    help: str
+
+
+_SEGMENT, _STAY, _CHANGE, _ARR, _HEALTH = (
+    CONDITIONS[name] for name in ("segment", "days_in_stage", "updated_at", "arr", "health")
+)
+
+NAMED: Final[Mapping[str, Named]] = {
+    one.name: one
+    for one in (
+        Named("segment", _SEGMENT, IS, "Only customers of this segment, in whatever case."),
+        Named("days_min", _STAY, AT_LEAST, "Only customers that are in their stage for so many days or more."),
+        Named("days_max", _STAY, AT_MOST, "Only customers that are in their stage for so many days at most."),
+        Named("changed_from", _CHANGE, AT_LEAST, f"Only customers with an `updated_at` of then or later. {_OF_TIMES}"),
+        Named("changed_to", _CHANGE, AT_MOST, f"Only customers with an `updated_at` of then or before. {_OF_TIMES}"),
+        Named("arr_min", _ARR, AT_LEAST, f"Only customers with so much annual revenue, or more. {_OF_MONEY}"),
+        Named("arr_max", _ARR, AT_MOST, f"Only customers with so much annual revenue at most. {_OF_MONEY}"),
+        Named("health_max", _HEALTH, AT_MOST, "Only customers whose health is so much at most."),
+    )
+}
+
+
+def read_named(name: str, text: str, policy: Policy, tenant: TenantRef) -> Condition:
+    """The condition that a parameter is. Raises InvalidWhere."""
+    one = NAMED[name]
+    kind = one.field.kind
+    try:
+        value = kind.read(text, policy, tenant)
+    except InvalidWhere as error:
+        raise InvalidWhere(f"{name}: {error} {kind.expected(policy)}") from error
+    return Condition(one.field.name, one.operator, (value,))
+
+
+def join_conditions(where: Expression | None, named: list[Condition]) -> Expression | None:
+    """All of them together; None for none."""
+    parts: list[Expression] = [*named] if where is None else [where, *named]
+    return join("and", *parts) if parts else None
+
+
+def read_conditions(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> Expression | None:
+    """What ``where`` and the parameters that are conditions ask for together. Raises InvalidWhere."""
+    text = parameters.get("where", "").strip()
+    where = read_where(text, policy, tenant) if text else None
+    asked = [(name, parameters.get(name, "").strip()) for name in NAMED]
+    return join_conditions(where, [read_named(name, text, policy, tenant) for name, text in asked if text])
