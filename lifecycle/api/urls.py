@@ -19,6 +19,7 @@ from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.pins import PinViewSet
 from lifecycle.api.viewsets.proposals import ProposalViewSet
 from lifecycle.api.viewsets.saved_views import SavedViewViewSet
+from lifecycle.api.viewsets.timeline import TimelineViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 from lifecycle.api.viewsets.undo import UndoViewSet
 from lifecycle.api.viewsets.work import NoteViewSet, TaskOfAnyoneViewSet, TaskViewSet
@@ -60,6 +61,11 @@ v1: list[URLPattern | URLResolver] = [
     ),
     path("customers/<str:customer_id>/export", PersonalDataViewSet.as_view({"post": "export"}), name="customer-export"),
     path("customers/<str:customer_id>/erase", PersonalDataViewSet.as_view({"post": "erase"}), name="customer-erase"),
+    path(
+        "customers/<str:customer_id>/timeline",
+        TimelineViewSet.as_view({"get": "list"}),
+        name="customer-timeline-over-api",
+    ),
     path(
         "customers/<str:customer_id>/notes",
         NoteViewSet.as_view({"get": "list", "post": "create"}),

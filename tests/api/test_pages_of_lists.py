@@ -37,7 +37,9 @@ def lists_of_the_api() -> dict[str, dict[str, Any]]:
 def test_every_list_says_where_it_goes_on_and_how_many_there_are(db: None) -> None:
     found = lists_of_the_api()
     assert {"list_customers", "list_history", "list_notes", "list_tasks", "list_own_tasks", "list_effects"} < set(found)
-    assert {"list_views", "list_notifications", "list_keys", "list_webhook_endpoints", FEED} < set(found)
+    assert {"list_views", "list_timeline", "list_notifications", "list_keys", "list_webhook_endpoints", FEED} < set(
+        found
+    )
     for name, one in found.items():
         parameters = {parameter["name"] for parameter in one["operation"]["parameters"]}
         expected = AROUND if name != FEED else {"next_cursor", "total", "has_more"}

@@ -84,6 +84,7 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle/summary"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle/history"): EntryPoint(VIEW_HISTORY, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/timeline"): EntryPoint(VIEW_HISTORY, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/contacts/reveal"): EntryPoint(REVEAL_CONTACTS, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/export"): EntryPoint(CONFIGURE_STAGES, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/erase"): EntryPoint(

@@ -7,7 +7,7 @@ started is shown with the change; asked for by itself, each effect is an entry o
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from audit.models import LifecycleHistory
-from lifecycle.models import EffectRun, FigureChange, Note, Task
+from lifecycle.models import Customer, EffectRun, FigureChange, Note, Task
 from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import name_recipients_then
 from lifecycle.services.effects.shown import read_started
@@ -30,7 +30,7 @@ from tenants.actors import TenantRef
 STAGE, EVENT, NOTE, TASK, EFFECT = "stage", "event", "note", "task", "effect"
 KINDS: Final = (STAGE, EVENT, NOTE, TASK, EFFECT)
 # What the whole line is made of: effects come with the changes that started them.
-_WHOLE: Final = (STAGE, EVENT, NOTE, TASK)
+WHOLE: Final = (STAGE, EVENT, NOTE, TASK)
 
 Row = dict[str, Any]
 
@@ -74,21 +74,22 @@ def read_timeline(
     *,
     tenant: TenantRef,
     now: dt.datetime,
-    kind: str | None = None,
+    kinds: Collection[str] = WHOLE,
     before: Place | None = None,
     limit: int = 15,
     sees_texts: bool = True,
     keys: Keys | None = None,
     live: int | None = None,
 ) -> TimelinePage:
-    """A page of the line, of one kind or of all. Empty when there is no such customer.
+    """A page of the line, of some kinds of entries. Empty when there is no such customer.
 
-    Call inside the tenant's context. Eight statements at most. ``sees_texts``: whether the texts of notes and tasks are
+    Call inside the tenant's context. A number of statements that depends on the kinds alone: eight at most for the
+    whole, thirteen with effects. ``sees_texts``: whether the texts of notes and tasks are
     shown. ``keys``: the customer's data key, where it is known. ``live``: as in ``present_names``.
     """
     keys = LateKeys(tenant.id, customer_id) if keys is None else keys
     asked = _Question(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys, live)
-    branches = [list(_BRANCHES[one](asked)) for one in ((kind,) if kind else _WHOLE)]
+    branches = [list(_BRANCHES[kind](asked)) for kind in KINDS if kind in kinds]
     # Each branch keeps its own order; where clocks disagree its next entry waits for those before it.
     merged = merge(*(_falling(branch) for branch in branches), key=lambda pair: pair[0], reverse=True)
     entries = [entry for _at, entry in islice(merged, limit + 1)]
@@ -96,6 +97,18 @@ def read_timeline(
         return TimelinePage(entries)
     shown = entries[:limit]
     return TimelinePage(shown, {**asked.before, **{entry.kind: entry.place for entry in shown}})
+
+
+def count_timeline(customer_id: UUID, *, tenant: TenantRef, kinds: Collection[str] = WHOLE) -> int:
+    """How many entries of these kinds the line has. A statement for each kind, inside the tenant's context."""
+    tables: list[Any] = [LifecycleHistory if kind == STAGE else _TABLES[kind][0] for kind in KINDS if kind in kinds]
+    of_customer = {"tenant_id": tenant.id, "customer_id": customer_id}
+    return sum(table.objects.filter(**of_customer).count() for table in tables)
+
+
+def has_timeline(customer_id: UUID, *, tenant: TenantRef) -> bool:
+    """Whether there is such a customer, who may have no entry of the kinds that are asked for. One statement."""
+    return Customer.objects.for_tenant(tenant.id).filter(id=customer_id).exists()
 
 
 def find_place(kind: str, entry_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> Place | None:
