@@ -37,6 +37,10 @@ class EffectDetailResponse(EffectRunResponse):
     """One effect with what was sent and answered, without secrets and people."""
 
     last_attempt = serializers.JSONField(allow_null=True)
+    request = serializers.JSONField(allow_null=True, help_text="What was sent last; null before the first attempt.")
+    response = serializers.JSONField(
+        allow_null=True, help_text="What was answered last: `status`, `text`, `error`; null before the first attempt."
+    )
 
 
 @extend_schema_serializer(many=False)
@@ -44,6 +48,12 @@ class EffectPageResponse(PageResponse):
     """A page of effects."""
 
     results = EffectRunResponse(many=True)
+
+
+class CancelledResponse(EffectRunResponse):
+    """How many effects were cancelled, and the one as it is now."""
+
+    cancelled = serializers.IntegerField()
 
 
 class ReplayedResponse(ResponseSerializer):

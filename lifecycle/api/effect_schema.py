@@ -45,7 +45,7 @@ REPLAY_EFFECT = describe(
     "replay_effect", TAG, EFFECT, answer=responses.ReplayedResponse, status=202, problems=(409,), request=None
 )
 CANCEL_EFFECT = describe(
-    "cancel_effect", TAG, EFFECT, answer=responses.EffectRunResponse, problems=(409,), request=None
+    "cancel_effect", TAG, EFFECT, answer=responses.CancelledResponse, status=202, problems=(409,), request=None
 )
 REPLAY_EFFECTS = describe(
     "replay_effects", TAG, request=ReplaySerializer, answer=responses.ReplayedResponse, status=202

@@ -2,12 +2,15 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 from lifecycle.api.filters import refuse_choice, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.openapi.configuration import NO_NUL
@@ -16,6 +19,7 @@ from lifecycle.services.insight.asking import (
     LONGEST_CURRENCY,
     LONGEST_REASON,
     LONGEST_TEXT,
+    MOST_PAGES,
     MOST_STAGES,
     OF_A_LIST,
     AskedList,
@@ -83,6 +87,20 @@ def ask_list(parameters: QueryDict, period: Period, *, now: dt.datetime) -> Aske
 def ask_page(parameters: QueryDict) -> int:
     """The number of the page, which is its cursor; ``ask_period`` has looked at it."""
     return int(parameters.get("cursor", "1"))
+
+
+def show_page(request: Request, answer: Any, rows: Sequence[Any], count: int, page: int, size: int) -> Response:
+    """A page of a list behind a figure, with how many there are and where the pages around it are."""
+    here = request.build_absolute_uri()
+    last = min(MOST_PAGES, -(-count // size))
+    body = {
+        "results": rows,
+        "total": count,
+        "next": replace_query_param(here, "cursor", page + 1) if page < last else None,
+        "next_cursor": str(page + 1) if page < last else None,
+        "previous": replace_query_param(here, "cursor", page - 1) if page > 1 else None,
+    }
+    return Response(answer.render(body))
 
 
 def _check(name: str, value: str) -> None:

@@ -314,7 +314,7 @@ class CountedStayResponse(ResponseSerializer):
     )
 
 
-class _PagesResponse(ResponseSerializer):
+class PagesResponse(ResponseSerializer):
     """How many rows there are, and the pages around this one, of 50 rows."""
 
     total = serializers.IntegerField()
@@ -323,7 +323,7 @@ class _PagesResponse(ResponseSerializer):
     previous = serializers.URLField(allow_null=True)
 
 
-class BehindResponse(_PagesResponse):
+class BehindResponse(PagesResponse):
     """What a figure counts, the longest ago first."""
 
     results = CountedStayResponse(many=True)
@@ -344,7 +344,7 @@ class DueRenewalResponse(ResponseSerializer):
     likely = serializers.IntegerField(help_text="The share of the revenue, in per cent, that is not at risk by health.")
 
 
-class DueResponse(_PagesResponse):
+class DueResponse(PagesResponse):
     """The contracts that are to be renewed in a period, the first due first."""
 
     results = DueRenewalResponse(many=True)

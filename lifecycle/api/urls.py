@@ -90,6 +90,9 @@ v1: list[URLPattern | URLResolver] = [
         "customers/<str:customer_id>/forecast", ForecastViewSet.as_view({"get": "retrieve"}), name="customer-forecast"
     ),
     path("insight/forecast", ForecastViewSet.as_view({"get": "prove"}), name="forecast"),
+    path(
+        "insight/forecast/customers", ForecastViewSet.as_view({"get": "list_likely"}), name="insight-forecast-customers"
+    ),
     path("insight/forecast/calibration", ForecastViewSet.as_view({"get": "calibrate"}), name="forecast-calibration"),
     *(
         path(f"insight/{address}", InsightViewSet.as_view({"get": action}), name=f"insight-{name}")

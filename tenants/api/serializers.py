@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -25,18 +25,18 @@ class StrictSerializer(serializers.Serializer[Any]):
         return read
 
     def to_internal_value(self, data: Any) -> Any:
-        """As DRF does, after naming every key that no field has."""
+        """As DRF does, also naming every key that no field has, beside what is wrong with the others."""
         if isinstance(data, Mapping):
             unknown = sorted(str(key) for key in data if key not in self.fields)[:MOST_NAMED]
             if unknown:
                 known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
-                raise serializers.ValidationError(
-                    {
-                        key: [_("There is no such field; the fields are %(names)s.") % {"names": known}]
-                        for key in unknown
-                    },
-                    code="unknown_field",
-                )
+                sentence = _("There is no such field; the fields are %(names)s.") % {"names": known}
+                errors: dict[str, Any] = {key: [sentence] for key in unknown}
+                try:
+                    super().to_internal_value(data)
+                except serializers.ValidationError as error:
+                    errors = {**cast("dict[str, Any]", error.detail), **errors}
+                raise serializers.ValidationError(errors, code="unknown_field")
         return super().to_internal_value(data)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -133,6 +134,8 @@ def _show(name: str, value: Any) -> Any:
         return _SHOWN[name](value)
     if isinstance(value, str):
         return shorten_text(value)
+    if isinstance(value, Promise):
+        return str(value)
     if isinstance(value, int):
         return _Number(value)
     if isinstance(value, float):

@@ -30,6 +30,7 @@ INSIGHT = tuple(
     f"get_insight_{name}"
     for name in ("stages", "flow", "conversion", "durations", "cohorts", "risk", "save_rate", "renewals")
 )
+FORECASTS = ("get_forecast", "get_forecast_calibration", "list_forecast_customers")
 # Which operations may find error with what, although their schema allows it, and why.
 MEANT = (
     (
@@ -69,7 +70,7 @@ MEANT = (
     (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (
-        (*INSIGHT, "list_renewals_due", "list_behind_figure"),
+        (*INSIGHT, *FORECASTS, "list_renewals_due", "list_behind_figure"),
         {"#/from", "#/to", "#/day", "#/cohort", "#/way"},
         "a period ends after it begins, within ten years since 1990, and a way is one that there is",
     ),
@@ -164,7 +165,9 @@ def _is_shared(called: str | None, parameter: str | None) -> bool:
     """X-Tenant is read before any operation is known (tests/entry_points names another tenant at each), and the period
     of Insight by one function.
     """
-    return parameter == "X-Tenant" or (called in INSIGHT and parameter in ("from", "to", "segment", "owner"))
+    return parameter == "X-Tenant" or (
+        called in (*INSIGHT, *FORECASTS) and parameter in ("from", "to", "segment", "owner")
+    )
 
 
 def _is_first(called: str | None, data: CoveragePhaseData) -> bool:

@@ -80,11 +80,10 @@ OF_UNKNOWN_IDS = {
     # Nor service accounts, their keys and the secrets of these.
     *("create_key", "rotate_key", "revoke_key", "create_oauth_token"),
 }
-# A viewer has no part in the work that is done about customers.
+# A viewer sees that there are notes and tasks, and has no part in the work that is done about customers.
 OF_THE_WORK = {
-    *("list_notes", "write_note", "get_note", "edit_note", "delete_note", "list_tasks", "create_task", "get_task"),
-    *("get_task_by_id", "change_task_by_id", "list_timeline"),
-    *("change_task", "list_own_tasks", "pin_field", "unpin_field", "put_customer", "put_customers"),
+    *("write_note", "edit_note", "delete_note", "create_task", "change_task", "change_task_by_id", "list_timeline"),
+    *("pin_field", "unpin_field", "put_customer", "put_customers"),
     "reveal_contacts",
 }
 # What a viewer may not do with effects.

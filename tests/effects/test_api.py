@@ -118,9 +118,11 @@ def test_an_effect_is_cancelled_once_and_replayed(api_client: Client, customer: 
     client = api_client("tenant_admin")
     move(client, customer)
     path = f"/api/v1/effects/{client.get('/api/v1/effects?state=held').json()['results'][0]['id']}"
-    assert client.post(f"{path}/cancel").json()["state"] == "cancelled"
+    cancelled = client.post(f"{path}/cancel")
+    assert (cancelled.status_code, cancelled.json()["cancelled"], cancelled.json()["state"]) == (202, 1, "cancelled")
     again = client.post(f"{path}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    assert again.json()["detail"] == "This automation is canceled: only what is held or due can be canceled."
     assert client.post(f"{path}/replay").status_code == 202
     assert client.get(path).json()["state"] == "due"
     with tenant_context(tenant.id):
@@ -275,6 +277,8 @@ def test_what_an_effect_did_is_shown_with_its_time_and_without_the_person(
     attempt = shown["last_attempt"]
     assert (shown["state"], attempt["code"], attempt["answer"]) == ("done", 250, "OK")
     assert attempt["milliseconds"] >= 0 and attempt["at"].endswith("Z")
+    assert shown["request"] == {"subject": attempt["subject"]}
+    assert shown["response"] == {"status": 250, "text": "OK", "error": ""}
     assert people.viewer.full_name not in str(attempt) and people.viewer.email not in str(attempt)
 
 

@@ -90,27 +90,28 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ("POST", "/api/v1/customers/{customer_id}/erase"): EntryPoint(
         CONFIGURE_STAGES, lambda _: {"reason": "Request 17"}, names_customer=True
     ),
-    ("GET", "/api/v1/customers/{customer_id}/notes"): EntryPoint(VIEW_HISTORY, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/notes"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/notes"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"text": "They called."}, answers=(201,), names_customer=True
     ),
     # Notes and tasks that are none of the customer's are a 404: see tests/api/test_work.py.
-    ("GET", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("GET", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
     ("PATCH", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"text": "x"}, answers=(400, 404)
     ),
     ("DELETE", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(UPDATE_LIFECYCLE, answers=(400, 404)),
-    ("GET", "/api/v1/customers/{customer_id}/tasks"): EntryPoint(VIEW_HISTORY, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/tasks"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/tasks"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"title": "Call them"}, answers=(201,), names_customer=True
     ),
-    ("GET", "/api/v1/customers/{customer_id}/tasks/{task_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("GET", "/api/v1/customers/{customer_id}/tasks/{task_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
     ("PATCH", "/api/v1/customers/{customer_id}/tasks/{task_id}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)
     ),
     ("GET", "/api/v1/customers/{customer_id}/forecast"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/insight/forecast"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/forecast/calibration"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/forecast/customers"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/stages"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/flow"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/conversion"): EntryPoint(VIEW_LIFECYCLE),
@@ -121,7 +122,7 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ("GET", "/api/v1/insight/renewals"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/renewals/customers"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/customers"): EntryPoint(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
-    ("GET", "/api/v1/tasks"): EntryPoint(VIEW_HISTORY),
+    ("GET", "/api/v1/tasks"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/views"): EntryPoint(VIEW_LIFECYCLE),
     ("POST", "/api/v1/views"): EntryPoint(VIEW_LIFECYCLE, lambda _: {"name": "Mine"}, answers=(201,)),
     # Views that are none of the caller's are a 404: see tests/api/test_views.py.
@@ -129,7 +130,7 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ("PATCH", "/api/v1/views/{view_id}"): EntryPoint(VIEW_LIFECYCLE, lambda _: {"name": "x"}, answers=(400, 404)),
     ("DELETE", "/api/v1/views/{view_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
     # A task that is none of the tenant's is a 404: see tests/api/test_work.py.
-    ("GET", "/api/v1/tasks/{task_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("GET", "/api/v1/tasks/{task_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
     ("PATCH", "/api/v1/tasks/{task_id}"): EntryPoint(UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)),
     # No field is called "{field}", and no customer of another tenant is found: see tests/api/test_pins.py.
     ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): EntryPoint(

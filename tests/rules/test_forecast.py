@@ -17,7 +17,7 @@ from lifecycle.rules.forecast.fitting import Fit, Window, expit, fit_logit, fit_
 from lifecycle.rules.forecast.landmarks import FEATURES, HORIZON, Meaning, Report, Stay, rows_of
 from lifecycle.rules.forecast.model import Model, share_out, sigmoid, whole_points
 from lifecycle.rules.forecast.proof import brier, calibrate, compare, count_churners, first_calls, prove, weigh
-from lifecycle.rules.forecast.tables import Proof, needed_to_fit, wilson
+from lifecycle.rules.forecast.tables import Proof, add_up, needed_to_fit, wilson
 from lifecycle.rules.insight.curves import estimate
 from tests.late import Late
 
@@ -335,7 +335,7 @@ def test_ten_bins_hold_what_came_of_a_true_forecast_in_at_least_eight():
     inside = []
     for _ in range(40):
         chance = random.beta(1, 8, 3000)
-        bins = calibrate(chance, (random.random(3000) < chance).astype(float), np.ones(3000))
+        bins = add_up(calibrate(chance, (random.random(3000) < chance).astype(float), np.ones(3000), [3000]))
         assert len(bins) == 10 and sum(one.rows for one in bins) == 3000
         inside.append(sum(one.is_inside for one in bins))
     assert min(inside) >= 7 and sum(number >= 8 for number in inside) >= 38

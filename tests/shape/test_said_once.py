@@ -54,6 +54,7 @@ def test_a_field_that_nothing_calculates_with_is_named_in_its_entry() -> None:
         "lifecycle/services/insight/asking.py",
         "lifecycle/services/insight/as_of.py",
         "lifecycle/services/insight/as_of_board.py",
+        "lifecycle/services/insight/forecasts.py",
         "lifecycle/services/work/renewals.py",
         "lifecycle/api/insight_parameters.py",
         "lifecycle/api/viewsets/insight.py",

@@ -3,11 +3,12 @@
 import csv
 import datetime as dt
 import io
+from dataclasses import replace
 
 import pytest
 
 from lifecycle.models import CustomerForecast, CustomerLifecycleStatus, ForecastFit
-from lifecycle.rules.forecast.tables import Bin, Proof
+from lifecycle.rules.forecast.tables import Bin, Cell, Proof
 from lifecycle.web.forecast_page import PARTS, calibration_chart
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory
@@ -114,6 +115,72 @@ def test_the_page_of_the_forecast_has_its_proof_and_whom_to_call_first(tenant, l
     proof = api_client("viewer").get("/api/v1/insight/forecast").json()["proof"]
     assert proof["brier"] == 0.0512 and proof["bins"][-1]["said"] == 0.9 and len(proof["bins"]) == 10
     assert "/insight/forecast" in client.get("/insight").content.decode()
+
+
+def test_a_program_asks_for_the_customers_of_an_owner_or_a_segment_and_gets_the_list_behind_their_number(
+    tenant, likely, api_client
+):
+    keep(tenant, ForecastFit.SHOWN)
+    other = CustomerFactory(tenant=tenant, name="Aqua", owner="Zoë", segment="Enterprise")
+    with tenant_context(tenant.id):
+        row = CustomerForecast.objects.get(tenant_id=tenant.id, customer_id=likely.id)
+        row.customer_id, row.chance, row.made_at = other.id, 0.5, NOW + dt.timedelta(days=2)
+        row.save(force_insert=True)
+    client = api_client("viewer")
+
+    def ask(query):
+        body = client.get(f"/api/v1/insight/forecast?{query}").json()
+        names = [one["name"] for one in body["highest"]]
+        link = body["customers"]["link"]
+        listed = client.get(link).json() if link else {"total": 0, "results": []}
+        assert listed["total"] == body["customers"]["count"] == len(listed["results"])
+        assert listed["results"] == body["highest"]
+        return names, round(body["expected_to_churn"], 3)
+
+    period = "from=2026-06-01&to=2026-06-30"
+    assert ask(period) == (["Aqua", "Nimbus Retail"], 0.734)
+    assert ask(f"{period}&owner=zoë") == ask(f"{period}&segment=enterprise") == (["Aqua"], 0.5)
+    assert ask("from=2026-06-01&to=2026-06-01") == (["Nimbus Retail"], 0.234)
+    assert ask(f"{period}&owner=no-one") == ([], 0)
+    answer = client.get("/api/v1/insight/forecast?from=soon&color=red").json()
+    assert [one["parameter"] for one in answer["errors"]] == ["color"]
+
+
+@pytest.mark.parametrize("state", [None, ForecastFit.HIDDEN, ForecastFit.TOO_LITTLE])
+def test_where_it_is_not_better_a_program_gets_no_customer(tenant, likely, api_client, state):
+    if state:
+        keep(tenant, state)
+    body = api_client("viewer").get("/api/v1/insight/forecast?from=2026-06-01&to=2026-06-30").json()
+    assert (body["customers"], body["highest"]) == ({"count": 0, "link": None}, [])
+    listed = api_client("viewer").get("/api/v1/insight/forecast/customers?from=2026-06-01&to=2026-06-30").json()
+    assert (listed["total"], listed["results"]) == (0, [])
+
+
+def test_the_calibration_of_some_months_is_made_of_their_rows_alone(tenant, api_client):
+    months = ["2026-01-01", "2026-02-01", "2026-03-01"]
+    cells = tuple((Cell(100, number, 100.0, 10.0, float(number)), Cell(0, 0, 0.0, 0.0, 0.0)) for number in (4, 8, 18))
+    keep(tenant, ForecastFit.SHOWN, proof=replace(PROOF, cells=cells), found={**FOUND, "tested": months})
+    client = api_client("viewer")
+
+    def ask(query=""):
+        body = client.get(f"/api/v1/insight/forecast/calibration{query}").json()
+        return body["months"], [(one["rows"], one["churned"], one["said"], one["came"]) for one in body["bins"]]
+
+    assert ask()[0] == months and len(ask()[1]) == 10
+    assert ask("?from=2026-01-01&to=2026-02-28") == (months[:2], [(200, 12, 0.1, 0.06)])
+    assert ask("?from=2026-01-02&to=2026-01-31") == ([], [])
+    # The proof is of everyone.
+    assert ask("?owner=zoë") == ask("?segment=smb&from=2026-01-01&to=2026-03-31") == ([], [])
+
+
+def test_a_proof_of_before_months_were_kept_apart_has_its_calibration_as_a_whole(tenant, api_client):
+    kept = {name: value for name, value in PROOF.to_document().items() if name != "cells"}
+    assert Proof.from_document(kept) == PROOF
+    keep(tenant, ForecastFit.SHOWN)
+    client = api_client("viewer")
+    whole = client.get("/api/v1/insight/forecast/calibration").json()
+    assert (whole["months"], len(whole["bins"])) == ([], 10)
+    assert client.get("/api/v1/insight/forecast/calibration?from=2026-01-01&to=2026-06-01").json()["bins"] == []
 
 
 def test_another_tenant_has_neither_forecast_nor_proof(tenant, likely, other_users, page_client, api_client):

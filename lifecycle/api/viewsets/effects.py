@@ -1,6 +1,6 @@
 """Effects: what ran, when, for whom, and why not; run again, cancelled, paused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 from uuid import UUID
@@ -73,7 +73,7 @@ class EffectViewSet(TenantViewSet):
         run = actions.find_effect_run(read_id(effect_id, "effect_id"), tenant=self.tenant)
         if run is None:
             raise RequestRefused("not_found", _(NO_EFFECT))
-        return Response(_render(responses.EffectDetailResponse, run))
+        return Response(_render(responses.EffectDetailResponse, run, **_show_attempt(run.last_attempt)))
 
     @schema.REPLAY_EFFECT
     def replay(self, request: Request, effect_id: str) -> Response:
@@ -87,7 +87,7 @@ class EffectViewSet(TenantViewSet):
         """Cancel an effect that is held or due."""
         with refusals():
             run = actions.cancel(read_id(effect_id, "effect_id"), **self.arguments())
-        return Response(_render(responses.EffectRunResponse, run))
+        return Response(_render(responses.CancelledResponse, run, cancelled=1), status=202)
 
     @schema.REPLAY_EFFECTS
     def replay_many(self, request: Request) -> Response:
@@ -116,9 +116,24 @@ class EffectViewSet(TenantViewSet):
         return {"tenant": self.tenant, "actor": self.identity.actor(), "now": timezone.now()}
 
 
-def _render(answer: type[responses.EffectRunResponse], run: EffectRun) -> dict[str, Any]:
+def _render(answer: type[responses.EffectRunResponse], run: EffectRun, **more: Any) -> dict[str, Any]:
     """The row as the API shows it. Recipients are references; of an address the name is masked."""
-    return answer.render_row(run, recipient=mask_recipient(run.recipient), why=explain_reason(run.reason))
+    return answer.render_row(run, recipient=mask_recipient(run.recipient), why=explain_reason(run.reason), **more)
+
+
+def _show_attempt(attempt: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What was sent and what was answered, whatever the kind: of mail its subject, and what the server said."""
+    if attempt is None:
+        return {"request": None, "response": None}
+    request = attempt.get("request") or {name: attempt[name] for name in ("subject",) if name in attempt}
+    return {
+        "request": request or None,
+        "response": {
+            "status": attempt.get("status", attempt.get("code")),
+            "text": attempt.get("response", attempt.get("answer", "")),
+            "error": attempt.get("error", ""),
+        },
+    }
 
 
 def read_id(text: str, name: str) -> UUID:

@@ -1,6 +1,6 @@
 """Figures of a period from the history, and what each of them counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from django.urls import reverse
@@ -8,14 +8,13 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 
 from lifecycle.api import insight_responses as responses
 from lifecycle.api import schema
 from lifecycle.api.insight_bodies import VIEWS, FigureRequest, show_listed
-from lifecycle.api.insight_parameters import LIST, PAGE, PERIOD, ask_list, ask_page, ask_period
+from lifecycle.api.insight_parameters import LIST, PAGE, PERIOD, ask_list, ask_page, ask_period, show_page
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.services.insight.asking import MOST_PAGES, OF_A_LIST, write_behind, write_period
+from lifecycle.services.insight.asking import OF_A_LIST, write_behind, write_period
 from lifecycle.services.insight.reading import ROWS, Period, Stages, list_behind, next_month
 from lifecycle.services.work import renewals
 from lifecycle.services.work.renewals import Month
@@ -129,7 +128,7 @@ class InsightViewSet(TenantViewSet):
         count = sum(renewals.count_months(period.begin, end, **given).values())
         offset = (page - 1) * renewals.PER_PAGE
         rows = renewals.list_renewals(period.begin, end, now=timezone.now(), offset=offset, **given)
-        return self._show_page(responses.DueResponse, rows, count, page, renewals.PER_PAGE)
+        return show_page(request, responses.DueResponse, rows, count, page, renewals.PER_PAGE)
 
     @schema.describe("list_behind_figure", "insight", *PERIOD, *LIST, *PAGE, answer=responses.BehindResponse)
     def behind(self, request: Request) -> Response:
@@ -139,7 +138,7 @@ class InsightViewSet(TenantViewSet):
         stages = Stages.of(live_policy(self.tenant.id), self.tenant)
         page = ask_page(request.query_params)
         rows, count = list_behind(asked.figure, period, tenant=self.tenant, page=page, **asked.asked)
-        return self._show_page(responses.BehindResponse, show_listed(rows, stages), count, page, ROWS)
+        return show_page(request, responses.BehindResponse, show_listed(rows, stages), count, page, ROWS)
 
     def _show(self, view: str, answer: Any) -> Response:
         period = self._ask_period()
@@ -163,15 +162,3 @@ class InsightViewSet(TenantViewSet):
     def _ask_period(self, *more: str, may_be_ahead: bool = False) -> Period:
         today = timezone.now().date()
         return ask_period(self.request.query_params, *more, today=today, may_be_ahead=may_be_ahead)
-
-    def _show_page(self, answer: Any, rows: Sequence[Any], count: int, page: int, size: int) -> Response:
-        here = self.request.build_absolute_uri()
-        last = min(MOST_PAGES, -(-count // size))
-        body = {
-            "results": rows,
-            "total": count,
-            "next": replace_query_param(here, "cursor", page + 1) if page < last else None,
-            "next_cursor": str(page + 1) if page < last else None,
-            "previous": replace_query_param(here, "cursor", page - 1) if page > 1 else None,
-        }
-        return Response(answer.render(body))

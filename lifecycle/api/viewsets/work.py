@@ -28,7 +28,7 @@ from lifecycle.services.work.refusals import WorkRefused
 from lifecycle.services.work.tasks import DONE, NO_TASK, OPEN, STATES, TaskPosition
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 from tenants.services.accounts.members import find_members
 
 NO_SUCH_TASK: Final = gettext_noop("There is no such task: check the id.")
@@ -75,8 +75,8 @@ class NoteViewSet(WorkViewSet):
     """``/customers/{id}/notes``."""
 
     required_permissions: ClassVar[dict[str, str]] = {
-        "list": VIEW_HISTORY,
-        "retrieve": VIEW_HISTORY,
+        "list": VIEW_LIFECYCLE,
+        "retrieve": VIEW_LIFECYCLE,
         "create": UPDATE_LIFECYCLE,
         "partial_update": UPDATE_LIFECYCLE,
         "destroy": UPDATE_LIFECYCLE,
@@ -153,8 +153,8 @@ class TaskViewSet(WorkViewSet):
     """``/customers/{id}/tasks``."""
 
     required_permissions: ClassVar[dict[str, str]] = {
-        "list": VIEW_HISTORY,
-        "retrieve": VIEW_HISTORY,
+        "list": VIEW_LIFECYCLE,
+        "retrieve": VIEW_LIFECYCLE,
         "create": UPDATE_LIFECYCLE,
         "partial_update": UPDATE_LIFECYCLE,
     }
@@ -230,8 +230,8 @@ class TaskOfAnyoneViewSet(TaskViewSet):
     """``/tasks``: what is given to the caller or a colleague, of all customers; each by its id alone."""
 
     required_permissions: ClassVar[dict[str, str]] = {
-        "list": VIEW_HISTORY,
-        "retrieve": VIEW_HISTORY,
+        "list": VIEW_LIFECYCLE,
+        "retrieve": VIEW_LIFECYCLE,
         "partial_update": UPDATE_LIFECYCLE,
     }
     no_task: ClassVar[str] = NO_SUCH_TASK

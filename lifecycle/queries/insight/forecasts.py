@@ -35,11 +35,17 @@ KEEP: Final = f"""{insert_rows("lifecycle_forecast", COLUMNS)}
 ON CONFLICT (tenant_id, customer_id) DO UPDATE
    SET {", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS[2:])}
  WHERE lifecycle_forecast.made_at <= EXCLUDED.made_at"""
-# Whom to call first.
-HIGHEST: Final = """
-SELECT f.customer_id, c.name, c.external_id, c.owner, s.stage, f.chance, f.low, f.high
+_LIKELY: Final = """
   FROM lifecycle_forecast f
   JOIN lifecycle_customer c ON c.tenant_id = f.tenant_id AND c.id = f.customer_id
   JOIN customer_lifecycle_status s ON s.tenant_id = f.tenant_id AND s.customer_id = f.customer_id
  WHERE f.tenant_id = %(tenant_id)s::uuid AND NOT s.stage = ANY(%(lost)s::text[])
- ORDER BY f.chance DESC, f.customer_id LIMIT %(limit)s::int"""
+   AND (%(owner)s::text = '' OR c.owner_key = %(owner)s::text)
+   AND (%(segment)s::text = '' OR lower(c.segment) = lower(%(segment)s::text))
+   AND (%(begin)s::timestamptz IS NULL OR f.made_at >= %(begin)s::timestamptz)
+   AND (%(end)s::timestamptz IS NULL OR f.made_at < %(end)s::timestamptz)"""
+# Whom to call first.
+HIGHEST: Final = f"""
+SELECT f.customer_id, c.name, c.external_id, c.owner, s.stage, f.chance, f.low, f.high{_LIKELY}
+ ORDER BY f.chance DESC, f.customer_id LIMIT %(limit)s::int OFFSET %(offset)s::int"""
+LIKELY_COUNT: Final = f"SELECT count(*), sum(f.chance){_LIKELY}"

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from lifecycle.rules.forecast.fitting import Floats, Numbers, Window
-from lifecycle.rules.forecast.tables import FIRST_CALLS, GATE, Bin, Proof, wilson
+from lifecycle.rules.forecast.tables import FIRST_CALLS, GATE, Cell, Proof, add_up
 
 BINS: Final = 10
 LEAST_SEEN: Final = 1e-6
@@ -54,27 +54,22 @@ def compare(difference: Floats, customer: Numbers) -> float:
     return float(sums.sum()) / spread if spread > 0 else 0.0
 
 
-def calibrate(chance: Floats, churned: Floats, weight: Floats) -> tuple[Bin, ...]:
-    """Ten bins of as many rows each, by their chance: what was said, and what came, with Wilson's interval of 95%."""
+def calibrate(chance: Floats, churned: Floats, weight: Floats, sizes: Sequence[int]) -> tuple[tuple[Cell, ...], ...]:
+    """Ten bins of as many rows each, by their chance, over all windows: of each window what it has of each bin.
+
+    ``sizes``: the rows of each window, in their order.
+    """
     is_known = weight > 0
+    window = np.repeat(np.arange(len(sizes)), sizes)[is_known]
     chance, churned, weight = chance[is_known], churned[is_known], weight[is_known]
-    bins = []
-    for rows in np.array_split(np.argsort(chance, kind="stable"), BINS):
-        if len(rows):
-            whole = float(weight[rows].sum())
-            share = float((weight[rows] * churned[rows]).sum()) / whole
-            low, high = wilson(share, len(rows))
-            bins.append(
-                Bin(
-                    len(rows),
-                    int(churned[rows].sum()),
-                    float((weight[rows] * chance[rows]).sum()) / whole,
-                    share,
-                    low,
-                    high,
-                )
-            )
-    return tuple(bins)
+    bins = [rows for rows in np.array_split(np.argsort(chance, kind="stable"), BINS) if len(rows)]
+
+    def count(rows: Numbers) -> Cell:
+        weights = weight[rows]
+        said, came = (weights * chance[rows]).sum(), (weights * churned[rows]).sum()
+        return Cell(len(rows), int(churned[rows].sum()), float(weights.sum()), float(said), float(came))
+
+    return tuple(tuple(count(rows[window[rows] == number]) for rows in bins) for number in range(len(sizes)))
 
 
 def first_calls(chance: Floats, churned: Floats, weight: Floats, calls: int = FIRST_CALLS) -> float:
@@ -95,6 +90,7 @@ def prove(windows: Sequence[Window], model: Sequence[Floats], baseline: Sequence
     weight = np.concatenate([window.weight for window in windows])
     customer = np.concatenate([window.customer for window in windows])
     ours, theirs = np.concatenate(model), np.concatenate(baseline)
+    cells = calibrate(ours, churned, weight, [len(window.churned) for window in windows])
     rate = np.full(len(churned), float((weight * churned).sum() / max(LEAST_SEEN, weight.sum())))
     z = compare(weight * ((theirs - churned) ** 2 - (ours - churned) ** 2), customer)
 
@@ -116,7 +112,8 @@ def prove(windows: Sequence[Window], model: Sequence[Floats], baseline: Sequence
         brier_rate=brier(rate, churned, weight),
         calls=calls(model),
         calls_baseline=calls(baseline),
-        bins=calibrate(ours, churned, weight),
+        bins=add_up(cells),
+        cells=cells,
     )
 
 

@@ -1,7 +1,7 @@
 """What the proof of a forecast says, and how much of a past it takes: plain, as pages read it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
@@ -30,11 +30,22 @@ class Bin(NamedTuple):
         return self.low <= self.said <= self.high
 
 
+class Cell(NamedTuple):
+    """What one window has of a bin. ``weight``, and with it ``said`` and ``came``, are sums, so that cells add up."""
+
+    rows: int
+    churned: int
+    weight: float
+    said: float
+    came: float
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a forecast was worth on windows that it had not seen. ``calls``: churners among the first ten, a window.
 
-    ``rows`` without those of whom it is not known what became (``unknown``). ``churners`` are customers.
+    ``rows`` without those of whom it is not known what became (``unknown``). ``churners`` are customers. ``cells``: of
+    each window what it has of each bin; none in what was kept before they were counted.
     """
 
     windows: int
@@ -49,15 +60,18 @@ class Proof:
     calls: float
     calls_baseline: float
     bins: tuple[Bin, ...]
+    cells: tuple[tuple[Cell, ...], ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """As JSON has it."""
-        return asdict(self) | {"bins": [list(one) for one in self.bins]}
+        cells = [[list(one) for one in window] for window in self.cells]
+        return asdict(self) | {"bins": [list(one) for one in self.bins], "cells": cells}
 
     @classmethod
     def from_document(cls, kept: Mapping[str, Any]) -> "Proof":
         """Of what ``to_document`` made."""
-        return cls(**{**kept, "bins": tuple(Bin(*one) for one in kept["bins"])})
+        cells = tuple(tuple(Cell(*one) for one in window) for window in kept.get("cells", ()))
+        return cls(**{**kept, "bins": tuple(Bin(*one) for one in kept["bins"]), "cells": cells})
 
 
 def needed_to_fit(coefficients: int) -> int:
@@ -73,3 +87,16 @@ def wilson(share: float, count: float) -> tuple[float, float]:
     middle = (share + square / (2 * count)) / (1 + square / count)
     half = _WIDTH * math.sqrt(share * (1 - share) / count + square / (4 * count**2)) / (1 + square / count)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def add_up(windows: Sequence[Sequence[Cell]]) -> tuple[Bin, ...]:
+    """The bins of these windows together: what was said, and what came, with Wilson's interval of 95%."""
+    bins = []
+    for cells in zip(*windows, strict=True):
+        rows = sum(cell.rows for cell in cells)
+        if rows:
+            weight = sum(cell.weight for cell in cells)
+            share = sum(cell.came for cell in cells) / weight
+            said = sum(cell.said for cell in cells) / weight
+            bins.append(Bin(rows, sum(cell.churned for cell in cells), said, share, *wilson(share, rows)))
+    return tuple(bins)

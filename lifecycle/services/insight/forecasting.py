@@ -217,7 +217,8 @@ def learn(past: _Past, landmarks: Sequence[dt.date]) -> _Learned:
     first_tested = landmarks[-tested] if tested else None
     names = past.names()
     windows = past.windows(names)
-    test = [windows[number] for number in range(len(landmarks) - tested, len(landmarks)) if number in windows]
+    tested_on = [number for number in range(len(landmarks) - tested, len(landmarks)) if number in windows]
+    test = [windows[number] for number in tested_on]
     train = [
         windows[number]
         for number, day in enumerate(landmarks)
@@ -230,6 +231,7 @@ def learn(past: _Past, landmarks: Sequence[dt.date]) -> _Learned:
         "needed_to_test": CHURNERS_TO_TEST,
         "landmarks": len(landmarks),
         "first": landmarks[0].isoformat() if landmarks else None,
+        "tested": [landmarks[number].isoformat() for number in tested_on],
         "tested_from": first_tested.isoformat() if first_tested else None,
         "last": landmarks[-1].isoformat() if landmarks else None,
     }

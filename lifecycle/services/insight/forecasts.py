@@ -6,7 +6,7 @@ Learning is the nightly job's (``forecasting``).
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -18,12 +18,13 @@ from lifecycle.models import CustomerForecast, ForecastFit
 from lifecycle.queries.insight import forecasts as statements
 from lifecycle.rules.forecast.landmarks import FEATURES, Meaning, Report, Row, Stay, rows_of
 from lifecycle.rules.forecast.model import Model
-from lifecycle.rules.forecast.tables import Proof
+from lifecycle.rules.forecast.tables import Bin, Proof, add_up
 from lifecycle.services.insight.keeping import make_stays
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST, RISK
+from tenants.rules.texts import fold_text
 from tenants.services.configuration.policies import live_policy
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -51,6 +52,17 @@ class Learned:
     def is_shown(self) -> bool:
         """Whether its forecasts are shown: it beats the baseline."""
         return self.state == ForecastFit.SHOWN
+
+    @property
+    def months(self) -> tuple[dt.date, ...]:
+        """The days on which the months began that it was tested on; none where they were not kept apart."""
+        days = tuple(dt.date.fromisoformat(day) for day in self.found.get("tested", ()))
+        return days if self.proof is not None and len(days) == len(self.proof.cells) else ()
+
+    def calibrate(self, months: Collection[dt.date]) -> tuple[Bin, ...]:
+        """What was said and what came in some of the months; each bin is the same tenth of all forecasts."""
+        cells = self.proof.cells if self.proof is not None and self.months else ()
+        return add_up([of for month, of in zip(self.months, cells, strict=True) if month in months])
 
 
 def as_days(timestamp: dt.datetime) -> float:
@@ -99,9 +111,35 @@ class Likely(NamedTuple):
     high: float
 
 
-def read_highest(tenant: TenantRef, *, lost: Sequence[str], limit: int) -> list[Likely]:
-    """Those with the highest chances who are in none of the stages ``lost``. One statement, in the tenant's context."""
-    return [Likely(*row) for row in ask(statements.HIGHEST, tenant, lost=text_array(lost), limit=limit)]
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose forecasts: of those in none of the stages ``lost``, of an owner, of a segment ('' for any), and made in a
+    period (None: whenever).
+    """
+
+    lost: Sequence[str]
+    owner: str = ""
+    segment: str = ""
+    begin: dt.datetime | None = None
+    end: dt.datetime | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Those of the statements."""
+        owner = fold_text(self.owner)
+        return {"lost": text_array(self.lost), "owner": owner} | {
+            name: getattr(self, name) for name in ("segment", "begin", "end")
+        }
+
+
+def read_highest(whose: Whose, *, tenant: TenantRef, limit: int, offset: int = 0) -> list[Likely]:
+    """Those with the highest chances, the highest first. One statement, in the tenant's context."""
+    return [Likely(*row) for row in ask(statements.HIGHEST, tenant, **whose.parameters(), limit=limit, offset=offset)]
+
+
+def count_likely(whose: Whose, *, tenant: TenantRef) -> tuple[int, float]:
+    """How many have a forecast, and how many of them will churn by it. One statement, in the tenant's context."""
+    ((count, expected),) = ask(statements.LIKELY_COUNT, tenant, **whose.parameters())
+    return count, expected or 0.0
 
 
 def erase_forecast(tenant_id: UUID, customer_id: UUID) -> None:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from lifecycle.rules.forecast.tables import FIRST_CALLS
 from lifecycle.rules.horizon import HORIZON_DAYS
-from lifecycle.services.insight.forecasts import read_highest, read_learned
+from lifecycle.services.insight.forecasts import Whose, read_highest, read_learned
 from lifecycle.web.forecast_page import (
     calibration_chart,
     describe_past,
@@ -38,7 +38,7 @@ def show_forecast(request: TenantRequest) -> HttpResponse:
         chart = calibration_chart(learned.proof.bins)
         shown = Shown(tables, chart, _("Predicted (across) and actual (up)"), "line")
         if learned.is_shown:
-            likely = read_highest(request.tenant, lost=policy.stages_in(LOST), limit=FIRST_CALLS)
+            likely = read_highest(Whose(policy.stages_in(LOST)), tenant=request.tenant, limit=FIRST_CALLS)
             owner_names = name_owners((one.owner for one in likely), tenant=request.tenant)
             tables = [highest_table(likely, owner_names), *tables]
     for table in tables:
