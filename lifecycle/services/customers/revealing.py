@@ -90,6 +90,10 @@ def note_reading(
     ``contacts``: those that are shown, by customer; without an address or a number there is nothing to note. On the
     primary, before they are shown: what is not recorded is not shown. One statement, none for what was noted.
 
+    An entry names one customer, so that the log finds by a customer who has seen its contacts. What other processes
+    have noted is not asked of Redis: what decides that an entry is not written must be as safe as the log.
+
+
     False: nothing can be written for the moment, so they are to be masked.
     """
     shown = {
