@@ -6,7 +6,15 @@ from typing import Any
 from django.contrib import admin
 from django.utils.text import capfirst
 
-from lifecycle.sentences.codes import EFFECT_KINDS, EFFECT_STATES, REFUSALS, name_code, name_entry_point
+from lifecycle.sentences.codes import (
+    DEAD_LETTER_STATES,
+    DEAD_LETTERS,
+    EFFECT_KINDS,
+    EFFECT_STATES,
+    REFUSALS,
+    name_code,
+    name_entry_point,
+)
 
 
 class CodedFilter(admin.AllValuesFieldListFilter):
@@ -37,6 +45,34 @@ def name_effect_kind(code: str) -> str:
 def name_refusal(code: str) -> str:
     """Why a move was refused, in a few words."""
     return capfirst(name_code(REFUSALS, code))
+
+
+def name_dead_letter(code: str) -> str:
+    """Why a message could not be applied, in a few words."""
+    return capfirst(name_code(DEAD_LETTERS, code))
+
+
+def name_dead_letter_state(code: str) -> str:
+    """Whether it was dealt with."""
+    return capfirst(name_code(DEAD_LETTER_STATES, code))
+
+
+class DeadLetterFilter(CodedFilter):
+    """By why a message could not be applied."""
+
+    @staticmethod
+    def name_of(code: str) -> str:
+        """The word for a code."""
+        return name_dead_letter(code)
+
+
+class DeadLetterStateFilter(CodedFilter):
+    """By whether it was dealt with."""
+
+    @staticmethod
+    def name_of(code: str) -> str:
+        """The word for a code."""
+        return name_dead_letter_state(code)
 
 
 class EffectStateFilter(CodedFilter):

@@ -13,10 +13,17 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.admin.coded import (
+    DeadLetterFilter,
+    DeadLetterStateFilter,
+    name_dead_letter,
+    name_dead_letter_state,
+)
 from lifecycle.admin.import_forms import read_count
 from lifecycle.admin.naming import name_for_staff
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.sentences import say
+from lifecycle.sentences.codes import name_source
 from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
     WAITS,
@@ -31,7 +38,7 @@ from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_rep
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from storage.servers import current_server, on_server
 from tenants.admin.base import identity_of, is_super_admin, service_arguments
-from tenants.admin.everywhere import OfAllServers, ValuesOfAllServers, on_each_server
+from tenants.admin.everywhere import OfAllServers, on_each_server
 from tenants.sentences.figures import say_number
 from tenants.services.directory import PLATFORM
 
@@ -48,14 +55,8 @@ class ReasonForm(ActionForm):
 class DeadLetterAdmin(OfAllServers):
     """Messages that could not be applied: of the tenant that a super admin works for, or of no tenant that is known."""
 
-    list_display = ("failed_at", "tenant_slug", "type", "code", "sentence", "topic", "state")
-    list_filter = (
-        "state",
-        ("code", ValuesOfAllServers),
-        ("type", ValuesOfAllServers),
-        ("tenant_slug", ValuesOfAllServers),
-    )
-    unlisted = ("key", "value", "headers", "subjects")
+    list_display = ("failed_at", "tenant_slug", "type", "cause", "sentence", "came_from", "shown_state")
+    list_filter = (("state", DeadLetterStateFilter), ("code", DeadLetterFilter), "type", "tenant_slug")
     search_fields = ("event_id", "tenant_slug")
     ordering = ("id",)
     action_form = ReasonForm
@@ -161,6 +162,21 @@ class DeadLetterAdmin(OfAllServers):
     def who_resolved(self, dead_letter: DeadLetter) -> str:
         """Who replayed or discarded it."""
         return getattr(dead_letter, "resolver", "–")
+
+    @admin.display(description=gettext_lazy("Cause"), ordering="code")
+    def cause(self, dead_letter: DeadLetter) -> str:
+        """Why it could not be applied, in a few words."""
+        return name_dead_letter(dead_letter.code)
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def shown_state(self, dead_letter: DeadLetter) -> str:
+        """Whether it was dealt with, in words."""
+        return name_dead_letter_state(dead_letter.state)
+
+    @admin.display(description=gettext_lazy("source"), ordering="source")
+    def came_from(self, dead_letter: DeadLetter) -> str:
+        """Who sent it, as people call them; where it does not say, the topic it came by."""
+        return name_source(dead_letter.source) if dead_letter.source else dead_letter.topic
 
     @admin.display(description=gettext_lazy("key"))
     def key_as_it_came(self, dead_letter: DeadLetter) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -13,10 +13,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from audit.services.former_names import Then, find_names_then
 from lifecycle.admin.coded import EffectKindFilter, EffectStateFilter, name_effect_kind, name_effect_state
@@ -30,7 +31,9 @@ from lifecycle.services.effects.recipients import mask_recipient, name_recipient
 from tenants.actors import TenantRef
 from tenants.admin.base import ServiceAdmin, identity_of, service_arguments
 from tenants.roles import CONFIGURE_STAGES
-from tenants.sentences.figures import say_number
+from tenants.sentences.figures import say_minute, say_number
+
+WAITING: Final = (EffectRun.HELD, EffectRun.DUE)
 
 
 class ReplayForm(forms.Form):
@@ -82,11 +85,7 @@ class EffectRunAdmin(ServiceAdmin):
         "shown_kind",
         "customer",
         "shown_recipient",
-        "shown_state",
-        "why",
-        "attempts",
-        "took",
-        "due_at",
+        "progress",
         "finished_at",
     )
     list_filter = (("state", EffectStateFilter), ("kind", EffectKindFilter), "effect")
@@ -106,6 +105,7 @@ class EffectRunAdmin(ServiceAdmin):
         "created_at",
         "due_at",
         "attempts",
+        "took",
         "may_be_twice",
         "finished_at",
         "last_answer",
@@ -218,6 +218,20 @@ class EffectRunAdmin(ServiceAdmin):
     def shown_state(self, run: EffectRun) -> str:
         """How far it is, in words."""
         return name_effect_state(run.state)
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def progress(self, run: EffectRun) -> SafeString:
+        """How far it is, and below it why it has not run, or not yet; when it is due; how often it was tried."""
+        lines = [name_effect_state(run.state)]
+        if run.reason:
+            lines.append(explain_reason(run.reason))
+        if run.state in WAITING:
+            lines.append(_("due %(day)s") % {"day": say_minute(timezone.localtime(run.due_at))})
+        if run.attempts > 1:
+            lines.append(
+                ngettext("%(count)s attempt", "%(count)s attempts", run.attempts) % {"count": say_number(run.attempts)}
+            )
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
     @admin.display(description=gettext_lazy("recipient"))
     def shown_recipient(self, run: Any) -> str:

@@ -1,4 +1,4 @@
-"""Codes that are kept of effects and of refused moves, in words. The API and exports keep the codes."""
+"""Codes that are kept of effects, refused moves and dead letters, in words. The API and exports keep the codes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from lifecycle.rules.precedence import PEOPLE
 
 Words = Mapping[str, Any]
 
@@ -32,6 +34,13 @@ EFFECT_KINDS: Final[Words] = MappingProxyType(
         "event": pgettext_lazy("kind of automation", "event"),
     }
 )
+_SENDERS: Final = {
+    "/crm": gettext_lazy("CRM"),
+    "/billing": gettext_lazy("Billing"),
+    "/support": gettext_lazy("Support"),
+    "/import": gettext_lazy("Import"),
+    PEOPLE: gettext_lazy("By hand"),
+}
 SOURCES: Final[Words] = MappingProxyType(
     {
         "UI": gettext_lazy("In the app"),
@@ -57,6 +66,31 @@ REFUSALS: Final[Words] = MappingProxyType(
     }
 )
 
+DEAD_LETTERS: Final[Words] = MappingProxyType(
+    {
+        "unreadable": gettext_lazy("Unreadable message"),
+        "invalid_envelope": gettext_lazy("Invalid envelope"),
+        "invalid_data": gettext_lazy("Invalid data"),
+        "key_mismatch": gettext_lazy("Key is not the customer's"),
+        "unknown_type": gettext_lazy("Unknown event type"),
+        "source_not_allowed": gettext_lazy("Not this source's data"),
+        "unknown_tenant": gettext_lazy("Unknown tenant"),
+        "no_configuration": gettext_lazy("No lifecycle published"),
+        "unknown_customer": gettext_lazy("Unknown customer"),
+        "time_in_future": gettext_lazy("Time in the future"),
+        "undecryptable": gettext_lazy("Cannot be decrypted"),
+        "internal_error": gettext_lazy("Error on our side"),
+        **REFUSALS,
+    }
+)
+DEAD_LETTER_STATES: Final[Words] = MappingProxyType(
+    {
+        "open": pgettext_lazy("state of a dead letter", "open"),
+        "replayed": pgettext_lazy("state of a dead letter", "replayed"),
+        "discarded": pgettext_lazy("state of a dead letter", "discarded"),
+    }
+)
+
 
 def name_code(words: Words, code: str) -> str:
     """The word for a code; of one that an earlier or later release wrote, the code without its underscores."""
@@ -68,3 +102,12 @@ def name_entry_point(source: str) -> str:
     entry, _space, sender = source.partition(" ")
     name = name_code(SOURCES, entry)
     return _("%(name)s (%(sender)s)") % {"name": name, "sender": sender.removeprefix("/")} if sender else name
+
+
+def name_source(source: str) -> str:
+    """A source as people call it: ``CRM``, ``CRM (eu-1)``."""
+    root, _separator, rest = source.removeprefix("/").partition("/")
+    name = _SENDERS.get(f"/{root}") if source.startswith("/") else SOURCES.get(source)
+    if name is None:
+        return source or _("Not known")
+    return f"{name} ({rest})" if rest else str(name)

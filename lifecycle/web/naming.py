@@ -1,4 +1,4 @@
-"""What people call the values of fields of a customer, and the sources that report them."""
+"""What people call the values of fields of a customer."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -6,22 +6,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.fields import FIELDS
-from lifecycle.rules.precedence import PEOPLE
-from lifecycle.sentences.codes import SOURCES
 from lifecycle.web.tags import NOTHING, day, exact_money, name_zone, score
 from tenants.sentences.figures import say_minute, say_number
 
-_SOURCES: Final = {
-    "/crm": gettext_lazy("CRM"),
-    "/billing": gettext_lazy("Billing"),
-    "/support": gettext_lazy("Support"),
-    "/import": gettext_lazy("Import"),
-    PEOPLE: gettext_lazy("By hand"),
-}
 _KIND_OF: Final = {field.path: field.kind.name for field in FIELDS}
 
 
@@ -53,12 +42,3 @@ _SPELLINGS: Final[Mapping[str, Callable[[Any, str], str]]] = {
     "count": lambda value, _currency: say_number(Decimal(str(value))),
     "score": lambda value, _currency: score(value),
 }
-
-
-def name_source(source: str) -> str:
-    """A source as people call it: ``CRM``, ``CRM (eu-1)``."""
-    root, _separator, rest = source.removeprefix("/").partition("/")
-    name = _SOURCES.get(f"/{root}") if source.startswith("/") else SOURCES.get(source)
-    if name is None:
-        return source or _("Not known")
-    return f"{name} ({rest})" if rest else str(name)

@@ -8,11 +8,12 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.fields import CONTACTS, FIELDS
+from lifecycle.sentences.codes import name_source
 from lifecycle.sentences.fields import name_field
 from lifecycle.sentences.health import name_part
 from lifecycle.services.customers.health_past import DAYS, Moment
 from lifecycle.services.customers.offers import PEOPLE_FIELD, PINNABLE
-from lifecycle.web.naming import name_source, spell_value
+from lifecycle.web.naming import spell_value
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
 from tenants.identity import Identity

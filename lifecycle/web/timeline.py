@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from lifecycle.sentences.codes import name_source
 from lifecycle.sentences.fields import name_field
 from lifecycle.services.work.encryption import Keys
 from lifecycle.services.work.timeline import (
@@ -26,7 +27,7 @@ from lifecycle.services.work.timeline import (
     TimelinePage,
     read_timeline,
 )
-from lifecycle.web.naming import name_source, spell_value
+from lifecycle.web.naming import spell_value
 from lifecycle.web.people import name_people_then
 from lifecycle.web.work import may_do
 from tenants.actors import TenantRef

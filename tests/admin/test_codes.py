@@ -10,10 +10,11 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from audit.models import RefusedAttempt
-from lifecycle.models import EffectRun
+from lifecycle.models import NO_TENANT, DeadLetter, EffectRun
 from lifecycle.sentences.codes import EFFECT_KINDS, EFFECT_STATES, REFUSALS, SOURCES, name_code, name_entry_point
 from lifecycle.services.effects.digests import KIND as DIGEST
 from lifecycle.services.effects.kinds import ESCALATION
+from lifecycle.services.effects.reasons import explain_reason
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.effect_kinds import KINDS
@@ -99,6 +100,51 @@ def test_an_admin_reads_why_moves_were_blocked_and_how_they_came(page_client: An
     shown = cells_and_filters(body)
     assert {"Not an allowed next stage", "In the app", "Event (billing)"} <= shown
     assert not any(code in piece for piece in shown for code in CODES)
+
+
+def test_an_admin_reads_in_one_column_why_and_when_an_automation_runs(page_client: Any, tenant: TenantRef) -> None:
+    run_every_kind(tenant)
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id, state="due").update(
+            attempts=3, due_at=dt.datetime(2027, 1, 2, 9, 30, tzinfo=dt.UTC)
+        )
+        EffectRun.objects.filter(tenant_id=tenant.id, state="suppressed").update(reason="paused")
+    body = page_client("tenant_admin").get(reverse("admin:lifecycle_effectrun_changelist")).content.decode()
+    assert "Due<br>due 2 Jan 2027, 09:30<br>3 attempts" in body
+    assert f"Not sent<br>{explain_reason('paused')}" in body
+    assert "paused" not in cells_and_filters(body)
+
+
+def test_internal_staff_read_why_messages_could_not_be_applied(page_client: Any) -> None:
+    letters = (
+        ("invalid_data", "/crm", "open"),
+        ("internal_error", "/billing/eu-1", "discarded"),
+        ("odd_code", "", "open"),
+    )
+    with tenant_context(NO_TENANT):
+        for number, (code, source, state) in enumerate(letters):
+            DeadLetter.objects.create(
+                tenant_id=NO_TENANT,
+                type="customer.updated",
+                source=source,
+                topic="some.topic",
+                partition=0,
+                offset=number,
+                code=code,
+                sentence="It could not be read.",
+                failed_at=utc_now(),
+                state=state,
+            )
+    client = page_client("super_admin")
+    address = reverse("admin:lifecycle_deadletter_changelist")
+    shown = cells_and_filters(client.get(address).content.decode())
+    assert {"Invalid data", "Error on our side", "Odd code", "CRM", "Billing (eu-1)", "some.topic"} <= shown
+    assert {"Open", "Discarded"} <= shown
+    assert not shown & {"invalid_data", "internal_error", "open", "discarded"}
+    chosen = client.get(address, {"code": "invalid_data"}).context["cl"].result_list
+    assert [letter.code for letter in chosen] == ["invalid_data"]
+    german = cells_and_filters(client.get(address, headers={"accept-language": "de"}).content.decode())
+    assert {"Ungültige Daten", "Fehler auf unserer Seite", "Verworfen"} <= german
 
 
 def test_what_a_later_release_wrote_is_shown_without_underscores() -> None:

@@ -60,14 +60,14 @@ def test_the_history_says_what_a_change_started_and_its_author_undoes_it(
     move(client, customer)
     page = client.get(f"/customers/{customer.id}").content.decode()
     assert "Escalate (alert): due" in page
-    assert "Write (email): held · Held for a while, so that it can be taken back." in page
+    assert "Write (e-mail): held · Held for a while, so that it can be taken back." in page
     with tenant_context(tenant.id):
         request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
     address = f"/undo/{request_id}"
     assert address in page
     page = client.post(address, follow=True).content.decode()
     assert "Undone: 1 customer moved back. 2 automations cancelled." in page
-    assert "Write (email): cancelled · The change was undone." in page
+    assert "Write (e-mail): canceled · The change was undone." in page
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "Prospect"
 
@@ -251,7 +251,7 @@ def test_an_admin_finds_the_effects_of_one_customer_and_of_one_request(
     for asked in (other.external_id, str(other.id), str(run.request_id)):
         page = client.get(f"/admin/lifecycle/effectrun/?q={asked}").content.decode()
         assert page.count('name="_selected_action"') == 2, asked
-    assert "1,234" in page
+    assert "1,234" in client.get(f"/admin/lifecycle/effectrun/{run.id}/change/").content.decode()
     page = client.get("/admin/lifecycle/effectrun/?q=nothing-of-the-kind").content.decode()
     assert 'name="_selected_action"' not in page
 

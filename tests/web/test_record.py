@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
+from lifecycle.sentences.codes import name_source
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
-from lifecycle.web.naming import name_source
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now

@@ -10,13 +10,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from lifecycle.sentences.codes import name_source
 from lifecycle.sentences.fields import name_field
 from lifecycle.sentences.health import name_part
 from lifecycle.services.customers.health_past import Delta, read_health_past
 from lifecycle.services.customers.offers import PINNABLE
 from lifecycle.services.customers.pins import AS_IT_IS, PinRefused, pin_field, unpin_field
 from lifecycle.services.customers.profiles import read_profile
-from lifecycle.web.naming import name_source
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.record import draw_line, show_fields
 from tenants.middleware import current_request_id

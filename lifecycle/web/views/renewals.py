@@ -18,12 +18,12 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from lifecycle.sentences.codes import name_source
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
 from lifecycle.services.work.kept_revenue import read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
-from lifecycle.web.naming import name_source
 from lifecycle.web.pages import page
 from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
