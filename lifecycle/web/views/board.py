@@ -1,10 +1,12 @@
 """The board of customers by stage."""
 
+from collections.abc import Sequence
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from lifecycle.queries.board import list_cards
+from lifecycle.queries.board import Card, Place, list_cards
 from lifecycle.web import board
 from lifecycle.web.list_page import ListParameters, describe_fields
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
@@ -59,7 +61,8 @@ def show_cards(request: TenantRequest) -> HttpResponse:
     policy, now = live_policy(request.tenant.id), timezone.now()
     asked = ListParameters.read(request.GET, policy, request.tenant)
     column, after = request.GET.get("column", ""), board.read_place(request.GET.get("after", ""))
-    cards, following = [], None
+    cards: Sequence[Card] = []
+    following: Place | None = None
     if not asked.unknown:
         cards, following = list_cards(
             asked.to_query(),
