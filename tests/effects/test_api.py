@@ -19,6 +19,7 @@ from lifecycle.services.effects.claims import find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tests.api.test_credentials import client_with
 from tests.conftest import ApiClient, People, make_people
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.mailing import Mailbox
@@ -62,11 +63,10 @@ def test_effects_are_listed_filtered_and_paged(api_client: Client, customer: Cus
     body = client.get("/api/v1/effects").json()
     assert {(row["effect"], row["state"], row["reason"], row["recipient"][:4]) for row in body["results"]} == {
         ("Escalate", "due", "", "user"),
-        ("Write", "held", "recall", "b***"),
+        ("Write", "held", "recall", "boss"),
         ("Tell", "suppressed", "no_endpoint", "http"),
     }
     assert {row["request_id"] for row in body["results"]} == {request_id}
-    assert client.get("/api/v1/effects?kind=email").json()["results"][0]["recipient"] == "b***@acme.example"
     assert len(client.get(f"/api/v1/effects?request_id={request_id}&state=held").json()["results"]) == 1
     assert client.get(f"/api/v1/effects?customer_id={uuid4()}").json()["results"] == []
     first = client.get("/api/v1/effects?limit=2").json()
@@ -77,6 +77,24 @@ def test_effects_are_listed_filtered_and_paged(api_client: Client, customer: Cus
     for invalid in ("state=asleep", "kind=fax", "customer_id=7", "cursor=x", "color=red"):
         answer = client.get(f"/api/v1/effects?{invalid}")
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), invalid
+
+
+def test_an_address_is_in_clear_for_who_may_see_contact_details_and_masked_for_others(
+    api_client: Client, customer: Customer, users: People
+) -> None:
+    admin = api_client("tenant_admin")
+    move(admin, customer)
+
+    def recipient(client: APIClient) -> str:
+        return client.get("/api/v1/effects?kind=email").json()["results"][0]["recipient"]
+
+    def key(*scopes: str) -> APIClient:
+        body = {"account": users.service.username, "name": "Watch", "scopes": ["view_lifecycle", *scopes]}
+        return client_with(admin.post("/api/v1/keys", body, format="json").json()["secret"])
+
+    assert recipient(api_client("account_manager")) == recipient(admin) == "boss@acme.example"
+    assert recipient(key("update_lifecycle", "reveal_contacts")) == "boss@acme.example"
+    assert recipient(key("update_lifecycle")) == "b***@acme.example"
 
 
 def test_why_an_effect_did_not_run_is_said_in_the_language_that_is_asked_for(

@@ -26,7 +26,7 @@ from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import mask_recipient
 from tenants.refusals import RequestRefused
-from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+from tenants.roles import CONFIGURE_STAGES, REVEAL_CONTACTS, UPDATE_LIFECYCLE
 from tenants.rules.configuration.effect_kinds import KINDS
 
 # What a configuration names, and what becomes of alerts.
@@ -58,7 +58,7 @@ class EffectViewSet(TenantViewSet):
         wanted = _read_wanted(parameters, question)
         runs = actions.list_effects(wanted, tenant=self.tenant, limit=limit + 1)
         last = runs[limit - 1].id if len(runs) > limit else None
-        rows = [_render(responses.EffectRunResponse, run) for run in runs[:limit]]
+        rows = [self._render(responses.EffectRunResponse, run) for run in runs[:limit]]
         around = surround(
             request,
             encode_before_id(last, question),
@@ -73,7 +73,7 @@ class EffectViewSet(TenantViewSet):
         run = actions.find_effect_run(read_id(effect_id, "effect_id"), tenant=self.tenant)
         if run is None:
             raise RequestRefused("not_found", _(NO_EFFECT))
-        return Response(_render(responses.EffectDetailResponse, run, **_show_attempt(run.last_attempt)))
+        return Response(self._render(responses.EffectDetailResponse, run, **_show_attempt(run.last_attempt)))
 
     @schema.REPLAY_EFFECT
     def replay(self, request: Request, effect_id: str) -> Response:
@@ -87,7 +87,7 @@ class EffectViewSet(TenantViewSet):
         """Cancel an effect that is held or due."""
         with refusals():
             run = actions.cancel(read_id(effect_id, "effect_id"), **self.arguments())
-        return Response(_render(responses.CancelledResponse, run, cancelled=1), status=202)
+        return Response(self._render(responses.CancelledResponse, run, cancelled=1), status=202)
 
     @schema.REPLAY_EFFECTS
     def replay_many(self, request: Request) -> Response:
@@ -115,10 +115,12 @@ class EffectViewSet(TenantViewSet):
         """Who asks, for the services."""
         return {"tenant": self.tenant, "actor": self.identity.actor(), "now": timezone.now()}
 
-
-def _render(answer: type[responses.EffectRunResponse], run: EffectRun, **more: Any) -> dict[str, Any]:
-    """The row as the API shows it. Recipients are references; of an address the name is masked."""
-    return answer.render_row(run, recipient=mask_recipient(run.recipient), why=explain_reason(run.reason), **more)
+    def _render(self, answer: type[responses.EffectRunResponse], run: EffectRun, **more: Any) -> dict[str, Any]:
+        """The row as the API shows it. Recipients are references, or addresses that the configuration names: these are
+        masked for those who may not see contact details.
+        """
+        recipient = run.recipient if self.identity.may(REVEAL_CONTACTS) else mask_recipient(run.recipient)
+        return answer.render_row(run, recipient=recipient, why=explain_reason(run.reason), **more)
 
 
 def _show_attempt(attempt: Mapping[str, Any] | None) -> dict[str, Any]:
