@@ -42,13 +42,36 @@ LIST_EFFECTS = describe(
 )
 GET_EFFECT = describe("get_effect", TAG, EFFECT, answer=responses.EffectDetailResponse)
 REPLAY_EFFECT = describe(
-    "replay_effect", TAG, EFFECT, answer=responses.ReplayedResponse, status=202, problems=(409,), request=None
+    "replay_effect",
+    TAG,
+    EFFECT,
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    answer=responses.ReplayedResponse,
+    status=202,
+    problems=(409, 422),
+    request=None,
 )
 CANCEL_EFFECT = describe(
-    "cancel_effect", TAG, EFFECT, answer=responses.CancelledResponse, status=202, problems=(409,), request=None
+    "cancel_effect",
+    TAG,
+    EFFECT,
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    answer=responses.CancelledResponse,
+    status=202,
+    problems=(409, 422),
+    request=None,
 )
 REPLAY_EFFECTS = describe(
-    "replay_effects", TAG, request=ReplaySerializer, answer=responses.ReplayedResponse, status=202
+    "replay_effects",
+    TAG,
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    request=ReplaySerializer,
+    answer=responses.ReplayedResponse,
+    status=202,
+    problems=(422,),
 )
 PAUSE_EFFECTS = describe("pause_effects", TAG, request=PauseSerializer, answer=responses.PausesResponse)
 LIST_ENDPOINTS = describe("list_webhook_endpoints", TAG, *PAGING, answer=responses.EndpointsResponse)
@@ -93,5 +116,11 @@ ACKNOWLEDGE_NOTIFICATION = describe(
 READ_NOTIFICATIONS = describe("read_notifications", "notifications", answer=responses.ReadResponse, request=None)
 GET_PREFERENCES = describe("get_notification_preferences", "notifications", answer=responses.PreferenceResponse)
 SET_PREFERENCES = describe(
-    "set_notification_preferences", "notifications", request=PreferenceSerializer, answer=responses.PreferenceResponse
+    "set_notification_preferences",
+    "notifications",
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    request=PreferenceSerializer,
+    answer=responses.PreferenceResponse,
+    problems=(422,),
 )

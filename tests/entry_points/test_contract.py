@@ -135,6 +135,17 @@ CONTRACT: Mapping[str, Row] = {
     f"GET {API}/insight/forecast?{PERIOD}": Row(VIEW, "state proof customers highest"),
     f"GET {API}/insight/forecast/calibration?{PERIOD}": Row(VIEW, "state months bins"),
 }
+# The others keep their first answer under an Idempotency-Key.
+NO_ANSWER_IS_KEPT = {
+    "/auth/": "who is asked for is not known before",
+    "/preview": "nothing is changed",
+    "/contacts/reveal": "no copy of a person's data is kept",
+    "/export": "no copy of a person's data is kept",
+    "/webhooks/": "a secret is shown once",
+}
+REPEATABLE = [
+    row for row in CONTRACT if row.startswith(("POST", "PATCH")) and not any(part in row for part in NO_ANSWER_IS_KEPT)
+]
 CODES = {
     "invalid_stage": 400,
     "invalid_request": 400,
@@ -221,10 +232,10 @@ def fill(what: Any, named: Mapping[str, str]) -> Any:
     return what
 
 
-def ask(client: Any, row: str, named: Mapping[str, str]) -> Any:
+def ask(client: Any, row: str, named: Mapping[str, str], **headers: str) -> Any:
     """The answer to a row of the contract."""
     method, address = fill(row, named).split(" ", 1)
-    return getattr(client, method.lower())(address, fill(CONTRACT[row].body, named), format="json")
+    return getattr(client, method.lower())(address, fill(CONTRACT[row].body, named), format="json", **headers)
 
 
 @pytest.mark.parametrize("row", CONTRACT)
@@ -241,6 +252,18 @@ def test_a_row_of_the_contract_is_answered_with_its_status_and_keys_to_those_who
     assert set(wanted.keys.split()) <= body.keys()
     if wanted.rows:
         assert body["results"] and all(set(wanted.rows.split()) <= one.keys() for one in body["results"])
+
+
+@pytest.mark.parametrize("row", REPEATABLE)
+def test_under_a_key_the_first_answer_is_given_again_and_another_request_refused(row, world, api_client):
+    wanted, named, key = CONTRACT[row], world(row), {"HTTP_IDEMPOTENCY_KEY": uuid4().hex}
+    client = api_client(wanted.who.split()[0])
+    first, again = (ask(client, row, named, **key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (wanted.status, wanted.status), again.content
+    assert again.content == first.content and again.headers["Idempotency-Replayed"] == "true"
+    other = f"{API}/customers/{named['customer']}/notes"
+    refused = api_client(wanted.who.split()[0]).post(other, {"text": "Other"}, **key)
+    assert refused.status_code == (403 if wanted.who == VIEW else 422)
 
 
 def test_the_codes_have_the_statuses_of_the_contract():

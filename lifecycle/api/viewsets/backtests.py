@@ -12,6 +12,8 @@ from rest_framework.response import Response
 
 from lifecycle.api import schema
 from lifecycle.api.filters import refuse_unknown_parameters
+from lifecycle.api.idempotency import idempotent
+from lifecycle.api.openapi.parameters import IDEMPOTENCY_KEY, REPLAYED
 from lifecycle.api.risk_responses import (
     DONE,
     RUNNING,
@@ -68,7 +70,17 @@ class BacktestViewSet(_OfDraft):
             raise RequestRefused("not_found", _("The rules of this draft have not been tested yet."))
         return Response(BacktestResponse.render(describe_play(play, draft)))
 
-    @schema.describe("begin_backtest", "configuration", request=BacktestSerializer, answer=BacktestResponse, status=202)
+    @schema.describe(
+        "begin_backtest",
+        "configuration",
+        IDEMPOTENCY_KEY,
+        REPLAYED,
+        request=BacktestSerializer,
+        answer=BacktestResponse,
+        status=202,
+        problems=(422,),
+    )
+    @idempotent
     def create(self, request: Request) -> Response:
         """Play the at-risk rules of a draft over the last two years, in the background; ask again for the result.
 
@@ -103,10 +115,14 @@ class HealthBacktestViewSet(_OfDraft):
     @schema.describe(
         "begin_health_backtest",
         "configuration",
+        IDEMPOTENCY_KEY,
+        REPLAYED,
         request=HealthBacktestSerializer,
         answer=HealthBacktestResponse,
         status=202,
+        problems=(422,),
     )
+    @idempotent
     def create(self, request: Request) -> Response:
         """Judge all customers by a draft's health and by the live one, on the first days of the last twelve months of
         which 90 days are over, in the background; ask again for the result.

@@ -16,6 +16,7 @@ from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PauseSerializer, ReplaySerializer
 from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.idempotency import idempotent
 from lifecycle.api.paging import PAGING, encode_before_id, read_before_id, surround
 from lifecycle.api.serializers import read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -39,6 +40,8 @@ NO_EFFECT = gettext_noop("There is no such effect: check the id, and that the ef
 class EffectViewSet(TenantViewSet):
     """What stage changes have started."""
 
+    # The customer that the answer is about, for what is kept of it.
+    answered: set[UUID]
     required_permissions: ClassVar[dict[str, str]] = {
         "list": UPDATE_LIFECYCLE,
         "retrieve": CONFIGURE_STAGES,
@@ -76,6 +79,7 @@ class EffectViewSet(TenantViewSet):
         return Response(self._render(responses.EffectDetailResponse, run, **_show_attempt(run.last_attempt)))
 
     @schema.REPLAY_EFFECT
+    @idempotent
     def replay(self, request: Request, effect_id: str) -> Response:
         """Run one effect again, at once. An e-mail of which no one knows whether it arrived may arrive twice then."""
         with refusals():
@@ -83,13 +87,16 @@ class EffectViewSet(TenantViewSet):
         return Response(responses.ReplayedResponse.render({"replayed": 1}), status=202)
 
     @schema.CANCEL_EFFECT
+    @idempotent
     def cancel(self, request: Request, effect_id: str) -> Response:
         """Cancel an effect that is held or due."""
         with refusals():
             run = actions.cancel(read_id(effect_id, "effect_id"), **self.arguments())
+        self.answered = {run.customer_id}
         return Response(self._render(responses.CancelledResponse, run, cancelled=1), status=202)
 
     @schema.REPLAY_EFFECTS
+    @idempotent
     def replay_many(self, request: Request) -> Response:
         """Run all effects again that failed, or that are held, since a time; 10,000 at most."""
         asked = ReplaySerializer.read(request.data)

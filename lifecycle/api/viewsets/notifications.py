@@ -11,6 +11,7 @@ from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PreferenceSerializer
 from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.idempotency import idempotent
 from lifecycle.api.paging import PAGING, encode_before_id, read_before_id, surround
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -79,6 +80,7 @@ class NotificationViewSet(TenantViewSet):
         return _describe(read_preference(self.identity.user_id, tenant=self.tenant))
 
     @schema.SET_PREFERENCES
+    @idempotent
     def set_preferences(self, request: Request) -> Response:
         """Choose at once, a daily digest, or off; what is not given stays. What waited for a digest is then shown."""
         body = PreferenceSerializer.read(request.data)

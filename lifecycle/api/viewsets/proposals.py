@@ -138,12 +138,21 @@ class ProposalViewSet(TenantViewSet):
         return Response(responses.MovedResponse.render(moved), headers=headers)
 
     @schema.describe(
-        "dismiss_proposal", TAG, PROPOSAL, request=DismissalSerializer, answer=ProposalDetailResponse, problems=(409,)
+        "dismiss_proposal",
+        TAG,
+        PROPOSAL,
+        IDEMPOTENCY_KEY,
+        REPLAYED,
+        request=DismissalSerializer,
+        answer=ProposalDetailResponse,
+        problems=(409, 422),
     )
+    @idempotent
     def dismiss(self, request: Request, proposal_id: str) -> Response:
         """Put a proposal aside: it comes again only after the conditions have ceased to hold."""
         body = DismissalSerializer.read(request.data)
         firing = self._find(proposal_id)
+        self.answered = {firing.customer_id}
         with _refusals():
             dismissed = dismiss_proposal(
                 firing.id,
