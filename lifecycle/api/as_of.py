@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import QueryDict
@@ -11,9 +12,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from audit.models import LifecycleHistory
-from lifecycle.api.filters import COLUMNS, refuse_parameter
+from lifecycle.api.filters import COLUMNS, read_columns, read_list_query, refuse_parameter
 from lifecycle.api.paging import PAGING
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Past
+from lifecycle.queries.list_columns import ListColumn
+from lifecycle.queries.listing import ListQuery, chosen_stages
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Past, PastQuestion
+from lifecycle.services.insight.reading import Stages
+from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import shorten_text
 from tenants.sentences import enumerate_names
@@ -75,10 +80,10 @@ def refuse_known_alone(parameters: QueryDict) -> None:
         raise refuse_parameter(KNOWN, _("The parameter known goes with as_of."))
 
 
-def refuse_other_filters(parameters: QueryDict) -> None:
+def refuse_other_filters(parameters: QueryDict, also: tuple[str, ...] = ()) -> None:
     """Refuse what the list of a past day cannot be asked for. Raises RequestRefused."""
     for name in parameters:
-        if name not in OF_THE_LIST:
+        if name not in (*OF_THE_LIST, *also):
             sentence = _("With as_of the list takes %(names)s, and not %(name)s.")
             names = enumerate_names(OF_THE_LIST)
             raise refuse_parameter(name, sentence % {"names": names, "name": shorten_text(name)})
@@ -93,6 +98,30 @@ def read_day(parameters: QueryDict) -> dt.date:
         return min(dt.date.fromisoformat(text), timezone.now().date())
     except ValueError as error:
         raise refuse_parameter(AS_OF, _("The parameter as_of must be a day, written as 2026-01-31.")) from error
+
+
+@dataclass(frozen=True, slots=True)
+class PastList:
+    """What is asked of the list of a past day. ``about`` None: no stage is left, and so no customer."""
+
+    about: PastQuestion | None
+    query: ListQuery
+    columns: tuple[ListColumn, ...] | None
+    stages: Stages
+
+
+def read_past_list(parameters: QueryDict, *, tenant: TenantRef, policy: Policy, also: tuple[str, ...] = ()) -> PastList:
+    """What the parameters ask of a past day, at an address that has some ``also``. Raises RequestRefused."""
+    refuse_other_filters(parameters, also)
+    day, known = read_day(parameters), read_known(parameters)
+    chosen = parameters.copy()
+    for name in (AS_OF, KNOWN, "cursor"):
+        chosen.pop(name, None)
+    query, columns = read_list_query(chosen, tenant=tenant, policy=policy, also=also), read_columns(chosen)
+    stages = Stages.of(policy, tenant)
+    keys = stages.keys_of(chosen_stages(query, policy))
+    about = None if keys == () else PastQuestion(day, known, keys or (), query.filters.get("owner", ""))
+    return PastList(about, query, columns, stages)
 
 
 def describe_past(past: Past, row: LifecycleHistory, policy: Policy) -> dict[str, Any]:

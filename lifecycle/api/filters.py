@@ -123,10 +123,18 @@ class CustomerFilters(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
 
-def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy) -> ListQuery:
-    """The question that the parameters ask. Raises RequestRefused with an error for each that is wrong."""
+def read_list_query(
+    parameters: QueryDict, *, tenant: TenantRef, policy: Policy, also: tuple[str, ...] = ()
+) -> ListQuery:
+    """The question that the parameters ask, at an address that has some ``also``.
+
+    Raises RequestRefused with an error for each that is wrong.
+    """
     parameters = rename_parameters(parameters)
-    errors = [*_find_unknown(parameters, CustomerFilters.base_filters), *_find_repeated(parameters, ("stage", COLUMNS))]
+    errors = [
+        *_find_unknown(parameters, (*CustomerFilters.base_filters, *also)),
+        *_find_repeated(parameters, ("stage", COLUMNS)),
+    ]
     filters = CustomerFilters(parameters, queryset=Customer.objects.none())
     form = filters.form
     if not form.is_valid():
@@ -198,9 +206,14 @@ def read_limit(parameters: QueryDict) -> int:
 
 def read_count(parameters: QueryDict) -> bool:
     """Whether the whole list is to be counted. Raises RequestRefused."""
-    asked = parameters.get(COUNT, "")
+    return read_flag(parameters, COUNT)
+
+
+def read_flag(parameters: QueryDict, name: str) -> bool:
+    """Whether the parameter says true. Raises RequestRefused."""
+    asked = parameters.get(name, "")
     if asked not in ("", "true", "false"):
-        raise refuse_choice(COUNT, ("true", "false"))
+        raise refuse_choice(name, ("true", "false"))
     return asked == "true"
 
 

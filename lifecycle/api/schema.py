@@ -34,7 +34,7 @@ def describe(
     tag: str,
     *parameters: OpenApiParameter,
     answer: Any = None,
-    status: int = 200,
+    status: int | tuple[int, str] = 200,
     problems: tuple[int, ...] = (),
     request: Any = None,
     shown: list[OpenApiExample] | None = None,

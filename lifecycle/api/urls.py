@@ -7,6 +7,7 @@ from lifecycle.api.viewsets.backtests import BacktestViewSet, HealthBacktestView
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
 from lifecycle.api.viewsets.contacts import ContactViewSet
 from lifecycle.api.viewsets.customer_data import CustomerDataViewSet
+from lifecycle.api.viewsets.customer_exports import CustomerExportViewSet
 from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
 from lifecycle.api.viewsets.effects import EffectViewSet
 from lifecycle.api.viewsets.endpoints import EndpointViewSet
@@ -33,6 +34,7 @@ v1: list[URLPattern | URLResolver] = [
         CustomerDataViewSet.as_view({"get": "find", "put": "put"}),
         name="customer-by-external-id",
     ),
+    path("customers/export", CustomerExportViewSet.as_view({"get": "export"}), name="customers-export"),
     path("customers/<str:customer_id>", CustomerViewSet.as_view({"get": "retrieve"}), name="customer"),
     path(
         "customers/<str:customer_id>/lifecycle",

@@ -17,8 +17,8 @@ from lifecycle.api.as_of import (
     describe_past,
     read_day,
     read_known,
+    read_past_list,
     refuse_known_alone,
-    refuse_other_filters,
 )
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_columns, read_list_query, refuse_parameter, refuse_unknown_parameters
@@ -30,7 +30,7 @@ from lifecycle.api.saved_views import with_view
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, start_call
 from lifecycle.queries.facts import find_status
-from lifecycle.queries.listing import InvalidCursor, chosen_stages, list_customers
+from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.queries.selection import count_all_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say
@@ -38,9 +38,8 @@ from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer, find_name
 from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.effects.foreseen import Viewer
-from lifecycle.services.insight.as_of import PastQuestion, count_past, read_past
+from lifecycle.services.insight.as_of import count_past, read_past
 from lifecycle.services.insight.as_of_list import list_as_of
-from lifecycle.services.insight.reading import Stages
 from lifecycle.services.transitions import history
 from lifecycle.services.transitions.apply import NOT_FOUND, CallRefused, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
@@ -100,28 +99,25 @@ class CustomerViewSet(TenantViewSet):
         if not self.identity.may(VIEW_HISTORY):
             raise PermissionDenied(describe_denial(self.identity, VIEW_HISTORY))
         asked = request.query_params
-        refuse_other_filters(asked)
-        day, known = read_day(asked), read_known(asked)
-        chosen = asked.copy()
-        for name in (AS_OF, KNOWN, "cursor"):
-            chosen.pop(name, None)
-        query, columns = read_list_query(chosen, tenant=self.tenant, policy=policy), read_columns(chosen)
-        stages = Stages.of(policy, self.tenant)
-        keys = stages.keys_of(chosen_stages(query, policy))
-        if keys is not None and not keys:
+        past = read_past_list(asked, tenant=self.tenant, policy=policy)
+        about = past.about
+        if about is None:
             none = surround(request, None, None, count=lambda: 0)
-            return Response(customer_responses.CustomerPageResponse.render({"results": [], **none}))
-        about = PastQuestion(day, known, keys or (), query.filters.get("owner", ""))
+            return Response(customer_responses.render_page([], None, none))
         try:
             page = list_as_of(
-                about, stages=stages, tenant=self.tenant, cursor=asked.get("cursor") or None, limit=query.limit
+                about,
+                stages=past.stages,
+                tenant=self.tenant,
+                cursor=asked.get("cursor") or None,
+                limit=past.query.limit,
             )
         except InvalidCursor as error:
             raise refuse_parameter("cursor", str(error)) from error
         around = surround(
             request, page.next_cursor, page.previous_cursor, count=lambda: count_past(about, tenant=self.tenant)
         )
-        return Response(customer_responses.render_page(page.rows, columns, around))
+        return Response(customer_responses.render_page(page.rows, past.columns, around))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:

@@ -6,8 +6,8 @@ from django.http import FileResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from lifecycle.rules.expressions import Condition, Expression, Group, Negation, write_expression
 from lifecycle.services.lists.contact_columns import ContactColumns
+from lifecycle.services.lists.described import describe_asked
 from lifecycle.services.lists.exports import CONTENT_TYPES, ExportRefused, export_customers
 from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page
@@ -16,9 +16,6 @@ from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
-# What names somebody, or is typed freely: the record keeps that it was asked for, not what.
-PERSONAL = frozenset({"search", "owner"})
-HIDDEN = "…"
 # The parameter that asks for the main contact of each customer.
 CONTACTS = "contacts"
 
@@ -42,7 +39,7 @@ def export_list(request: TenantRequest, kind: str) -> Any:
             policy=policy,
             actor=request.identity.actor(),
             now=now,
-            described=_describe(asked),
+            described=describe_asked(asked.parameters(), asked.where),
             contacts=ContactColumns(request.identity.may(REVEAL_CONTACTS)) if request.GET.get(CONTACTS) else None,
             request_id=current_request_id(),
         )
@@ -50,21 +47,3 @@ def export_list(request: TenantRequest, kind: str) -> Any:
         return render(request, "export_refused.html", {"trouble": str(refused), "query": asked}, status=429)
     name = f"customers-{now.date().isoformat()}.{kind}"
     return FileResponse(file, as_attachment=True, filename=name, content_type=CONTENT_TYPES[kind])
-
-
-def _describe(asked: ListParameters) -> dict[str, str]:
-    """The view as the record keeps it."""
-    kept = {name: HIDDEN if name in PERSONAL else value for name, value in asked.parameters().items()}
-    if asked.where is not None:
-        kept["where"] = write_expression(_without_people(asked.where))
-    return kept
-
-
-def _without_people(expression: Expression) -> Expression:
-    match expression:
-        case Group(joint, parts):
-            return Group(joint, tuple(map(_without_people, parts)))
-        case Negation(part):
-            return Negation(_without_people(part))
-        case Condition(field, operator, values):
-            return Condition(field, operator, (HIDDEN,)) if field in PERSONAL and any(values) else expression
