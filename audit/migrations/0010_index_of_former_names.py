@@ -12,8 +12,10 @@ class Migration(migrations.Migration):
     dependencies = [("audit", "0009_search_former_names")]
 
     operations = [
+        # Half of it is left where this was ended in the middle, and no new one of the name can be made beside it.
+        migrations.RunSQL(f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}", migrations.RunSQL.noop),
         migrations.RunSQL(
             f"CREATE INDEX CONCURRENTLY {NAME} ON audit_former_name USING gin (tenant_id, sort_key(name) gin_trgm_ops)",
             f"DROP INDEX CONCURRENTLY {NAME}",
-        )
+        ),
     ]

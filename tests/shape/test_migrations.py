@@ -1,11 +1,13 @@
 """A new release is migrated to while the former one works: no operation may keep requests waiting for long."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
+from tests.aging import administrator
 from tests.shape.migrations import find_blocking, is_new, list_new
 
 INDEX = models.Index(fields=["tenant_id"], name="by_tenant")
@@ -70,3 +72,15 @@ def test_what_would_block_is_found(operation: Any, advice: str) -> None:
 )
 def test_what_does_not_block_is_let_through(found: migrations.Migration) -> None:
     assert list(find_blocking(found)) == []
+
+
+@pytest.mark.usefixtures("django_db_setup")
+def test_an_index_that_was_left_half_made_is_made_when_it_is_migrated_again() -> None:
+    """``CREATE INDEX CONCURRENTLY`` that is ended in the middle leaves one behind that no one can use."""
+    module = import_module("audit.migrations.0010_index_of_former_names")
+    asked = "SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass"
+    with administrator() as admin:
+        admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [module.NAME])
+        for operation in module.Migration.operations:
+            admin.execute(operation.sql)
+        assert admin.execute(asked, [module.NAME]).fetchone() == (True,)
