@@ -1,6 +1,6 @@
 """Shapes of the log-in requests and answers, and what the serializers of every API share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -42,8 +42,24 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 @cache
 def _kept(serializer: type[StrictSerializer], language: str | None) -> StrictSerializer:  # noqa: ARG001  (the key)
-    """Of each language one: a field's messages about lengths stay in the language in which they were first read."""
-    return serializer()
+    """Of each language one: a field's messages about lengths stay in the language in which they were first read.
+
+    They are read before it is handed out: two threads that read one for the first time at once would break it.
+    """
+    made = serializer()
+    for field in _walk(made):
+        for validator in field.validators:
+            str(getattr(validator, "message", ""))
+    return made
+
+
+def _walk(field: serializers.Field[Any, Any, Any, Any]) -> Iterator[serializers.Field[Any, Any, Any, Any]]:
+    """The field, and those inside it."""
+    yield field
+    inner = [*getattr(field, "fields", {}).values()] if isinstance(field, serializers.Serializer) else []
+    child = getattr(field, "child", None)
+    for one in (*inner, *([child] if child is not None else [])):
+        yield from _walk(one)
 
 
 class TextField(serializers.CharField):
