@@ -221,7 +221,8 @@ def test_a_file_that_mixes_line_ends_is_said_to_do_so(tmp_path: Path) -> None:
     [
         ("a.csv", "2,MÃ¼ller GmbH", "The line was turned into UTF-8 twice"),
         ("a.csv", "2,FranÃ\u00a7ais Ã\u00a0 Paris", "The line was turned into UTF-8 twice"),
-        ("a.csv", "2,M\ufffdller", "The line has lost letters in another program"),
+        ("a.csv", "2,M\ufffdller", "“name” has lost letters in another program"),
+        ("a.ndjson", '{"id": "2", "name": "M\\ufffdller"}', "“name” has lost letters in another program"),
         ("a.csv", "id,name", "The line repeats the header."),
         ("a.ndjson", '{"id": "2", "id": "3"}', "The line gives a key twice"),
         ("a.ndjson", '{"id": "2", "billing": {"arr": 1, "arr": 2}}', "The line gives a key twice"),
@@ -235,6 +236,26 @@ def test_what_programs_before_have_spoiled_is_rejected_and_not_kept(
     assert rows == [("1", "Müller “MAÇÃ”")]
     assert len(sentences) == 1
     assert sentences[0].startswith(sentence)
+
+
+def test_lost_letters_in_a_column_that_is_not_read_cost_no_line(tmp_path: Path) -> None:
+    content = "id,name,_notes\n1,Acme,Caf\ufffd\n2,Caf\ufffd,fine\n"
+    rows, sentences, _ = read(write(tmp_path / "a.csv", content))
+    assert rows == [("1", "Acme")]
+    assert sentences == ["“name” has lost letters in another program: “\ufffd” stands for them; export it again."]
+
+
+@pytest.mark.parametrize(("people", "expected"), [("[]", []), ("[{}]", None), ('[{"name": " "}, {}]', None)])
+def test_a_list_of_people_of_whom_nothing_is_said_takes_no_one_away(
+    people: str, expected: list[Any] | None, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.ndjson", f'{{"id": "1", "name": "Acme", "contacts": {people}}}\n')
+    with open_file(path) as file:
+        reader = RecordReader(file, find_kind(file, path))
+        evidence = survey_columns(reader, ())
+        plan = plan_columns(tuple(evidence.columns), None, evidence)
+        (line,) = [read_line(record, plan, now=datetime.now(UTC)) for record in reader]
+    assert line.contacts == expected
 
 
 def test_a_sign_of_dos_at_the_end_of_a_file_is_no_line(tmp_path: Path) -> None:

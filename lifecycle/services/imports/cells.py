@@ -60,6 +60,9 @@ def read_cell(value: Any, field: str, habits: Habits = NO_HABITS) -> Any:
     bare = unwrap(text).strip()
     if (sentence := find_error_value(bare)) is not None:
         raise InvalidCell(sentence % {"text": bare[:40]})
+    if "\ufffd" in bare:
+        # A program before put it where it could not read a letter.
+        raise InvalidCell(_("has lost letters in another program: “\ufffd” stands for them; export it again"))
     # What was kept as text is as someone typed it.
     if field in IDS and bare == text:
         _refuse_mangled(text, field, habits)

@@ -29,7 +29,6 @@ from lifecycle.services.imports.texts import (
     TextLines,
     detect_encoding,
     find_newline,
-    has_lost_letters,
     is_broken,
     is_doubled,
     skip_mark,
@@ -155,8 +154,6 @@ class RecordReader:
                 error = NOT_TEXT
             elif "\x00" in record.text:
                 error = gettext_noop("contains a NUL byte")
-            elif has_lost_letters(record.text):
-                error = gettext_noop("has lost letters in another program: “\ufffd” stands for them; export it again")
             elif is_doubled(record.text):
                 error = gettext_noop(
                     "was turned into UTF-8 twice, as “MÃ¼ller” stands for “Müller”; export it again as UTF-8"

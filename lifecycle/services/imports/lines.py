@@ -22,7 +22,7 @@ MOST_CONTACTS = 50
 class Line:
     """One customer of the file, its values read. Only what the line brings: an empty cell says nothing.
 
-    ``contact`` is one person to add or to update; ``contacts`` (NDJSON) is the whole list.
+    ``contact`` is one person to add or to update; ``contacts`` (NDJSON) is the whole list, which replaces those known.
     """
 
     record: Record
@@ -107,4 +107,5 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
                 ) from None
         if person:
             people.append(_as_contact(person))
-    return people
+    # People of whom nothing is said are none, and yet they are not no one: that is said by [].
+    return people if people or not value else None

@@ -114,11 +114,6 @@ def skip_mark(file: BinaryIO) -> None:
         file.seek(0)
 
 
-def has_lost_letters(text: str) -> bool:
-    """Whether a program before put the sign for an unreadable letter into it."""
-    return not text.isascii() and "\ufffd" in text
-
-
 def is_doubled(text: str) -> bool:
     """Whether every letter beyond ASCII was turned into UTF-8 twice: “MÃ¼ller” for “Müller”."""
     if text.isascii():
