@@ -6,6 +6,7 @@ Each row shows what they were called when it happened; the link leads to what th
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -77,6 +78,15 @@ class NamedAdmin(TenantAdmin):
         if row is not None:
             self._attach_names([row], request)
         return row
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The page of one row, which is called by names."""
+        context["subtitle"] = unescape(strip_tags(self.entitle(context["original"])))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def entitle(self, row: Any) -> str:
+        """What the page of a row is called, as HTML."""
+        raise NotImplementedError
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Everything: it is the record."""

@@ -29,6 +29,12 @@ class AuditSealAdmin(TenantAdmin):
         """Everything: it is the record."""
         return self.fields
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The page of one seal, which is called by its number."""
+        number = say_number(context["original"].number)
+        context["subtitle"] = _("Seal %(number)s") % {"number": number}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @admin.display(description=gettext_lazy("Root"))
     def root_in_hex(self, seal: AuditSeal) -> str:
         """The root of the Merkle tree over the rows."""

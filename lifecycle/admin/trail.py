@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -59,6 +60,10 @@ class LifecycleHistoryAdmin(NamedAdmin):
         "id",
     )
     person_field = "changed_by"
+
+    def entitle(self, row: LifecycleHistory) -> str:
+        """The customer, and from where it came to where."""
+        return format_html("{}: {}", self.customer(row), " → ".join(filter(None, [row.from_stage, row.to_stage])))
 
     @admin.display(description=gettext_lazy("source"), ordering="source")
     def entry_point(self, row: LifecycleHistory) -> str:
@@ -113,6 +118,10 @@ class RefusedAttemptAdmin(NamedAdmin):
     )
     person_field = "actor"
     time_field = "attempted_at"
+
+    def entitle(self, row: RefusedAttempt) -> str:
+        """The rule, and who tried."""
+        return format_html("{}: {}", self.shown_code(row), self.actor_name(row))
 
     @admin.display(description=gettext_lazy("Rule"), ordering="code")
     def shown_code(self, row: RefusedAttempt) -> str:
@@ -184,6 +193,10 @@ class AdministrationEntryAdmin(NamedAdmin, OfAllServers):
     person_field = "actor"
     customer_field = "subject"
     needs_tenant = False
+
+    def entitle(self, row: AdministrationEntry) -> str:
+        """The action, and what it was about."""
+        return format_html("{}: {}", self.action_name(row), self.subject_name(row))
 
     @admin.display(description=gettext_lazy("Action"), ordering="action")
     def action_name(self, row: AdministrationEntry) -> str:

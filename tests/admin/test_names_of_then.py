@@ -1,12 +1,14 @@
 """Lists of what people started say what they were called when they did; names that came later are elsewhere."""
 
 import datetime as dt
+from html import unescape
 from typing import Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from audit.models import AdministrationEntry, LifecycleHistory, RefusedAttempt
 from lifecycle.models import DeadLetter
 from lifecycle.services.events.dead_letter_actions import discard_dead_letters
 from tenants.context import tenant_context
@@ -118,3 +120,26 @@ def test_a_dead_letter_names_who_resolved_it(page_client: Any, users: Any) -> No
         address = reverse("admin:lifecycle_deadletter_change", args=[dead_letter.id])
         shown = words_of(client.get(address).content.decode().partition('id="content"')[2])
         assert f"Resolved by: {name}" in shown and LATER not in shown
+
+
+def test_a_page_of_the_audit_trail_is_called_by_names_and_not_by_ids(
+    page_client: Any, tenant: Any, users: Any, customer: Any
+) -> None:
+    viewer, before, company = users.viewer, users.viewer.full_name, customer.name
+    assert page_client("viewer").get(f"/customers/{customer.id}/move").status_code == 403
+    rename(tenant, viewer)
+    rename_customer(tenant, customer.external_id, "Aurora Group")
+    with tenant_context(tenant.id):
+        pages = (
+            ("lifecyclehistory", LifecycleHistory.objects.get(), f"{company}: Prospect"),
+            ("refusedattempt", RefusedAttempt.objects.get(), f"No permission: {before}"),
+            ("administrationentry", AdministrationEntry.objects.get(action="rename_user"), f"Rename user: {before}"),
+        )
+    admin = page_client("tenant_admin")
+    for page, row, title in pages:
+        html = admin.get(reverse(f"admin:audit_{page}_change", args=[row.pk])).content.decode()
+        crumbs = unescape(words_of(html.partition('class="breadcrumbs"')[2].partition("</div>")[0]))
+        heading = unescape(words_of(html.partition('id="content"')[2].partition("<form")[0]))
+        tab = unescape(html.partition("</title>")[0])
+        assert title in crumbs and title in heading and title in tab
+        assert not UUID.search(crumbs + heading + tab)

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.test import override_settings
 from django.urls import reverse
 
+from audit.models import AuditSeal
 from audit.services.seals import count_unsealed
 from tenants.context import tenant_context
 from tests.admin.test_trail import words_of
@@ -41,6 +42,14 @@ def test_an_admin_sees_the_last_seal_and_what_no_seal_covers_yet(sealed: Any, te
     assert above.endswith("Changes that no seal covers yet 2 ")
     with tenant_context(tenant.id):
         assert count_unsealed(tenant.id) == 2
+
+
+def test_the_page_of_a_seal_is_called_by_its_number(sealed: Any, tenant: Any, page_client: Any) -> None:
+    with tenant_context(tenant.id):
+        seal = AuditSeal.objects.get()
+    html = page_client("tenant_admin").get(reverse("admin:audit_auditseal_change", args=[seal.pk])).content.decode()
+    for part in (html.partition('class="breadcrumbs"')[2].partition("</div>")[0], html.partition("</title>")[0]):
+        assert "Seal 1" in part and str(tenant.id) not in part
 
 
 def test_the_copy_of_a_seal_shows_that_a_history_was_written_again(
