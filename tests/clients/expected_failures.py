@@ -109,6 +109,8 @@ def _find_meant(called: str | None, response: Response) -> str:
     for operations, pointers, why in MEANT:
         if called in operations and _has_only(response, "pointer", pointers):
             return why
+    if called == "pin_field" and str(_body(response).get("detail")).startswith("The body contains a NUL character"):
+        return "a value has any shape, and of texts at any depth no schema says that they have no NUL"
     if called == "put_customer" and _has_only(response, "code", OF_A_SOURCE):
         return "a source writes its own parts, and addresses, days and currencies have forms of their own"
     if called == "publish_configuration" and _has_only(response, "code", OF_THE_WHOLE):

@@ -100,7 +100,7 @@ _OF_CONDITIONS: Final[dict[Kind, dict[str, Any]]] = {
     SCORE: {"type": "integer", "minimum": 0, "maximum": MOST_HEALTH},
     TEXT: {"type": "string", "maxLength": LONGEST_VALUE, "pattern": ONE_LINE},
     NUMBER: {"type": "string", "pattern": r"^(?:-?[0-9]{1,12}(?:\.[0-9]{1,4})?)?$", "examples": ["12000.50"]},
-    TIME: {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]},
+    TIME: {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}]},
 }
 
 
@@ -114,7 +114,8 @@ def filter_parameters() -> list[OpenApiParameter]:
         COUNT: {"type": "boolean"},
         "where": {"type": "string", "maxLength": LONGEST, "pattern": NO_NUL},
         "search": {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL},
-        VIEW: {"type": "string", "format": "uuid"},
+        # Without one, or an empty one, there is no view.
+        VIEW: {"type": "string", "pattern": "^(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$"},
         COLUMNS: {"type": "array", "items": {"type": "string", "enum": list(COLUMN_OF)}},
         **{name: _OF_CONDITIONS[one.field.kind] for name, one in NAMED.items()},
     }
