@@ -24,6 +24,7 @@ OF_THE_WHOLE = {
     *("unknown_stage", "blank", "duplicate", "mapping_needed", "missing_key", "wrong_type", "invalid_recipient"),
     *("self_transition", "control_character", "empty"),
 }
+CUSTOMERS = ("list_customers", "export_customers")
 WORK = ("list_notes", "list_tasks", "list_own_tasks", "list_timeline", "list_views")
 LISTS = ("list_keys", "list_webhook_endpoints", "list_proposals")
 INSIGHT = tuple(
@@ -34,12 +35,12 @@ FORECASTS = ("get_forecast", "get_forecast_calibration", "list_forecast_customer
 # Which operations may find error with what, although their schema allows it, and why.
 MEANT = (
     (
-        ("list_customers", "list_history", "list_effects", "list_notifications", *WORK, *LISTS),
+        (*CUSTOMERS, "list_history", "list_effects", "list_notifications", *WORK, *LISTS),
         {"#/cursor", "#/stage", "#/kind", "#/where"},
         "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),
     (
-        ("list_customers", "export_customers"),
+        CUSTOMERS,
         {"#/changed_from", "#/changed_to", "#/segment"},
         "customers change between 1900 and 2200, and whether a text says anything no pattern can say",
     ),
@@ -56,7 +57,7 @@ MEANT = (
     (("create_view", "change_view"), {"#/name", "#/query"}, "what is a name, and the parameters of a list's address"),
     (("list_changes",), {"#/after"}, "how many changes there are so far is in no schema"),
     (
-        ("get_lifecycle", "list_customers", "get_tenant_summary"),
+        ("get_lifecycle", *CUSTOMERS, "get_tenant_summary"),
         {"#/known"},
         "it goes with as_of, which no schema of a parameter can say",
     ),
@@ -128,7 +129,7 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
             return "which stages, transitions and reasons there are is the tenant's own, and in no schema"
         if status == 400 and (why := _find_meant(called, response)):
             return why
-        if called == "list_customers" and str(body.get("detail")).startswith("With as_of the list takes "):
+        if called in CUSTOMERS and str(body.get("detail")).startswith("With as_of the list takes "):
             return "which filters do not go with as_of no schema of a parameter can say"
         if body.get("detail") == IF_MATCH_FORM and '"' not in case.headers["If-Match"]:
             return "schemathesis takes a tag for JSON and sends it without the quotes that its pattern demands"

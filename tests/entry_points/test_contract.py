@@ -29,6 +29,10 @@ UNDO = "undo_id to_move moved_since effects_cancelled effects_already_done"
 PROVENANCE = "source occurred_at pinned_by pinned_until overruled"
 SAVED_VIEW = "name query columns scope"
 PAGE = "results next previous"
+BOUNDS = (
+    "days_min=1&days_max=90&changed_from=2026-01-01&changed_to=2026-12-31&renewal_within=90"
+    "&arr_min=1&arr_max=9&health_max=40"
+)
 PERIOD = "from=2026-10-01&to=2026-10-31&segment=SMB&owner=ann"
 API = "/api/v1"
 C, L = f"{API}/customers/{{customer}}", f"{API}/customers/{{customer}}/lifecycle"
@@ -82,6 +86,9 @@ CONTRACT: Mapping[str, Row] = {
     f"GET {API}/lifecycle/summary": Row(VIEW, "stages total"),
     f"GET {API}/lifecycle/summary?as_of=2026-10-01": Row(HISTORY, "stages total"),
     f"GET {API}/customers?as_of=2026-10-01": Row(HISTORY, PAGE),
+    f"GET {API}/customers?category=risk&segment=SMB&industry=Steel&{BOUNDS}&view={{view}}&columns=arr&count=true": Row(
+        VIEW, PAGE
+    ),
     f"POST {API}/lifecycle/transitions": Row(UPDATE, "results", ITEMS, rows="customer_id status success"),
     f"GET {API}/configuration": Row(VIEW, "stages required_reason_codes"),
     f"PUT {API}/configuration": Row(CONFIGURE, "stages required_reason_codes", DOCUMENT),
