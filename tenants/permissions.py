@@ -58,7 +58,7 @@ def describe_denial(identity: Identity, permission: str, action: str | None = No
         holders = [
             str(role.label) for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]
         ]
-        return _("Your role cannot %(action)s. Ask a %(holders)s.") % {
+        return _("Your role cannot %(action)s. Who can: %(holders)s.") % {
             "action": action,
             "holders": _(" or ").join(holders),
         }
