@@ -16,7 +16,7 @@ from lifecycle.services.work.timeline import TimelinePage
 from lifecycle.web import record, timeline, work
 from lifecycle.web.forecast_page import show_chance
 from lifecycle.web.live import Ticket, stream_url
-from lifecycle.web.people import name_owners, say_you
+from lifecycle.web.people import say_you
 from lifecycle.web.proposals import show_proposals
 from lifecycle.web.record import name_parts, show_freshness
 from lifecycle.web.stage_colors import stage_colors
@@ -25,7 +25,7 @@ from lifecycle.web.work import gather_work
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY
-from tenants.services.accounts.members import name_members_then
+from tenants.services.accounts.members import name_members_and_accounts
 from tenants.services.configuration.policies import policy_of_version
 
 # The circumference of the gauge's arc (r = 40).
@@ -67,13 +67,13 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     # Everybody on the page is named by one statement.
     asked = {changed} | record.people_of(profile) | timeline.people_of(entries)
     asked |= work.people_of(works, now) if works is not None else set()
-    members = name_members_then(asked, tenant=tenant)
+    members, owner_names = name_members_and_accounts(asked, [profile["company"]["owner"]], tenant=tenant)
     names = say_you(members, identity)
     return {
         "customer_id": customer_id,
         "profile": profile,
         "company": profile["company"],
-        "owner_names": name_owners([profile["company"]["owner"]], tenant=tenant),
+        "owner_names": owner_names,
         "lifecycle": lifecycle,
         "summary": summary,
         "stamp": stamp_of(summary, profile),

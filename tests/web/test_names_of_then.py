@@ -1,6 +1,7 @@
 """Pages about what happened call people what they were called then."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -10,11 +11,12 @@ from audit.models import FormerName
 from lifecycle.services.insight.keeping import keep_facts
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.services.accounts.members import name_accounts, name_members_and_accounts, name_members_then
 from tests.admin.test_names_of_then import LATER, rename
 from tests.admin.test_trail import rename_customer, words_of
 from tests.conftest import make_people
 from tests.effects.test_alerts import ALERT, STAGES, move
-from tests.factories import CustomerFactory, TenantFactory
+from tests.factories import CustomerFactory, TenantFactory, UserFactory, utc_now
 from tests.services.test_insight import at, tell
 
 
@@ -98,3 +100,20 @@ def test_names_of_then_cost_the_same_statements_however_many_they_are(
         assert shown.count("Firm ") == more and "New Firm" not in shown
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_people_and_owners_are_named_by_one_statement_as_they_are_by_two(tenant: Any, users: Any) -> None:
+    before, at_first = utc_now(), users.viewer
+    rename(tenant, users.viewer)
+    twins = [UserFactory(tenant=tenant, full_name="Ann Twin", username=f"ann{number}@twin.example") for number in "12"]
+    ids = [str(at_first.id), str(twins[0].id), "system:import_customers", str(uuid4())]
+    asked = [(id_, at) for id_ in ids for at in (before, utc_now())]
+    owners = [None, "", "unknown", users.viewer.username, twins[1].username.upper(), users.service.username]
+    with tenant_context(tenant.id):
+        with CaptureQueriesContext(connection) as queries:
+            found = name_members_and_accounts(asked, owners, tenant=tenant)
+        accounts = name_accounts([owner for owner in owners if owner], tenant=tenant)
+        assert found == (name_members_then(asked, tenant=tenant), accounts)
+        assert name_members_and_accounts([], [None, ""], tenant=tenant) == ({}, {})
+    assert len(queries) == 1
+    assert accounts == {users.viewer.username: LATER, "ANN2@TWIN.EXAMPLE": "Ann Twin (ann2@twin.example)"}

@@ -9,12 +9,13 @@ from django.utils import timezone
 from lifecycle.services.customers.revealing import reveal_contacts
 from lifecycle.services.work.handover import read_handover
 from lifecycle.web.pages import page
-from lifecycle.web.people import name_owners, name_people_then
+from lifecycle.web.people import say_you
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.work import show_notes, show_tasks
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.services.accounts.members import name_members_and_accounts
 from tenants.services.configuration.policies import live_policy
 
 
@@ -41,11 +42,12 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         )
         contacts = contacts if shown is None else shown
     asked = {(row["changed_by"], row["recorded_at"]) for row in brief["changes"]}
-    names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
+    members, owner_names = name_members_and_accounts(asked, [brief["profile"]["company"]["owner"]], tenant=tenant)
+    names = say_you(members, viewer)
     context = {
         **brief,
         "customer_id": customer_id,
-        "owner_names": name_owners([brief["profile"]["company"]["owner"]], tenant=tenant),
+        "owner_names": owner_names,
         "changes": [row | {"who": names[row["changed_by"], row["recorded_at"]]} for row in brief["changes"]],
         "notes": [
             note | {"may_edit": False, "may_delete": False}

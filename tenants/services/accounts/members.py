@@ -26,6 +26,17 @@ SELECT wanted.subject_id, wanted.at, COALESCE(former.name, NULLIF(u.full_name, '
   LEFT JOIN tenants_user u ON u.tenant_id = %s AND u.id = wanted.subject_id
 """  # noqa: S608  constants
 
+# The same, and beside it what ``name_accounts`` looks up.
+_NAMED_BOTH: Final = f"""
+SELECT known.subject_id, known.at, known.name, NULL::text FROM ({_NAMED_THEN}) AS known (subject_id, at, name)
+ UNION ALL
+SELECT u.id, NULL, CASE WHEN EXISTS (SELECT 1 FROM tenants_user o
+                                      WHERE o.tenant_id = u.tenant_id AND o.full_name = u.full_name AND o.id <> u.id)
+                        THEN u.full_name || ' (' || u.username || ')' ELSE u.full_name END, u.username
+  FROM tenants_user u
+ WHERE u.tenant_id = %s AND u.username = ANY(%s) AND NOT u.is_service_account AND u.full_name <> ''
+"""  # noqa: S608  constants
+
 
 def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID]:
     """The ids of the tenant's active users, by whichever of ``names`` is their id, username or external subject.
@@ -77,6 +88,29 @@ def name_accounts(usernames: Collection[str], *, tenant: TenantRef) -> dict[str,
     ).values_list("username", "full_name", Exists(namesakes))
     called = {username: f"{name} ({username})" if has_namesake else name for username, name, has_namesake in people}
     return {username: called[key] for username, key in keys.items() if key in called}
+
+
+def name_members_and_accounts(
+    asked: Collection[Recorded], usernames: Collection[str | None], *, tenant: TenantRef
+) -> tuple[dict[Recorded, str], dict[str, str]]:
+    """What ``name_members_then`` and ``name_accounts`` say. Call inside the tenant's context. One statement at most."""
+    people = {(str(found), at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
+    keys = {username: fold_text(username) for username in usernames if username}
+    names: dict[Recorded, str] = {}
+    called: dict[str, str] = {}
+    if people or keys:
+        ids, timestamps = [id_ for id_, _at in people], [at for _id, at in people]
+        with connection.cursor() as cursor:
+            cursor.execute(_NAMED_BOTH, [ids, timestamps, tenant.id, tenant.id, tenant.id, sorted(set(keys.values()))])
+            for subject, at, name, username in cursor.fetchall():
+                if username is not None:
+                    called[username] = name
+                elif name:
+                    names[str(subject), at] = name
+    return (
+        {(id_, at): names.get((id_.lower(), at)) or _name_other(id_) for id_, at in asked},
+        {username: called[key] for username, key in keys.items() if key in called},
+    )
 
 
 # Processes as people know them.
