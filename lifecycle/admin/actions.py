@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
+
+from tenants.admin.everywhere import ValuesOfAllServers
 
 ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -99,7 +100,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
-class ActionFilter(admin.AllValuesFieldListFilter):
+class ActionFilter(ValuesOfAllServers):
     """The actions that there are, in words."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from lifecycle.sentences.codes import (
     name_code,
     name_entry_point,
 )
+from tenants.admin.everywhere import ValuesOfAllServers
 
 
 class CodedFilter(admin.AllValuesFieldListFilter):
@@ -57,7 +58,7 @@ def name_dead_letter_state(code: str) -> str:
     return capfirst(name_code(DEAD_LETTER_STATES, code))
 
 
-class DeadLetterFilter(CodedFilter):
+class DeadLetterFilter(CodedFilter, ValuesOfAllServers):
     """By why a message could not be applied."""
 
     @staticmethod

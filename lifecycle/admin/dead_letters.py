@@ -38,7 +38,7 @@ from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_rep
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from storage.servers import current_server, on_server
 from tenants.admin.base import identity_of, is_super_admin, service_arguments
-from tenants.admin.everywhere import OfAllServers, on_each_server
+from tenants.admin.everywhere import OfAllServers, ValuesOfAllServers, on_each_server
 from tenants.sentences.figures import say_number
 from tenants.services.directory import PLATFORM
 
@@ -56,7 +56,13 @@ class DeadLetterAdmin(OfAllServers):
     """Messages that could not be applied: of the tenant that a super admin works for, or of no tenant that is known."""
 
     list_display = ("failed_at", "tenant_slug", "type", "cause", "sentence", "came_from", "shown_state")
-    list_filter = (("state", DeadLetterStateFilter), ("code", DeadLetterFilter), "type", "tenant_slug")
+    list_filter = (
+        ("state", DeadLetterStateFilter),
+        ("code", DeadLetterFilter),
+        ("type", ValuesOfAllServers),
+        ("tenant_slug", ValuesOfAllServers),
+    )
+    unlisted = ("key", "value", "headers", "subjects")
     search_fields = ("event_id", "tenant_slug")
     ordering = ("id",)
     action_form = ReasonForm

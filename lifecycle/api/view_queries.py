@@ -10,26 +10,22 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from lifecycle.api.filters import COUNT, read_list_query
+from lifecycle.api.filters import COLUMNS, COUNT, read_columns, read_list_query
 from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.models import SavedView
-from lifecycle.queries.list_columns import LIST_COLUMNS
+from lifecycle.queries.list_columns import COLUMN_OF
 from lifecycle.services.lists.saved_views import LONGEST_NAME, LONGEST_QUERY, NOT_KEPT, may_change
 from tenants.actors import TenantRef
 from tenants.api.serializers import StrictSerializer, TextField
 from tenants.refusals import RequestRefused
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import shorten_text
 
-COLUMNS: Final = "columns"
 PERSONAL, TEAM, LOCKED = "personal", "team", "locked"
 # Scope -> whether it is shared and locked.
 SCOPES: Final[Mapping[str, tuple[bool, bool]]] = {PERSONAL: (False, False), TEAM: (True, False), LOCKED: (True, True)}
 # What belongs to one reading of the list, and not to the view.
 OF_ONE_READING: Final = frozenset({*NOT_KEPT, "limit", "as_of", "known", COUNT})
-# A column by its own name, or by that of a field in it.
-COLUMN_OF: Final = {name: column.name for column in LIST_COLUMNS for name in (*column.fields, column.name)}
 NAME_HELP: Final = "One line, unique among the owner's views."
 QUERY_HELP: Final = (
     "The filters and the order as the address of `GET /customers` has them: `category=risk&ordering=-arr`. No search,"
@@ -115,20 +111,20 @@ def read_query(query: str, *, tenant: TenantRef, policy: Policy) -> tuple[str, S
     unkept = sorted(OF_ONE_READING & asked.keys())
     if unkept:
         raise _refuse([_("No view keeps the parameter “%(name)s”: leave it out.") % {"name": name} for name in unkept])
-    columns = asked.pop(COLUMNS, None)
     if len(asked.getlist("stage")) > 1:
         raise _refuse([_("A view has one stage; several are a condition: where=stage:Onboarded,Active.")])
     try:
         read_list_query(asked, tenant=tenant, policy=policy)
+        columns = read_columns(asked)
     except RequestRefused as refused:
         raise _refuse([error["detail"] for error in refused.errors] or [refused.sentence]) from refused
-    filters = urlencode([(name, str(value)) for name, value in asked.items() if value])
-    return filters, None if columns is None else _read_columns(columns)
+    filters = urlencode([(name, str(value)) for name, value in asked.items() if value and name != COLUMNS])
+    return filters, None if columns is None else [column.name for column in columns]
 
 
 def join_query(filters: str, columns: Sequence[str]) -> str:
     """Both together, as a view keeps them."""
-    names = ",".join(dict.fromkeys(COLUMN_OF[name] for name in columns))
+    names = ",".join(dict.fromkeys(COLUMN_OF[name].name for name in columns))
     return "&".join(part for part in (filters, urlencode({COLUMNS: names}) if names else "") if part)
 
 
@@ -137,15 +133,6 @@ def split_query(kept: str) -> tuple[str, Sequence[str]]:
     asked = QueryDict(kept, mutable=True)
     columns = asked.pop(COLUMNS, [""])[-1].split(",")
     return asked.urlencode(), [name for name in columns if name in COLUMN_OF]
-
-
-def _read_columns(texts: Sequence[Any]) -> Sequence[str]:
-    names = [name for text in texts for name in str(text).split(",") if name]
-    unknown = [name for name in names if name not in COLUMN_OF]
-    if unknown:
-        sentence = _("There is no column “%(name)s”.")
-        raise _refuse([sentence % {"name": shorten_text(name)} for name in unknown])
-    return names
 
 
 def _refuse(details: Sequence[str]) -> RequestRefused:

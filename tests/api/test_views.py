@@ -11,7 +11,7 @@ from lifecycle.models import SavedView
 from lifecycle.services.lists import saved_views
 from lifecycle.services.lists.saved_views import save_view
 from tenants.context import tenant_context
-from tests.factories import ADMIN_ACTOR, UserFactory, utc_now
+from tests.factories import ADMIN_ACTOR, CustomerFactory, UserFactory, utc_now
 
 VIEWS = "/api/v1/views"
 
@@ -87,6 +87,18 @@ def test_a_view_of_a_program_opens_on_the_page_unchanged(manager, page_client, t
     assert page.status_code == 200
     saved = page.context["saved"]
     assert (saved.opened.name, saved.is_changed) == ("Big", False)
+
+
+def test_the_list_is_asked_for_by_a_view_of_a_program(manager, tenant):
+    CustomerFactory(tenant=tenant, stage="Active", name="Active One")
+    CustomerFactory(tenant=tenant, stage="Prospect", name="Prospect One")
+    view = make(manager, query="?stage=Active&columns=customer,owner")
+    assert (view["query"], view["columns"]) == ("stage=Active", ["customer", "owner"])
+    page = manager.get(f"/api/v1/customers?view={view['id']}")
+    assert page.status_code == 200, page.content
+    assert [(row["name"], "owner" in row, "arr" in row) for row in page.json()["results"]] == [
+        ("Active One", True, False)
+    ]
 
 
 def test_a_team_s_view_is_seen_by_all_and_a_personal_one_by_its_owner(manager, viewer, admin, users):

@@ -15,7 +15,8 @@ PRINTED = """() => {
   const seen = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility());
   const contrast = (one) => getComputedStyle(one).color;
   return {
-    pressed: seen("button, .btn, .side, .filters, [type=submit]").map((one) => one.outerHTML.slice(0, 100)),
+    pressed: seen("button, .btn, .side, .filters, .tabs, .entry-link, [type=submit]")
+      .map((one) => one.outerHTML.slice(0, 100)),
     width: document.documentElement.scrollWidth,
     wide: seen("body *").filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
       .filter((one) => !one.closest(".visually-hidden")).map((one) => one.outerHTML.slice(0, 100)).slice(0, 5),
@@ -37,6 +38,8 @@ def known(tenant):
     move(customer, tenant, ("Wobbly", "Usage Dropped"), note="They said they use it less.")
     for number in range(5):
         CustomerFactory(tenant=tenant, name=f"Customer {number}", stage="Wobbly", reason_code="Usage Dropped")
+    for number in range(15):
+        CustomerFactory(tenant=tenant, name=f"Prospect {number}", stage="Trial")
     return customer
 
 
@@ -46,7 +49,9 @@ def test_pages_are_printed_without_what_is_pressed_and_with_whole_tables(open_br
     whole = "/customers?columns=customer,stage,days_in_stage,health,arr,renewal,owner,segment,industry,csat"
     handover = f"/customers/{known.id}/handover"
     tables = 0
-    for address in ("/", whole, f"/customers/{known.id}", handover, "/renewals", "/insight", "/help", "/tasks"):
+    own = (f"/customers/{known.id}", f"/customers/{known.id}/as-of", f"/customers/{known.id}/timeline", handover)
+    others = ("/board", "/board/as-of", "/customers/as-of", "/renewals", "/insight", "/help", "/tasks")
+    for address in ("/", whole, *own, *others):
         page.emulate_media(media="screen", color_scheme="dark")
         page.goto(address)
         page.emulate_media(media="print", color_scheme="dark")

@@ -1,19 +1,25 @@
 """The admin's lists for internal staff, where there are several servers: they have the rows of all of them."""
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.urls import reverse
 
 from lifecycle.admin import dead_letters
+from lifecycle.admin.dead_letters import DeadLetterAdmin
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.services.moving.sides import Side
 from storage import servers
 from storage.servers import current_server, on_server
 from tenants.actors import TenantRef
+from tenants.admin import everywhere
 from tenants.admin.tenants import TenantModelAdmin
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -115,23 +121,78 @@ def letters_apart(second_server: None, admin: Side) -> Iterator[None]:
     admin.do("DROP SCHEMA apart CASCADE")
 
 
+def add_letter(server: str, **fields: Any) -> DeadLetter:
+    given = {"tenant_slug": "gone", "type": "customer.updated", "code": "unknown_tenant", **fields}
+    with on_server(server), tenant_context(NO_TENANT):
+        return DeadLetter.objects.create(
+            tenant_id=NO_TENANT,
+            topic="customer.updated",
+            partition=0,
+            offset=1,
+            sentence="There is no such tenant.",
+            failed_at=utc_now(),
+            **given,
+        )
+
+
+@pytest.mark.usefixtures("letters_apart")
+def test_a_page_of_dead_letters_reads_the_messages_of_no_other_page(
+    staff: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the pages before only keys are read, and of the page itself no message: each may have megabytes."""
+    slug = uuid.uuid4().hex
+    letters = [add_letter(server, tenant_slug=slug, value=b"x" * 100) for server in ("main", "b", "b", "main", "b")]
+    monkeypatch.setattr(DeadLetterAdmin, "list_per_page", 2)
+    read: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        read.append(sql)
+        return execute(sql, params, many, context)
+
+    seen = []
+    for page in ("1", "2", "3"):
+        with ExitStack() as watched:
+            for alias in ("platform", "platform@b"):
+                watched.enter_context(connections[alias].execute_wrapper(note))
+            answer = staff.get(reverse("admin:lifecycle_deadletter_changelist"), {"q": slug, "p": page})
+        seen.append(re.findall(r'_selected_action" value="([^"]+)"', answer.content.decode()))
+    assert seen == [[str(one.id) for one in letters[start : start + 2]] for start in (0, 2, 4)]
+    rows = [sql for sql in read if '"lifecycle_deadletter"."sentence"' in sql]
+    assert 3 <= len(rows) <= 6
+    assert not [sql for sql in read if '"lifecycle_deadletter"."value"' in sql]
+
+
+@pytest.mark.usefixtures("letters_apart")
+def test_the_pages_of_such_a_list_end_and_it_says_so(staff: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    slug = uuid.uuid4().hex
+    for server in ("main", "b", "main", "b"):
+        add_letter(server, tenant_slug=slug)
+    monkeypatch.setattr(DeadLetterAdmin, "list_per_page", 2)
+    monkeypatch.setattr(DeadLetterAdmin, "list_max_show_all", 1)
+    monkeypatch.setattr(everywhere, "MOST_ROWS", 3)
+    address, said = reverse("admin:lifecycle_deadletter_changelist"), "The list ends here, after 3 rows."
+    pages = [staff.get(address, {"q": slug, "p": page}) for page in ("1", "2", "3")]
+    assert [said in page.content.decode() for page in pages[:2]] == [False, True]
+    assert len(re.findall("_selected_action", pages[1].content.decode())) == 1
+    assert pages[2].status_code == 302
+
+
+@pytest.mark.usefixtures("letters_apart")
+def test_filters_offer_what_any_server_has(staff: Browser) -> None:
+    slugs = {server: f"t-{uuid.uuid4().hex}" for server in ("main", "b")}
+    add_letter("main", tenant_slug=slugs["main"], code="unreadable")
+    add_letter("b", tenant_slug=slugs["b"], code="invalid_envelope", type="support.issue.closed")
+    page = staff.get(reverse("admin:lifecycle_deadletter_changelist")).content.decode()
+    for choice in (*(f"tenant_slug={one}" for one in slugs.values()), "code=invalid_envelope", "code=unreadable"):
+        assert f'href="?{choice}"' in page
+    assert 'href="?type=support.issue.closed"' in page
+    found = staff.get(reverse("admin:lifecycle_deadletter_changelist"), {"tenant_slug": slugs["b"]}).content.decode()
+    assert slugs["b"] in found and len(re.findall("_selected_action", found)) == 1
+
+
 @pytest.mark.usefixtures("letters_apart")
 def test_dead_letters_of_no_tenant_are_shown_and_discarded_on_every_server(staff: Browser) -> None:
-    letters = []
-    for server in ("main", "b"):
-        with on_server(server), tenant_context(NO_TENANT):
-            letters.append(
-                DeadLetter.objects.create(
-                    tenant_id=NO_TENANT,
-                    tenant_slug="gone",
-                    topic="customer.updated",
-                    partition=0,
-                    offset=1,
-                    code="unknown_tenant",
-                    sentence="There is no such tenant.",
-                    failed_at=utc_now(),
-                )
-            )
+    letters = [add_letter(server) for server in ("main", "b")]
     for letter in letters:
         assert staff.get(reverse("admin:lifecycle_deadletter_change", args=[letter.id])).status_code == 200
     form = {"_selected_action": [str(one.id) for one in letters], "reason": "Gone"}
