@@ -103,7 +103,7 @@ class ValuesOfAllServers(admin.AllValuesFieldListFilter):
         if has_servers() and values.db.partition("@")[0] == PLATFORM:
             parts = on_each_server(values, model_admin.tenant_column)
             found = set(chain.from_iterable(part for _server, part in parts))
-            self.lookup_choices = sorted(found, key=lambda value: (value is None, value))
+            self.lookup_choices: Any = sorted(found, key=lambda value: (value is None, value))
 
 
 def _merge(parts: list[QuerySet[Any]], ordered: QuerySet[Any], first: int, end: int) -> list[Model]:
@@ -121,7 +121,7 @@ def _merge(parts: list[QuerySet[Any]], ordered: QuerySet[Any], first: int, end: 
         column = columns.index(name.lstrip("-")) + 2
         found.sort(key=lambda row, column=column: (row[column] is None, row[column]), reverse=name.startswith("-"))  # type: ignore[misc]
     page = [(number, key) for number, key, *_values in found[first:end]]
-    rows = {}
+    rows: dict[tuple[int, Any], Model] = {}
     for number, part in enumerate(parts):
         if keys := [key for owner, key in page if owner == number]:
             rows |= {(number, row.pk): row for row in part.filter(pk__in=keys)}
