@@ -3,6 +3,7 @@
 from django.db import migrations
 
 NAME = "former_name_trigrams"
+DROP = f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}"
 
 
 class Migration(migrations.Migration):
@@ -13,9 +14,9 @@ class Migration(migrations.Migration):
 
     operations = [
         # Half of it is left where this was ended in the middle, and no new one of the name can be made beside it.
-        migrations.RunSQL(f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}", migrations.RunSQL.noop),
+        migrations.RunSQL(DROP, DROP),
         migrations.RunSQL(
             f"CREATE INDEX CONCURRENTLY {NAME} ON audit_former_name USING gin (tenant_id, sort_key(name) gin_trgm_ops)",
-            f"DROP INDEX CONCURRENTLY {NAME}",
+            DROP,
         ),
     ]

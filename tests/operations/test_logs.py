@@ -140,8 +140,8 @@ def tell(product: Product) -> Story:
     broker.prefix = product.prefix
     speaker = Speaker(tenant)
     broker.send(speaker.document("customer.created", "s1", name="Zephyr Works", contacts=[CONTACT | {"role": "CEO"}]))
-    broken = speaker.document("customer.updated", "s1", contacts=[{**CONTACT, "email": ["x", CONTACT["email"]]}])
-    broker.send(broken)
+    broker.send(speaker.document("customer.updated", "s1", contacts=[{**CONTACT, "email": ["x", CONTACT["email"]]}]))
+    broker.send(speaker.document("customer.updated", "s1", contacts=[CONTACT], name=f"{CONTACT['name']}\x00"))
     broker.send(f"{CONTACT['name']} {CONTACT['email']}".encode(), topic="customer.updated")
     broker.flush()
 

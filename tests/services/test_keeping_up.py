@@ -55,9 +55,9 @@ def test_of_a_tenant_where_nothing_was_recorded_lately_the_newest_row_is_read_al
 def test_what_is_recorded_is_kept_without_a_look_at_everyone(tenant, monkeypatch):
     looked = []
 
-    def keep(who, *, enough, since=None):
+    def keep(who, *, since=None, **given):
         looked.append(since)
-        return keep_facts(who, enough=enough, since=since)
+        return keep_facts(who, since=since, **given)
 
     monkeypatch.setattr(working, "keep_facts", keep)
     now = utc_now()
@@ -140,9 +140,9 @@ def test_a_look_that_came_to_its_end_counts_however_late_it_was_by_then(tenant, 
     """Of so many customers one look takes longer than a turn: the next one need not be at everyone."""
     looked = []
 
-    def keep(who, *, enough, since=None):
+    def keep(who, *, since=None, **given):
         looked.append(since)
-        return keep_facts(who, enough=enough, since=since)
+        return keep_facts(who, since=since, **given)
 
     monkeypatch.setattr(working, "keep_facts", keep)
     now = utc_now()
