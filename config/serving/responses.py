@@ -29,7 +29,7 @@ PAGE = """<!doctype html>
 <title>{title} · Customer 360</title>
 <h1>{title}</h1>
 <p>{sentence}</p>
-<p><a href="/">Go to overview</a></p>
+<p><a href="/">Go to the home page</a></p>
 </html>
 """
 

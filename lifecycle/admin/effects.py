@@ -190,7 +190,7 @@ class EffectRunAdmin(ServiceAdmin):
     @admin.action(description=gettext_lazy("Cancel the selected runs"), permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[EffectRun]) -> None:
         """Those that are held or due."""
-        self._each(request, queryset, actions.cancel, gettext_noop("%(count)s cancelled."))
+        self._each(request, queryset, actions.cancel, gettext_noop("%(count)s canceled."))
 
     def _each(self, request: HttpRequest, queryset: QuerySet[EffectRun], act: Any, what: str) -> None:
         done = 0

@@ -113,4 +113,4 @@ class WebhookEndpointAdmin(ServiceAdmin):
         """What still waits for them is cancelled."""
         for endpoint_id in queryset.order_by("name").values_list("id", flat=True):
             endpoints.delete_endpoint(endpoint_id, **service_arguments(request))
-        messages.success(request, _("Removed. What was waiting for them is cancelled."))
+        messages.success(request, _("Removed. What was waiting for them is canceled."))

@@ -132,6 +132,12 @@ class Connection(psycopg.Connection[Any]):
         self.waiting_since = time.monotonic()
         try:
             return super().wait(*args, **options)
+        except psycopg.InternalError as error:
+            # A server that is gone behind a pooler: BEGIN is answered by the last words of both, and the driver, which
+            # expects one answer, calls that an internal error.
+            if self.pgconn.status != ConnStatus.OK:
+                raise psycopg.OperationalError(self.pgconn.get_error_message()) from error
+            raise
         except psycopg.OperationalError:
             waited = time.monotonic() - self.waiting_since
             if self.opening_seconds is None and waited >= settings.DATABASE_SILENT_SECONDS:

@@ -72,7 +72,7 @@ def test_who_may_not_sees_why_and_is_led_back(open_browser, users, customer):
         assert answer.status == 403
         expect(page.get_by_role("heading", name="You don't have access")).to_be_visible()
         assert_accessible(page, f"{address} without the right")
-    page.get_by_role("link", name="Go to overview").click()
+    page.get_by_role("link", name="Go to the home page").click()
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
 
 

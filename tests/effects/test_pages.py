@@ -66,7 +66,7 @@ def test_the_history_says_what_a_change_started_and_its_author_undoes_it(
     address = f"/undo/{request_id}"
     assert address in page
     page = client.post(address, follow=True).content.decode()
-    assert "Undone: 1 customer moved back. 2 automations cancelled." in page
+    assert "Undone: 1 customer moved back. 2 automations canceled." in page
     assert "Write (e-mail): canceled · The change was undone." in page
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "Prospect"
@@ -126,7 +126,7 @@ def test_the_undo_of_many_asks_first_and_shows_its_progress(
         text = page.content.decode()
         assert "2 customers move back." in text
         assert "1 customer has been moved since, and stays." in text
-        assert "“Write” × 3 is cancelled." in text and "“Escalate” × 2 is cancelled." in text
+        assert "“Write” × 3 is canceled." in text and "“Escalate” × 2 is canceled." in text
         assert "“Escalate” × 1 has already run: that cannot be taken back." in text
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=many[0].id).stage == "At-Risk", "only asked yet"
@@ -134,7 +134,7 @@ def test_the_undo_of_many_asks_first_and_shows_its_progress(
     page = client.post(address, {"confirmed": "1"}, follow=True)
     text = page.content.decode()
     assert page.redirect_chain[0][0].startswith("/undos/")
-    assert "Undone: 2 customers moved back." in text and "5 automations cancelled." in text
+    assert "Undone: 2 customers moved back." in text and "5 automations canceled." in text
     fragment = client.get(page.redirect_chain[0][0], headers={"HX-Request": "true"}).content.decode()
     assert 'id="undo"' in fragment and "<html" not in fragment and "hx-trigger" not in fragment, "it has ended"
     with tenant_context(tenant.id):
@@ -181,7 +181,7 @@ def test_an_admin_sees_replays_and_cancels_effects(
         run = EffectRun.objects.get(tenant_id=tenant.id, kind="email")
     chosen: dict[str, Any] = {"_selected_action": [str(run.id)]}
     page = client.post("/admin/lifecycle/effectrun/", {"action": "cancel", **chosen}, follow=True).content.decode()
-    assert "1 cancelled." in page
+    assert "1 canceled." in page
     page = client.post("/admin/lifecycle/effectrun/", {"action": "replay", **chosen}, follow=True).content.decode()
     assert "1 replayed." in page
     assert client.get(f"/admin/lifecycle/effectrun/{run.id}/change/").status_code == 200

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from tests.browser.servers import DATABASE_URLS
 
-OPEN, REFUSED, SILENT, STARTING, CROWDED = "open", "refused", "silent", "starting", "crowded"
+OPEN, REFUSED, SILENT, STARTING, CROWDED, ENDED = "open", "refused", "silent", "starting", "crowded", "ended"
 FATAL = {
     STARTING: ("57P03", "the database system is starting up"),
     CROWDED: ("53300", "sorry, too many clients already"),
+    # As a pooler says it whose server has gone: not before it is asked something.
+    ENDED: ("57P01", "terminating connection due to administrator command"),
 }
 
 
@@ -48,6 +50,8 @@ class Gate:
         if mode == SILENT:
             self._may_pass.clear()
             return
+        if mode == ENDED:
+            return
         self._may_pass.set()
         for pair in self._pairs:
             for end in pair:
@@ -79,12 +83,16 @@ class Gate:
         server = socket.create_connection(self.target)
         self._pairs.append((client, server))
         threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
-        self._pump(client, server)
+        self._pump(client, server, asks=True)
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, *, asks: bool = False) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 self._may_pass.wait()
+                if asks and self.mode == ENDED:
+                    # Its server's, and its own.
+                    source.sendall(_last_word(*FATAL[ENDED]) + _last_word("08P01", "server conn crashed?"))
+                    break
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
@@ -97,5 +105,9 @@ class Gate:
                 if client.recv(size - 4)[:4] != struct.pack(">I", 80877103):  # a wish for TLS
                     break
                 client.sendall(b"N")
-            fields = f"SFATAL\0VFATAL\0C{state}\0M{message}\0\0".encode()
-            client.sendall(b"E" + struct.pack(">I", len(fields) + 4) + fields)
+            client.sendall(_last_word(state, message))
+
+
+def _last_word(state: str, message: str) -> bytes:
+    fields = f"SFATAL\0VFATAL\0C{state}\0M{message}\0\0".encode()
+    return b"E" + struct.pack(">I", len(fields) + 4) + fields

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
+from storage.database.base import Connection
 from tests.browser.servers import Server, environment_of, find_port
 from tests.conftest import People
-from tests.serving.gate import CROWDED, OPEN, REFUSED, SILENT, STARTING, Gate, lead_through
+from tests.serving.gate import CROWDED, ENDED, OPEN, REFUSED, SILENT, STARTING, Gate, lead_through
 from tests.serving.http import ask, get, head
 
 AWAY = "The database cannot be reached at the moment."
@@ -66,7 +68,9 @@ def site(users: People, page_client, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "sentence"), [(REFUSED, AWAY), (STARTING, AWAY), (CROWDED, AWAY)], ids=["stopped", "starting", "full"]
+    ("mode", "sentence"),
+    [(REFUSED, AWAY), (STARTING, AWAY), (CROWDED, AWAY), (ENDED, AWAY)],
+    ids=["stopped", "starting", "full", "gone behind a pooler"],
 )
 def test_a_database_that_refuses_is_a_503_until_it_is_back(site: Site, mode: str, sentence: str) -> None:
     site.await_well()
@@ -133,3 +137,19 @@ def test_a_readiness_probe_keeps_its_connection(site: Site) -> None:
     for _ in range(20):
         assert site.get("/healthz").status == 200
     assert len(site.gate._pairs) == opened
+
+
+def test_a_connection_that_is_ended_with_two_last_words_is_lost_and_no_error_of_ours(db: None) -> None:
+    address = urlsplit(environment_of(find_port())["DATABASE_URL"])
+    gate = Gate(address.hostname or "127.0.0.1", address.port or 5432)
+    through = address._replace(netloc=f"{address.netloc.rpartition('@')[0]}@127.0.0.1:{gate.port}")
+    try:
+        with Connection.connect(through.geturl(), autocommit=True) as connection:
+            connection.execute("SELECT 1")
+            connection.autocommit = False
+            gate.be(ENDED)
+            # Its BEGIN is answered twice: with the last word of the server, and with that of the pooler.
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+    finally:
+        gate.close()

@@ -42,7 +42,7 @@ _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
         "sandbox": _("This is a sandbox: only webhooks and mail to its own people are sent."),
         "muted": _("Muted by the person who made the change; the administration log says why."),
         "undone": _("The change was undone."),
-        "cancelled": _("Cancelled by an admin."),
+        "cancelled": _("Canceled by an admin."),
         "error": _("An error of the product; its log says more."),
     }
 )

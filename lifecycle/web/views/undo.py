@@ -29,7 +29,7 @@ MOVED_BACK = ngettext_lazy("Undone: %(n)d customer moved back.", "Undone: %(n)d 
 STAYED = ngettext_lazy(
     "%(n)d customer had been moved on and stayed.", "%(n)d customers had been moved on and stayed.", "n"
 )
-CANCELLED = ngettext_lazy("%(n)d automation cancelled.", "%(n)d automations cancelled.", "n")
+CANCELLED = ngettext_lazy("%(n)d automation canceled.", "%(n)d automations canceled.", "n")
 ALREADY_RUN = ngettext_lazy("%(n)d automation had already run.", "%(n)d automations had already run.", "n")
 
 
