@@ -135,7 +135,7 @@ class Connection(psycopg.Connection[Any]):
         except psycopg.InternalError as error:
             # A server that is gone behind a pooler: BEGIN is answered by the last words of both, and the driver, which
             # expects one answer, calls that an internal error.
-            if self.pgconn.status != ConnStatus.OK:
+            if error.sqlstate is None and self.pgconn.status != ConnStatus.OK:
                 raise psycopg.OperationalError(self.pgconn.get_error_message()) from error
             raise
         except psycopg.OperationalError:

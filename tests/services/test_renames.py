@@ -194,7 +194,9 @@ def wait_until_somebody_waits() -> None:
     """Until another session of this database waits for a lock."""
     for _ in range(1200):
         with connection.cursor() as cursor:
-            # The view shows the locks of every database of the cluster: those of other workers, too.
+            # The view shows the locks of every database of the cluster: those of other workers, too. Sessions are shown
+            # as they were at the first look of a transaction, and who is to wait may not have been one then.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
                 " WHERE NOT granted AND datname = current_database()"
