@@ -83,7 +83,7 @@ def test_the_caption_of_the_list_says_the_name(client, tenant, maria):
 
 def test_where_there_are_very_many_owners_one_is_typed(client, tenant, monkeypatch):
     monkeypatch.setattr("lifecycle.queries.list_filters.MOST_SUGGESTED", 2)
-    monkeypatch.setattr("lifecycle.web.list_page.MOST_SUGGESTED", 2)
+    monkeypatch.setattr("lifecycle.web.list_controls.MOST_SUGGESTED", 2)
     for number in range(4):
         own(tenant, f"owner-{number}")
     page = markup_of(client.get("/customers?owner=owner-3"))

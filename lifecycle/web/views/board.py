@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from lifecycle.queries.board import Card, Place, list_cards
 from lifecycle.web import board
-from lifecycle.web.list_page import ListParameters, describe_fields
+from lifecycle.web.list_controls import describe_fields
+from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors

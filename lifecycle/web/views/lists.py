@@ -12,15 +12,13 @@ from lifecycle.queries.list_condition_kinds import InvalidWhere
 from lifecycle.queries.listing import BEST_MATCH, InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.condition_form import ADD, OF, describe_comparisons, describe_places, read_added, show_where
-from lifecycle.web.list_page import (
-    ORDER_LABELS,
-    ListParameters,
-    count_found,
+from lifecycle.web.list_controls import (
     describe_choice_of_columns,
     describe_columns,
     describe_fields,
     describe_views,
 )
+from lifecycle.web.list_page import ORDER_LABELS, ListParameters, count_found
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.people import name_owners
