@@ -40,7 +40,7 @@ TESTS = (
     "tests/services/test_time_limits.py",
     "tests/services/test_prepared_statements.py",
     "tests/services/test_issuers.py",
-    "tests/services/test_cache.py",
+    "tests/services/cache",
     "tests/replication",
 )
 

@@ -37,7 +37,7 @@ from tests.conftest import People, make_people
 from tests.effects.test_engine import claim_all, move, runs
 from tests.factories import ADMIN_ACTOR, CustomerFactory, UserFactory, make_issuer, utc_now
 from tests.messaging.speaking import Speaker, as_message
-from tests.services.test_seals import KEY, errors_of, seal, seals_of
+from tests.services.seals.sealing import KEY, errors_of, seal, seals_of
 from tests.services.threads import run_together
 
 TABLES = """

@@ -11,7 +11,7 @@ from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now
 from tests.messaging.speaking import Speaker, outcomes
-from tests.services.test_imports import run
+from tests.services.importing import run
 from tests.web.conftest import markup_of
 
 
