@@ -59,6 +59,8 @@ MADE_UP = '''"""Made up for the drill: two columns for each table that is writte
 
 from django.db import migrations
 
+from storage.indexes import AddPlainIndexConcurrently
+
 
 class Migration(migrations.Migration):
     atomic = False
@@ -67,12 +69,7 @@ class Migration(migrations.Migration):
         migrations.RunSQL(f"ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS {{column}}", migrations.RunSQL.noop)
         for table in {tables}
         for column in ("next_required text NOT NULL DEFAULT 'kept'", "next_optional integer DEFAULT 7")
-    ] + [
-        migrations.RunSQL(
-            "CREATE INDEX CONCURRENTLY IF NOT EXISTS next_of_customer ON lifecycle_customer (tenant_id, updated_at)",
-            migrations.RunSQL.noop,
-        )
-    ]
+    ] + [AddPlainIndexConcurrently("lifecycle_customer", "next_of_customer", "btree (tenant_id, updated_at)")]
 '''
 
 

@@ -1,7 +1,8 @@
 """Pins that expire are found by when they do."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,8 @@
 """The list in the order of owners and of industries: their indexes end with the customer, so that pages follow them."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently, RemoveIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,8 +1,9 @@
 """Find customers with an overdue balance: of others the figures are never poor as long as they are not at risk."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models import Q
+
+from storage.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

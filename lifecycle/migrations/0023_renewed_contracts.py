@@ -1,7 +1,8 @@
 """What was renewed in a month is found by its time."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,8 @@
 """When the latest note of each customer was written is read from an index alone."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

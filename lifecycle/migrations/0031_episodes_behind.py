@@ -1,7 +1,8 @@
 """Customers of whom not every episode at risk is kept that can be are found without a look at all the others."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -3,9 +3,9 @@
 A bulk load ends with ANALYZE of the tables of figures, notes and tasks, too, which takes MAINTAIN.
 """
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
 
+from storage.indexes import AddIndexConcurrently, RemoveIndexConcurrently
 from storage.rls import APP_ROLE
 
 TABLES = "lifecycle_figurechange, lifecycle_note, lifecycle_task"

@@ -1,7 +1,8 @@
 """Who came to a stage last, as of any day, and whose episodes at risk cannot be kept yet, is read from indexes."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import AddConstraintNotValid, NotInTransactionMixin
 from django.db import migrations, models
+
+from storage import indexes
 
 # The last migrations before this rule: of a first release, on empty tables.
 BEFORE = {
@@ -17,6 +19,7 @@ BEFORE = {
 # They rebuild whole tables, before the first release.
 REBUILDING = {("audit", "0005_periods"), ("lifecycle", "0029_inbox_by_period")}
 _INDEX = re.compile(r"\b(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b(?!\s+CONCURRENTLY)", re.IGNORECASE)
+_CONCURRENT = re.compile(r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\b", re.IGNORECASE)
 _CONSTRAINT = re.compile(r"\bADD\s+(?:CONSTRAINT\b.*?\b)?(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b", re.IGNORECASE | re.DOTALL)
 _CHECKED = re.compile(
     r"\bADD\s+CONSTRAINT\b.*?\b(?:CHECK|FOREIGN\s+KEY)\b(?!.*\bNOT\s+VALID\b)", re.IGNORECASE | re.DOTALL
@@ -40,7 +43,7 @@ def find_blocking(migration: migrations.Migration) -> Iterator[str]:
         if model in made:
             continue
         yield from _judge(operation, made)
-        if isinstance(operation, AddIndexConcurrently | RemoveIndexConcurrently) and migration.atomic:
+        if isinstance(operation, NotInTransactionMixin) and migration.atomic:
             yield f"{operation.describe()}: CONCURRENTLY needs atomic = False"
 
 
@@ -50,8 +53,8 @@ def _judge(operation: Any, made: set[str]) -> Iterator[str]:
         for inner in operation.database_operations:
             yield from _judge(inner, made)
     elif isinstance(operation, migrations.AddIndex | migrations.RemoveIndex):
-        if not isinstance(operation, AddIndexConcurrently | RemoveIndexConcurrently):
-            yield f"{what}: use AddIndexConcurrently or RemoveIndexConcurrently"
+        if not isinstance(operation, indexes.AddIndexConcurrently | indexes.RemoveIndexConcurrently):
+            yield f"{what}: use AddIndexConcurrently or RemoveIndexConcurrently of storage.indexes"
     elif isinstance(operation, migrations.AddConstraint) and not isinstance(operation, AddConstraintNotValid):
         yield f"{what}: use AddConstraintNotValid and ValidateConstraint, or a unique index made concurrently"
     elif isinstance(operation, migrations.AddField | migrations.AlterField):
@@ -70,6 +73,8 @@ def _judge_sql(sql: Any, made: set[str]) -> Iterator[str]:
             continue
         if _INDEX.search(text):
             yield f"{text.strip()[:80]}: say CONCURRENTLY"
+        if _CONCURRENT.search(text):
+            yield f"{text.strip()[:80]}: use AddPlainIndexConcurrently of storage.indexes"
         if _CONSTRAINT.search(text) or _CHECKED.search(text):
             yield f"{text.strip()[:80]}: add it NOT VALID and validate it afterwards"
 

@@ -1,13 +1,12 @@
 """A new release is migrated to while the former one works: no operation may keep requests waiting for long."""
 
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.contrib.postgres.operations import AddIndexConcurrently
+from django.contrib.postgres import operations
 from django.db import migrations, models
 
-from tests.aging import administrator
+from storage.indexes import AddIndexConcurrently, AddPlainIndexConcurrently
 from tests.shape.migrations import find_blocking, is_new, list_new
 
 INDEX = models.Index(fields=["tenant_id"], name="by_tenant")
@@ -31,6 +30,7 @@ def test_no_new_migration_blocks_a_table_that_has_rows() -> None:
         (migrations.AddIndex("customer", INDEX), "AddIndexConcurrently"),
         (migrations.RemoveIndex("customer", "by_tenant"), "RemoveIndexConcurrently"),
         (AddIndexConcurrently("customer", INDEX), "atomic = False"),
+        (AddPlainIndexConcurrently("lifecycle_customer", "by_name", "btree (name)"), "atomic = False"),
         (
             migrations.AddConstraint("customer", models.UniqueConstraint(fields=["name"], name="one_name")),
             "NotValid",
@@ -57,10 +57,26 @@ def test_what_would_block_is_found(operation: Any, advice: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "operation",
+    [
+        operations.AddIndexConcurrently("customer", INDEX),
+        operations.RemoveIndexConcurrently("customer", "by_tenant"),
+        migrations.RunSQL("CREATE INDEX CONCURRENTLY x ON lifecycle_customer (name)"),
+        migrations.RunSQL([("create unique  index concurrently x on lifecycle_customer (name)", None)]),
+        migrations.RunSQL("CREATE INDEX CONCURRENTLY IF NOT EXISTS x ON lifecycle_customer (name)"),
+    ],
+)
+def test_an_index_that_could_not_be_made_again_after_an_end_in_the_middle_is_found(operation: Any) -> None:
+    (error,) = find_blocking(migration(operation, atomic=False))
+    assert "storage.indexes" in error
+
+
+@pytest.mark.parametrize(
     "found",
     [
         migration(AddIndexConcurrently("customer", INDEX), atomic=False),
-        migration(migrations.RunSQL("CREATE INDEX CONCURRENTLY x ON lifecycle_customer (name)"), atomic=False),
+        migration(AddPlainIndexConcurrently("lifecycle_customer", "by_name", "btree (name)"), atomic=False),
+        migration(migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS x"), atomic=False),
         migration(migrations.AddField("customer", "x", models.IntegerField(default=0, db_default=0))),
         migration(migrations.RunSQL("ALTER TABLE lifecycle_customer ADD CONSTRAINT y CHECK (a > 1) NOT VALID")),
         migration(
@@ -72,15 +88,3 @@ def test_what_would_block_is_found(operation: Any, advice: str) -> None:
 )
 def test_what_does_not_block_is_let_through(found: migrations.Migration) -> None:
     assert list(find_blocking(found)) == []
-
-
-@pytest.mark.usefixtures("django_db_setup")
-def test_an_index_that_was_left_half_made_is_made_when_it_is_migrated_again() -> None:
-    """``CREATE INDEX CONCURRENTLY`` that is ended in the middle leaves one behind that no one can use."""
-    module = import_module("audit.migrations.0010_index_of_former_names")
-    asked = "SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass"
-    with administrator() as admin:
-        admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [module.NAME])
-        for operation in module.Migration.operations:
-            admin.execute(operation.sql)
-        assert admin.execute(asked, [module.NAME]).fetchone() == (True,)

@@ -61,6 +61,10 @@ PLAY_SECONDS = 1.0
 # What fails is left alone for so long, while everything else goes on.
 PUT_OFF_SECONDS = 60.0
 MOVES, CUSTOMER = "moves", "customer"
+BEGUN = (
+    "looking for customers to move, undos, bulk changes, files to import, plays, figures to bring up to date, "
+    "at-risk rules and what is over"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +113,7 @@ class Command(ServiceCommand):
                 end_in_time(stop)
             check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self._health, waits=not once)
             if not once:
-                self.stdout.write("looking for customers to move and files to import")
+                self.stdout.write(BEGUN)
             while not stop:
                 self._health.touch()
                 try:
