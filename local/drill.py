@@ -162,7 +162,10 @@ class Api:
         raise CannotStart("no customer may be moved: the drill would prove nothing")
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One request, logged in. Raises CannotStart when it is refused."""
+        """One request, logged in: its answer. Addresses in it begin behind the root, which is another one each time.
+
+        Raises CannotStart when it is refused.
+        """
         if not self.token:
             login = {"username": "workflow@acme.example", "password": "demo"}
             self.token = "none"
@@ -173,7 +176,7 @@ class Api:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
-                return json.load(response)
+                return json.loads(response.read().replace(self.root.encode(), b""))
         except OSError as error:
             raise CannotStart(f"{method} {path}: {error}") from error
 
