@@ -90,6 +90,9 @@ def test_a_refusal_says_why_and_moves_no_one(manager, page_client, tenant):
         Tenant.objects.filter(id=tenant.id).update(effects_budget=1)
     address = manager.post("/bulk", {"customer": ids})["Location"]
     form = {"stage": "Wobbly", "reason": "Usage Dropped", "configuration_version": "1", "effects": "2"}
+    shown = text_of(manager.get(f"{address}?stage=Wobbly&reason:Wobbly=Usage+Dropped"))
+    assert "This starts 2 automations, more than the 1 that start here" in shown
+    assert "Type the number (2) to confirm." in shown
     for more, status, sentence in (
         ({}, 409, "then confirm the number (2)"),
         ({"typed": "3"}, 409, "then confirm the number (2)"),

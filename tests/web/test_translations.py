@@ -1,8 +1,10 @@
 """Whatever the Customer360 pages say goes through gettext, so that a catalog is all that another language needs."""
 
 import datetime as dt
+import re
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
@@ -150,3 +152,9 @@ def test_a_sentence_that_is_not_translated_is_found(pseudo_locale, db):
     answer = Client().get("/login")
     answer.content = answer.content.replace("⟦Forgot your password?⟧".encode(), b"Lost your key?")
     assert untranslated(answer, *DATA, within="html") == ["Lost your key?"]
+
+
+def test_what_a_sentence_leaves_open_is_named_by_one_word():
+    """What is in ``{{ }}`` of a blocktranslate is looked up by its whole name: ``{{ one.two }}`` says nothing."""
+    catalog = (settings.BASE_DIR / "locale/de/LC_MESSAGES/django.po").read_text()
+    assert [name for name in re.findall(r"%\(([^)]*)\)s", catalog) if not name.isidentifier()] == []
