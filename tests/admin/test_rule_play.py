@@ -9,7 +9,8 @@ from tenants.context import tenant_context
 from tests.admin.test_configuration import new_draft
 from tests.admin.test_walk import browser
 from tests.factories import utc_now
-from tests.services.test_risk_rules import DOCUMENT, reported
+from tests.services.risk.conftest import reported
+from tests.services.risk.rules import DOCUMENT
 
 __all__ = ["reported"]
 

@@ -15,7 +15,7 @@ from audit.services.seals import count_unsealed
 from tenants.context import tenant_context
 from tests.admin.test_trail import words_of
 from tests.factories import CustomerFactory, utc_now
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 from tests.services.test_bundles import verify_with
 
 KEY = bytes(range(32))

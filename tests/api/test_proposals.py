@@ -15,8 +15,9 @@ from tenants.context import tenant_context
 from tests.admin.test_configuration import new_draft
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services import acts
+from tests.services.risk.conftest import reported
+from tests.services.risk.rules import DOCUMENT
 from tests.services.test_insight import ACTOR, START, at, tell
-from tests.services.test_risk_rules import DOCUMENT, reported
 
 __all__ = ["reported"]
 

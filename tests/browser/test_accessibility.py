@@ -9,7 +9,7 @@ from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, 
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now
-from tests.services.test_audit_chain import move
+from tests.services.audit_chain.tampering import move
 
 pytestmark = pytest.mark.browser
 

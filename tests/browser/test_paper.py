@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_accessibility import with_contacts
 from tests.factories import CustomerFactory
-from tests.services.test_audit_chain import move
+from tests.services.audit_chain.tampering import move
 
 pytestmark = pytest.mark.browser
 

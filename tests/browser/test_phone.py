@@ -17,7 +17,7 @@ from tenants.models import User
 from tests.browser.test_accessibility import with_contacts
 from tests.entry_points.test_pages import OWN, PAGES
 from tests.factories import CustomerFactory, make_issuer
-from tests.services.test_audit_chain import move
+from tests.services.audit_chain.tampering import move
 
 pytestmark = pytest.mark.browser
 

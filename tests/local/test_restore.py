@@ -26,7 +26,7 @@ from storage.database.identity import database_identity
 from tenants.actors import TenantRef
 from tenants.services import database
 from tests.local.scene import PATIENCE
-from tests.services import test_audit_chain as history
+from tests.services.audit_chain import tampering as history
 
 PASSWORD = "of-the-second-cluster"
 

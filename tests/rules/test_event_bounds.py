@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lifecycle.rules.envelopes import read_event
 from tests.messaging.speaking import as_message
 from tests.rules.documents import any_json, relaxed
+from tests.rules.envelopes import GOOD
 from tests.rules.growing import measure
-from tests.rules.test_envelopes import GOOD
 
 SECONDS = 0.5
 SIZES = (2_000, 16_000, 64_000)

@@ -24,7 +24,7 @@ from audit.services.seals import key_id, merkle_root, public_key_of
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 PUBLIC = base64.b64encode(public_key_of(KEY)).decode()

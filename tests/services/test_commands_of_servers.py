@@ -32,8 +32,8 @@ from tenants.services.accounts.people import PersonChangeRefused, create_tenant
 from tests.conftest import People
 from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 from tests.messaging.speaking import Speaker, as_message
+from tests.services.risk.rules import DOCUMENT
 from tests.services.seals.sealing import KEY, delete_the_tenant, seals_of, write_published
-from tests.services.test_risk_rules import DOCUMENT
 
 MoveHome = Callable[[TenantRef, str], None]
 NEW_PASSWORD = "a long enough pass phrase"

@@ -1,15 +1,12 @@
 """The demo: the same on every machine, believable, provable, and safe to load again."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from io import StringIO
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,7 @@ from uuid_utils.compat import uuid7
 from audit.models import AdministrationEntry, LifecycleHistory
 from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, EffectRun, Note, Task
-from lifecycle.rules.event_types import SEGMENTS
 from lifecycle.rules.insight.saving import compare_actions
-from lifecycle.rules.sample_names import name_company
-from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.past_writings import find_past_episodes, plan_past_work
@@ -41,16 +35,12 @@ from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.rules.configuration.document import parse_configuration
-from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.people import create_tenant
 from tenants.services.configuration.policies import live_policy
 from tenants.services.configuration.versions import live_version
-from tenants.services.directory import find_login, find_tenant
-from tests.rules.documents import check
+from tenants.services.directory import find_login
+from tests.services.demos import NOW, OWNERS, load, tenant_called, with_slug
 
-NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
-OWNERS = ("a@x.example", "b@x.example")
 LOGINS = (
     "viewer@acme.example",
     "manager@acme.example",
@@ -60,19 +50,6 @@ LOGINS = (
     "admin@globex.example",
     "super@wiseapp.example",
 )
-
-
-def load(*options: str) -> str:
-    out = StringIO()
-    with override_settings(DEBUG=True):
-        call_command("load_demo", *options, stdout=out, stderr=StringIO())
-    return out.getvalue()
-
-
-def tenant_called(slug: str) -> TenantRef:
-    tenant = find_tenant(slug)
-    assert tenant is not None
-    return tenant
 
 
 @pytest.fixture(scope="module")
@@ -86,119 +63,6 @@ def demo(django_db_setup: None, django_db_blocker: Any) -> tuple[TenantRef, Tena
 @pytest.fixture
 def acme(demo: tuple[TenantRef, TenantRef], db: None) -> TenantRef:
     return demo[0]
-
-
-# --- the stories --------------------------------------------------------------------------------------------------
-
-
-def test_a_story_is_always_the_same() -> None:
-    reported = [tell_story(scenarios.ACME, 17, owners=OWNERS, now=NOW) for _ in range(2)]
-    assert reported[0] == reported[1]
-    assert reported[0] != tell_story(scenarios.ACME, 18, owners=OWNERS, now=NOW)
-
-
-def test_a_hundred_thousand_companies_have_names_of_their_own() -> None:
-    names = {name_company(number).name for number in range(100_000)}
-    assert len(names) == 100_000
-    assert max(map(len, names)) <= 60
-
-
-@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
-def test_no_story_breaks_the_rules_of_its_tenant_or_of_time(scenario: scenarios.Scenario) -> None:
-    policy = compile_policy(parse_configuration(scenario.document), version=1)
-    no_one = uuid7()
-    for number in range(600):
-        story = tell_story(scenario, number, owners=OWNERS, now=NOW)
-        stage, at = story.placed.stage, story.placed.at
-        assert NOW - timedelta(days=731) <= at <= NOW
-        for step in story.moves:
-            change = Change(customer_id=no_one, stage=step.stage, reason_code=step.reason_code)
-            decision = decide(policy, Status(customer_id=no_one, stage=stage, version=1), change, may_update=True)
-            assert isinstance(decision, Allowed), (story.external_id, step, decision)
-            assert at < step.at < NOW
-            if step.entry_point == "UI":
-                assert step.at.weekday() < 5 and 8 <= step.at.hour < 18
-            stage, at = step.stage, step.at
-
-
-def test_the_configurations_are_in_order_and_have_nothing_in_common() -> None:
-    for scenario in scenarios.SCENARIOS:
-        assert check(scenario.document) == []
-    acme, globex = scenarios.ACME_DOCUMENT, scenarios.GLOBEX_DOCUMENT
-    assert not set(acme["stages"]) & set(globex["stages"])
-    for key in ("reason_codes", "max_days", "effects", "event_rules", "categories", "guidance"):
-        assert acme[key] != globex[key]
-
-
-def test_the_stories_look_like_a_business() -> None:
-    stories = [tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW) for number in range(2000)]
-    last = Counter((story.moves or (story.placed,))[-1].stage for story in stories)
-    assert set(last) == set(scenarios.ACME_DOCUMENT["stages"])
-    assert 0.5 < last["Active"] / 2000 < 0.75
-    assert 0.02 < last["At-Risk"] / 2000 < 0.08
-    sources = Counter(step.entry_point for story in stories for step in story.moves)
-    assert min(sources[source] for source in ("UI", "API", "EventListener")) > 500
-    came = Counter(story.placed.at.month for story in stories if story.placed.entry_point == "EventListener")
-    assert came[8] < came[10], "August is quiet, October is busy"
-
-
-def billing_of(story: Any) -> dict[str, Any]:
-    found = [fact.billing for fact in story.facts if fact.source == "/billing"]
-    return found[0] if found else {}
-
-
-@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
-def test_a_customer_success_manager_believes_the_figures(scenario: scenarios.Scenario) -> None:
-    stories = [tell_story(scenario, number, owners=OWNERS, now=NOW) for number in range(2000)]
-    categories = scenario.document["categories"]
-    currencies: Counter[str] = Counter()
-    past = 0
-    for story in stories:
-        billing = billing_of(story)
-        if not billing:
-            continue
-        assert Decimal(billing["mrr"]) * 12 == Decimal(billing["arr"]) > 0
-        currencies[billing["currency"]] += 1
-        renewal = billing["renewal_on"] and date.fromisoformat(billing["renewal_on"])
-        if renewal and renewal < NOW.date():
-            past += 1
-            assert categories[(story.moves or (story.placed,))[-1].stage] == "risk", story.external_id
-            assert (NOW.date() - renewal).days <= 45
-    assert past, "some renewals are overdue: that is their story"
-    assert len(currencies) == 2
-    assert min(currencies.values()) > 0.05 * sum(currencies.values())
-
-
-@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
-def test_every_source_was_heard_of_lately(scenario: scenarios.Scenario) -> None:
-    days = {"/crm": 2, "/billing": 3, "/support": 9}
-    for number in range(500):
-        heard: dict[str, datetime] = {}
-        for fact in tell_story(scenario, number, owners=OWNERS, now=NOW).facts:
-            heard[fact.source] = max(fact.occurred_at, heard.get(fact.source, fact.occurred_at))
-        assert "/crm" in heard
-        for source, at in heard.items():
-            assert timedelta() <= NOW - at <= timedelta(days=days[source]), (number, source)
-
-
-def test_people_have_the_names_and_phones_of_their_country() -> None:
-    codes = {"GmbH": "+49 ", "AG": "+49 ", "Ltd": "+44 ", "SA": "+33 ", "BV": "+31 ", "Inc": "+1 ", "LLC": "+1 "}
-    names = []
-    for number in range(1000):
-        story = tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW)
-        first = story.facts[0]
-        ending = first.company["name"].rpartition(" ")[2]
-        for contact in first.contacts or ():
-            names.append(contact.name)
-            assert contact.email is not None and contact.email.isascii()
-            assert contact.phone is not None and contact.phone.startswith(codes.get(ending, "+1 "))
-    assert sum(not name.isascii() for name in names) > 100
-    segments = {
-        tell_story(scenario, number, owners=OWNERS, now=NOW).facts[0].company["segment"]
-        for scenario in scenarios.SCENARIOS
-        for number in range(200)
-    }
-    assert segments == set(SEGMENTS)
 
 
 # --- what is loaded -----------------------------------------------------------------------------------------------
@@ -297,21 +161,6 @@ def test_a_manager_believes_what_past_months_have_kept_and_renewed(acme: TenantR
         assert 80 <= row.gross <= row.net <= 120, row
     assert any(row.gross < 100 for row in kept) and any(row.net > row.gross for row in kept)
     assert sum(renewed) > 0 and max(renewed) < 120 / 4, renewed
-
-
-def test_customers_that_are_to_be_won_have_no_contract_to_renew() -> None:
-    seen = 0
-    for number in range(2000):
-        story = tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW)
-        billing = billing_of(story)
-        if (story.moves or (story.placed,))[-1].stage in ("Prospect", "Churned") and billing:
-            seen += 1
-            assert billing["renewal_on"] is None
-        for at, figures in story.contracts:
-            assert at < NOW and Decimal(figures["billing.mrr"]) * 12 == Decimal(figures["billing.arr"]) > 0
-        dates = [figures["billing.renewal_on"] for _at, figures in story.contracts]
-        assert dates == sorted(dates)
-    assert seen > 100
 
 
 def at_risk_of(customer_id: Any, scenario: scenarios.Scenario, tenant: TenantRef) -> list[tuple[Any, Any]]:
@@ -453,7 +302,7 @@ def test_a_killed_load_is_finished_by_the_next(db: None, tmp_path: Path) -> None
         "import django, sys; django.setup()\n"
         "from django.db import connections\n"
         f"for alias in connections: connections[alias].settings_dict['NAME'] = {database!r}\n"
-        "from tests.services.test_demo import NOW, with_slug\n"
+        "from tests.services.demos import NOW, with_slug\n"
         "from lifecycle.services.demo import loading, scenarios\n"
         "loading.BATCH = 25\n"
         f"scenario = with_slug(scenarios.GLOBEX, {scenario.slug!r})\n"
@@ -494,67 +343,3 @@ def test_the_number_of_customers_must_be_one(db: None) -> None:
     for text in ("-1", "many", "9999999"):
         with pytest.raises(CommandError, match="is not a whole number from 0 to 200000"):
             load(f"--customers={text}")
-
-
-def with_slug(scenario: scenarios.Scenario, slug: str) -> scenarios.Scenario:
-    """The scenario as another tenant's, with people of its own."""
-    from dataclasses import replace
-
-    people = tuple(replace(login, username=login.username.replace("@", f"+{slug}@")) for login in scenario.people)
-    return replace(scenario, slug=slug, people=people)
-
-
-# --- configurations by command ------------------------------------------------------------------------------------
-
-
-def test_a_configuration_is_loaded_from_a_file_once(tenant: TenantRef, tmp_path: Path) -> None:
-    path = tmp_path / "lifecycle.json"
-    path.write_text(json.dumps(scenarios.ACME_DOCUMENT))
-    out = StringIO()
-    call_command("load_configuration", str(path), "--tenant", tenant.slug, stdout=out)
-    call_command("load_configuration", str(path), "--tenant", tenant.slug, stdout=out)
-    assert out.getvalue().splitlines() == [
-        f"{tenant.slug}: version 2 is live",
-        f"{tenant.slug}: version 2 has this configuration already",
-    ]
-
-
-def test_every_error_of_a_configuration_is_printed_with_its_place(tenant: TenantRef, tmp_path: Path) -> None:
-    path = tmp_path / "lifecycle.json"
-    path.write_text(json.dumps({"stages": ["A", "A"], "initial": "B", "colors": {"A": "red"}}))
-    err = StringIO()
-    with pytest.raises(CommandError, match="was not published"):
-        call_command("load_configuration", str(path), "--tenant", tenant.slug, stderr=err)
-    for place in ("error at /stages/1: ", "error at /initial: ", "error at /colors/A: "):
-        assert place in err.getvalue()
-    with tenant_context(tenant.id):
-        assert live_version(tenant).number == 1  # type: ignore[union-attr]
-
-
-def test_files_that_are_no_json_are_refused_in_one_line(tenant: TenantRef, tmp_path: Path) -> None:
-    (tmp_path / "broken.json").write_text("{")
-    for name, sentence in (
-        ("missing.json", "does not exist"),
-        ("broken.json", "is not valid JSON"),
-        ("", "is not a file"),
-    ):
-        with pytest.raises(CommandError, match=sentence):
-            call_command("load_configuration", str(tmp_path / name), "--tenant", tenant.slug)
-
-
-def test_a_tenant_is_made_by_command_with_its_configuration(db: None, tmp_path: Path) -> None:
-    slug = f"c-{uuid7().hex[-12:]}"
-    path = tmp_path / "lifecycle.json"
-    path.write_text(json.dumps({"stages": ["One", "Two"]}))
-    out = StringIO()
-    call_command("create_tenant", slug, "Some Company", "--configuration", str(path), stdout=out)
-    assert out.getvalue() == f"{slug}: made with version 1 of its configuration\n"
-    with tenant_context(tenant_called(slug).id):
-        assert live_version(tenant_called(slug)).number == 1  # type: ignore[union-attr]
-    for arguments, sentence in (
-        ((slug, "Again"), "already exists"),
-        (("No Slug", "Name"), "is not a slug"),
-        ((f"{slug}2", " "), "The name must have"),
-    ):
-        with pytest.raises(CommandError, match=sentence):
-            call_command("create_tenant", *arguments)

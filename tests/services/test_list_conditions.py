@@ -17,7 +17,7 @@ from lifecycle.rules.expressions import write_expression
 from lifecycle.rules.health import days_in_stage
 from tenants.context import tenant_context
 from tests.factories import SAAS, TenantFactory
-from tests.services.test_listing import NOW, OWNERS, Oracle, make_customers
+from tests.services.oracle import NOW, OWNERS, Oracle, make_customers
 
 LATER = NOW - dt.timedelta(hours=2)
 IN_A_WEEK = (NOW.date() + dt.timedelta(days=7)).isoformat()

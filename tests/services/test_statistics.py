@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 from lifecycle.management.commands import load_demo
 from lifecycle.services.customers.statistics import TABLES, refresh_statistics
 from lifecycle.services.demo import loading, scenarios
-from tests.services.test_demo import load, tenant_called, with_slug
+from tests.services.demos import load, tenant_called, with_slug
 
 
 def analyzed() -> dict[str, object]:

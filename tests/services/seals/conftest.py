@@ -8,7 +8,7 @@ from django.test import override_settings
 from lifecycle.models import Customer
 from tenants.actors import TenantRef
 from tests.factories import CustomerFactory
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 from tests.services.seals.sealing import KEY
 
 

@@ -16,7 +16,7 @@ from lifecycle.services.compliance.verification import verify_tenant_seals
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.factories import utc_now
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 PUBLIC = public_key_of(KEY)

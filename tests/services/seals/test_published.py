@@ -20,7 +20,7 @@ from lifecycle.models import Customer
 from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tests.factories import CustomerFactory, TenantFactory
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 from tests.services.seals.sealing import (
     KEY,
     OTHER_KEY,

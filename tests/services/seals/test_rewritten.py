@@ -10,7 +10,7 @@ from audit.services import seals
 from audit.services.seals import describe_seal, facts_of
 from lifecycle.models import Customer
 from tenants.actors import TenantRef
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 from tests.services.seals.sealing import OTHER_KEY, carry_out, drop_the_seals, errors_of, seal, seals_of
 
 

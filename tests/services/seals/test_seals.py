@@ -23,7 +23,7 @@ from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now
-from tests.services import test_audit_chain as attacks
+from tests.services.audit_chain import tampering as attacks
 from tests.services.seals.sealing import KEY, OTHER_KEY, PUBLIC, carry_out, drop_the_seals, errors_of, seal, seals_of
 from tests.services.threads import run_together
 

@@ -1,229 +1,25 @@
-"""At-risk rules played over a tenant's past, in the draft and by the command, and as customers live on."""
+"""At-risk rules as customers live on: they propose, or move as the system."""
 
-import ast
 import datetime as dt
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from audit.models import AdministrationEntry
 from lifecycle.management.commands import move_customers
-from lifecycle.models import CustomerLifecycleStatus, RiskFiring, RiskState, RulePlay
+from lifecycle.models import CustomerLifecycleStatus, RiskFiring, RiskState
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
-from lifecycle.services.customers.recording import CustomerFacts, record_customers
-from lifecycle.services.risk import playing, watching
-from lifecycle.services.risk.past import EFFECTIVE, RECORDED
-from lifecycle.services.risk.playing import (
-    begin_play,
-    describe_results,
-    find_play,
-    find_tenants_with_plays,
-    play_rules,
-    work_off_plays,
-)
+from lifecycle.services.risk import watching
 from lifecycle.services.risk.proposals import ProposalRefused, dismiss_proposal, list_proposals
 from lifecycle.services.risk.watching import watch_rules
-from lifecycle.services.transitions.apply import Call, apply, place
-from tenants.actors import system_actor
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.context import tenant_context
-from tenants.rules.configuration.document import parse_configuration
 from tenants.services.accounts.people import resume_tenant, suspend_tenant
-from tenants.services.configuration.versions import NoSuchVersion, discard_draft, open_draft
 from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 from tests.services import acts
 from tests.services.acts import publish
-
-ACTOR = system_actor("tests")
-START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-NOW = START + dt.timedelta(days=300)
-OVERDUE = {
-    "name": "Overdue",
-    "when": [{"field": "billing.overdue_percent", "op": "gt", "value": 10}],
-    "for_days": 14,
-    "action": "propose",
-    "to": "At-Risk",
-}
-ISSUES = {
-    "name": "Issues",
-    "when": [{"field": "support.open_issues", "op": "ge", "value": 5}],
-    "stages": ["Active"],
-    "action": "move",
-    "to": "At-Risk",
-    "reason_code": "Many issues",
-}
-DOCUMENT = {**MINIMAL, "risk_rules": [OVERDUE, ISSUES]}
-
-
-def at(days):
-    return START + dt.timedelta(days=days)
-
-
-def report(tenant, customer, days, now=NOW, **facts):
-    fact = CustomerFacts(customer.external_id, "/tests", at(days), **facts)
-    record_customers([fact], tenant=tenant, actor=ACTOR, source="Import", now=now, create=False)
-
-
-def move(tenant, customer, days, stage, *, first=False):
-    change = Change(customer_id=customer.id, stage=stage, reason_code="So", effective_at=at(days))
-    (outcome,) = (place if first else apply)(Call(tenant, ACTOR, "Import", NOW), [change], backdated=True)
-    assert outcome.moved, outcome
-
-
-@pytest.fixture
-def reported(tenant):
-    """Ann was overdue for long and left, Bob paid and stays, Cyd left without a sign, Dan has issues now."""
-    made = {name: CustomerFactory(tenant=tenant, name=name, owner=owner, stage=None) for name, owner in OWNERS.items()}
-    with tenant_context(tenant.id):
-        for customer in made.values():
-            move(tenant, customer, 0, "Active", first=True)
-        report(tenant, made["ann"], 10, billing={"arr": "1000", "currency": "EUR", "balance_overdue": "200"})
-        report(tenant, made["ann"], 40, support={"open_issues": 7})
-        move(tenant, made["ann"], 60.5, "Churned")
-        report(tenant, made["bob"], 20, billing={"arr": "500", "currency": "EUR", "balance_overdue": "400"})
-        report(tenant, made["bob"], 50, billing={"balance_overdue": "0"})
-        move(tenant, made["cyd"], 100, "Churned")
-        report(tenant, made["dan"], 290, support={"open_issues": 9})
-    return made
-
-
-OWNERS = {"ann": "amy", "bob": "amy", "cyd": "ben", "dan": ""}
-
-
-def results(tenant, known=EFFECTIVE, document=DOCUMENT):
-    configuration = parse_configuration(document)
-    *_steps, played = play_rules(configuration, tenant=tenant, since=START, until=NOW, known=known)
-    return describe_results(configuration, played.tally, since=START, until=NOW, managers=2)
-
-
-def test_rules_are_played_over_what_was_reported_and_where_customers_were(tenant, reported):
-    overdue, issues = results(tenant)
-    weeks = 300 / 7
-    # Ann's from day 24 on; Bob's alarm on day 34 came to nothing.
-    assert (overdue.alarms, overdue.caught, overdue.churns, overdue.false, overdue.undecided) == (2, 1, 2, 1, 0)
-    assert (overdue.leads, overdue.value, overdue.added, overdue.due) == ((36, 36, 36), {"EUR": 1000}, 0, 0)
-    assert overdue.false_a_week == pytest.approx(1 / (2 * weeks))
-    # Dan's alarm is ten days old: whether they leave is not known yet.
-    assert (issues.alarms, issues.caught, issues.false, issues.undecided) == (2, 1, 0, 1)
-    assert (issues.leads, issues.added, issues.due) == ((20, 20, 20), 0, 1)
-    alone = results(tenant, document={**MINIMAL, "risk_rules": [OVERDUE, {**ISSUES, "enabled": False}]})
-    assert [one.added for one in alone] == [1, 0]
-
-
-def test_history_that_was_loaded_was_not_known_here_before_it_came(tenant, reported):
-    assert [(one.alarms, one.churns) for one in results(tenant, RECORDED)] == [(0, 0), (0, 0)]
-
-
-def test_stages_are_known_under_the_names_that_they_have_in_the_draft(tenant, reported):
-    text = repr(DOCUMENT).replace("Active", "Live")
-    configuration = parse_configuration(ast.literal_eval(text))
-    renamed = {"Active": "Live"}
-    steps = play_rules(configuration, tenant=tenant, since=START, until=NOW, known=EFFECTIVE, renamed=renamed)
-    *_rest, played = steps
-    assert [one.caught for one in played.tally.rules] == [1, 1]
-
-
-def test_a_customer_that_was_erased_is_not_played_over(tenant, reported):
-    with tenant_context(tenant.id):
-        erase_customer(reported["ann"].external_id, tenant=tenant, actor=ACTOR, reason="asked", now=NOW)
-    assert [one.caught for one in results(tenant)] == [0, 0]
-
-
-@pytest.fixture
-def draft(tenant, reported):
-    with tenant_context(tenant.id):
-        return open_draft(document=DOCUMENT, tenant=tenant, actor=ACTOR, now=NOW)
-
-
-def test_a_play_is_worked_off_in_batches_and_a_worker_that_comes_later_goes_on(tenant, draft, monkeypatch):
-    monkeypatch.setattr(playing, "BATCH", 1)
-    with tenant_context(tenant.id):
-        play = begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE)
-    assert (play.done, play.total, play.managers, play.finished_at) == (0, 4, 2, None)
-    assert tenant.id in {one.id for one in find_tenants_with_plays()}
-    first = next(work_off_plays(tenant, now=NOW))
-    assert (first.done, first.finished_at) == (1, None)
-    last = list(work_off_plays(tenant, now=NOW))[-1]
-    assert last.done == 4 and last.finished_at == NOW
-    assert tenant.id not in {one.id for one in find_tenants_with_plays()}
-    *_rest, played = play_rules(
-        parse_configuration(DOCUMENT), tenant=tenant, since=play.since, until=NOW, known=EFFECTIVE
-    )
-    assert last.tally == played.tally.to_json()
-    with tenant_context(tenant.id):
-        again = begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW)
-        assert (again.known, again.done) == (EFFECTIVE, 0), "the record is shorter than 90 days"
-        assert RulePlay.objects.filter(tenant_id=tenant.id).count() == 1
-        assert find_play(draft.id, tenant=tenant).id == again.id
-
-
-def test_of_two_who_ask_for_a_play_at_once_both_are_answered_and_one_play_is_left(tenant, draft, in_threads):
-    def ask():
-        with tenant_context(tenant.id):
-            return begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE).id
-
-    asked = in_threads(4, lambda _number: ask())
-    with tenant_context(tenant.id):
-        assert RulePlay.objects.get(draft_id=draft.id).id in asked
-        entries = AdministrationEntry.objects.filter(action="play_rules", subject=str(draft.id))
-        assert [(one.actor, one.detail) for one in entries] == [
-            (ACTOR.name, {"revision": 1, "known": EFFECTIVE, "customers": 4})
-        ] * 4
-
-
-def test_of_a_draft_that_was_discarded_no_play_begins(tenant, draft):
-    with tenant_context(tenant.id):
-        discard_draft(draft.id, expected_revision=draft.revision, tenant=tenant, actor=ACTOR, now=NOW)
-        with pytest.raises(NoSuchVersion):
-            begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW)
-        assert not RulePlay.objects.filter(tenant_id=tenant.id).exists()
-        assert not AdministrationEntry.objects.filter(action="play_rules").exists()
-
-
-def test_a_play_that_fails_holds_up_nothing_else_of_its_tenant(tenant, draft, monkeypatch):
-    with tenant_context(tenant.id):
-        begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE)
-    monkeypatch.setattr(playing._Player, "play", fail)
-    undone = []
-
-    def undo(tenant, *, now):
-        undone.append(tenant.slug)
-        yield "one"
-
-    mover = move_customers.Command(stdout=StringIO())
-    monkeypatch.setattr(mover, "_run", lambda **_options: None)
-    mover.handle(once=False, health_file=None, metrics_port=None)
-    stop = move_customers.StopRequest()
-    for _ in range(2):
-        mover._work_off("rules", [tenant], work_off_plays, stop)
-        assert mover._work_off("undo", [tenant], undo, stop)
-    assert undone == [tenant.slug] * 2
-
-
-def fail(*_arguments):
-    raise ValueError("made to fail")
-
-
-def test_the_command_says_what_the_live_rules_or_those_of_a_file_would_have_done(tenant, reported, tmp_path):
-    with pytest.raises(CommandError, match="no at-risk rules"):
-        call_command("play_rules", tenant=tenant.slug, stdout=StringIO())
-    with tenant_context(tenant.id):
-        publish(tenant, DOCUMENT)
-    call_command("play_rules", tenant=tenant.slug, known=EFFECTIVE, days=3650, stdout=(said := StringIO()))
-    lines = said.getvalue().splitlines()
-    assert lines[-3] == f"{tenant.slug}: 4 customers, 2 churns, as effective"
-    assert lines[-2].startswith(
-        "Overdue: caught 1 of 2 churns, 36 days before (half: 36 to 36); by no other rule 0; revenue caught 1,000 EUR; "
-    )
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text('{"stages": ["A"], "risk_rules": [{}]}')
-    with pytest.raises(CommandError, match="/risk_rules/0/name"):
-        call_command("play_rules", tenant=tenant.slug, configuration=str(wrong), stdout=StringIO())
-
-
-# As customers live on: what is recorded now is known now.
+from tests.services.risk.rules import ACTOR, ISSUES, OVERDUE
 
 
 @pytest.fixture
@@ -392,24 +188,6 @@ def test_rules_of_a_suspended_tenant_move_no_one(tenant, live, monkeypatch):
     while mover._rules.work(enough=lambda: False):
         pass
     assert stage_of(tenant, live).stage == "At-Risk"
-
-
-def test_a_long_play_lets_the_others_work_in_between(tenant, draft, monkeypatch):
-    monkeypatch.setattr(playing, "BATCH", 1)
-    monkeypatch.setattr(move_customers, "PLAY_SECONDS", 0.0)
-    with tenant_context(tenant.id):
-        play = begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE)
-    asked = []
-
-    def look(_stop):
-        with tenant_context(tenant.id):
-            asked.append(RulePlay.objects.get(id=play.id).done)
-        return False
-
-    mover = move_customers.Command(stdout=StringIO())
-    monkeypatch.setattr(mover, "_work", look)
-    mover.handle(once=True, health_file=None, metrics_port=None)
-    assert asked[:5] == [0, 1, 2, 3, 4]
 
 
 def test_what_the_transitions_refuse_is_tried_once(tenant, live):

@@ -35,12 +35,8 @@ from tenants.services.configuration.policies import live_policy
 from tests.conftest import People
 from tests.factories import utc_now
 from tests.messaging.speaking import Speaker, as_message
-from tests.services import test_sandboxes as resets
-from tests.services.test_sandboxes import external_ids, reset
+from tests.services.sandboxes.resetting import external_ids, reset
 from tests.services.threads import run_together
-
-# The fixtures of a sandbox.
-sandbox, people = resets.sandbox, resets.people
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
 

@@ -1,0 +1,144 @@
+"""The stories of the demo: always the same, within the rules of their tenant, and such as a manager believes."""
+
+from collections import Counter
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from lifecycle.rules.event_types import SEGMENTS
+from lifecycle.rules.sample_names import name_company
+from lifecycle.rules.transitions import Allowed, Change, Status, decide
+from lifecycle.services.demo import scenarios
+from lifecycle.services.demo.stories import tell_story
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import compile_policy
+from tests.rules.documents import check
+from tests.services.demos import NOW, OWNERS
+
+
+def test_a_story_is_always_the_same() -> None:
+    reported = [tell_story(scenarios.ACME, 17, owners=OWNERS, now=NOW) for _ in range(2)]
+    assert reported[0] == reported[1]
+    assert reported[0] != tell_story(scenarios.ACME, 18, owners=OWNERS, now=NOW)
+
+
+def test_a_hundred_thousand_companies_have_names_of_their_own() -> None:
+    names = {name_company(number).name for number in range(100_000)}
+    assert len(names) == 100_000
+    assert max(map(len, names)) <= 60
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_no_story_breaks_the_rules_of_its_tenant_or_of_time(scenario: scenarios.Scenario) -> None:
+    policy = compile_policy(parse_configuration(scenario.document), version=1)
+    no_one = uuid7()
+    for number in range(600):
+        story = tell_story(scenario, number, owners=OWNERS, now=NOW)
+        stage, at = story.placed.stage, story.placed.at
+        assert NOW - timedelta(days=731) <= at <= NOW
+        for step in story.moves:
+            change = Change(customer_id=no_one, stage=step.stage, reason_code=step.reason_code)
+            decision = decide(policy, Status(customer_id=no_one, stage=stage, version=1), change, may_update=True)
+            assert isinstance(decision, Allowed), (story.external_id, step, decision)
+            assert at < step.at < NOW
+            if step.entry_point == "UI":
+                assert step.at.weekday() < 5 and 8 <= step.at.hour < 18
+            stage, at = step.stage, step.at
+
+
+def test_the_configurations_are_in_order_and_have_nothing_in_common() -> None:
+    for scenario in scenarios.SCENARIOS:
+        assert check(scenario.document) == []
+    acme, globex = scenarios.ACME_DOCUMENT, scenarios.GLOBEX_DOCUMENT
+    assert not set(acme["stages"]) & set(globex["stages"])
+    for key in ("reason_codes", "max_days", "effects", "event_rules", "categories", "guidance"):
+        assert acme[key] != globex[key]
+
+
+def test_the_stories_look_like_a_business() -> None:
+    stories = [tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW) for number in range(2000)]
+    last = Counter((story.moves or (story.placed,))[-1].stage for story in stories)
+    assert set(last) == set(scenarios.ACME_DOCUMENT["stages"])
+    assert 0.5 < last["Active"] / 2000 < 0.75
+    assert 0.02 < last["At-Risk"] / 2000 < 0.08
+    sources = Counter(step.entry_point for story in stories for step in story.moves)
+    assert min(sources[source] for source in ("UI", "API", "EventListener")) > 500
+    came = Counter(story.placed.at.month for story in stories if story.placed.entry_point == "EventListener")
+    assert came[8] < came[10], "August is quiet, October is busy"
+
+
+def billing_of(story: Any) -> dict[str, Any]:
+    found = [fact.billing for fact in story.facts if fact.source == "/billing"]
+    return found[0] if found else {}
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_a_customer_success_manager_believes_the_figures(scenario: scenarios.Scenario) -> None:
+    stories = [tell_story(scenario, number, owners=OWNERS, now=NOW) for number in range(2000)]
+    categories = scenario.document["categories"]
+    currencies: Counter[str] = Counter()
+    past = 0
+    for story in stories:
+        billing = billing_of(story)
+        if not billing:
+            continue
+        assert Decimal(billing["mrr"]) * 12 == Decimal(billing["arr"]) > 0
+        currencies[billing["currency"]] += 1
+        renewal = billing["renewal_on"] and date.fromisoformat(billing["renewal_on"])
+        if renewal and renewal < NOW.date():
+            past += 1
+            assert categories[(story.moves or (story.placed,))[-1].stage] == "risk", story.external_id
+            assert (NOW.date() - renewal).days <= 45
+    assert past, "some renewals are overdue: that is their story"
+    assert len(currencies) == 2
+    assert min(currencies.values()) > 0.05 * sum(currencies.values())
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_every_source_was_heard_of_lately(scenario: scenarios.Scenario) -> None:
+    days = {"/crm": 2, "/billing": 3, "/support": 9}
+    for number in range(500):
+        heard: dict[str, datetime] = {}
+        for fact in tell_story(scenario, number, owners=OWNERS, now=NOW).facts:
+            heard[fact.source] = max(fact.occurred_at, heard.get(fact.source, fact.occurred_at))
+        assert "/crm" in heard
+        for source, at in heard.items():
+            assert timedelta() <= NOW - at <= timedelta(days=days[source]), (number, source)
+
+
+def test_people_have_the_names_and_phones_of_their_country() -> None:
+    codes = {"GmbH": "+49 ", "AG": "+49 ", "Ltd": "+44 ", "SA": "+33 ", "BV": "+31 ", "Inc": "+1 ", "LLC": "+1 "}
+    names = []
+    for number in range(1000):
+        story = tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW)
+        first = story.facts[0]
+        ending = first.company["name"].rpartition(" ")[2]
+        for contact in first.contacts or ():
+            names.append(contact.name)
+            assert contact.email is not None and contact.email.isascii()
+            assert contact.phone is not None and contact.phone.startswith(codes.get(ending, "+1 "))
+    assert sum(not name.isascii() for name in names) > 100
+    segments = {
+        tell_story(scenario, number, owners=OWNERS, now=NOW).facts[0].company["segment"]
+        for scenario in scenarios.SCENARIOS
+        for number in range(200)
+    }
+    assert segments == set(SEGMENTS)
+
+
+def test_customers_that_are_to_be_won_have_no_contract_to_renew() -> None:
+    seen = 0
+    for number in range(2000):
+        story = tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW)
+        billing = billing_of(story)
+        if (story.moves or (story.placed,))[-1].stage in ("Prospect", "Churned") and billing:
+            seen += 1
+            assert billing["renewal_on"] is None
+        for at, figures in story.contracts:
+            assert at < NOW and Decimal(figures["billing.mrr"]) * 12 == Decimal(figures["billing.arr"]) > 0
+        dates = [figures["billing.renewal_on"] for _at, figures in story.contracts]
+        assert dates == sorted(dates)
+    assert seen > 100
