@@ -6,6 +6,7 @@ whose hashes are in requirements.txt.
 
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -13,10 +14,13 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
-from importlib.metadata import distribution
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from local.folders import PROJECT
 from local.guard import Guard
@@ -41,7 +45,24 @@ PLATFORM: Final = (
         "manylinux_2_28_x86_64",
     ),
 )
-_PINNED: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^ ;\\]+)(?: *; *([^\\\n]*))?", re.M)
+# The same for the conditions of requirements.txt: of any release of 3.11 that is still built.
+IMAGE: Final = {
+    "python_version": "3.11",
+    "python_full_version": "3.11.14",
+    "implementation_version": "3.11.14",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+}
+_PINNED: Final = re.compile(
+    r"^(?P<what>(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^ ;\\]+))"
+    r"(?: *; *(?P<marker>[^\\\n]*))?(?P<hashes>(?: *\\\n +--hash=\S+)+)",
+    re.M,
+)
+_SEPARATORS: Final = re.compile(r"[-_.]+")
 
 
 def run_release(_: Guard, arguments: list[str]) -> int:
@@ -61,11 +82,13 @@ def run_release(_: Guard, arguments: list[str]) -> int:
 def build_release(target: Path, wheels: Path) -> Path:
     """The tar of the commit that is checked out, with these wheels. Raises CannotStart."""
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    pinned = list_pinned()
+    licenses = read_licenses(wheels, pinned)
     files = {
         **dict(_read_commit()),
         **{f"wheels/{wheel.name}": (wheel.read_bytes(), 0o644) for wheel in sorted(wheels.glob("*.whl"))},
-        "sbom.cdx.json": (describe_components(), 0o644),
-        "LICENSES.md": (describe_licenses().encode(), 0o644),
+        "sbom.cdx.json": (describe_components(licenses, pinned), 0o644),
+        "LICENSES.md": (describe_licenses(licenses, pinned).encode(), 0o644),
     }
     sums = "".join(f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, (body, _) in sorted(files.items()))
     files["SHA256SUMS"] = (sums.encode(), 0o644)
@@ -75,39 +98,83 @@ def build_release(target: Path, wheels: Path) -> Path:
     return made
 
 
-def describe_components(requirements: Path = PROJECT / "requirements.txt") -> bytes:
-    """The bill of materials (CycloneDX): each package with version and hashes, no time and no number of its own."""
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A package of the image. ``line`` asks for it, and for nothing else, in a file of requirements."""
+
+    name: str
+    version: str
+    line: str
+
+    @property
+    def key(self) -> str:
+        """As the index of packages knows it."""
+        return _SEPARATORS.sub("-", self.name).lower()
+
+
+def list_pinned(requirements: Path = PROJECT / "requirements.txt") -> list[Pinned]:
+    """The packages that are installed in the image, whatever machine this is."""
+    from packaging.markers import Marker
+
+    return [
+        Pinned(one["name"], one["version"], f"{one['what']} {one['hashes'].strip()}\n")
+        for one in _PINNED.finditer(requirements.read_text())
+        if not (one["marker"] or "").strip() or Marker(one["marker"]).evaluate(IMAGE)
+    ]
+
+
+def describe_components(licenses: Mapping[str, str], pinned: Sequence[Pinned]) -> bytes:
+    """The bill of materials (CycloneDX): each package with version, license and hashes, no time, no number of its own.
+
+    ``licenses``: of each package, by its key.
+    """
     program = str(Path(sys.executable).with_name("cyclonedx-py"))
     options = ["--pyproject", str(PROJECT / "pyproject.toml"), "--output-reproducible", "--of", "JSON"]
-    return _run([program, "requirements", *options, str(requirements)])
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as asked:
+        asked.writelines(one.line for one in pinned)
+        asked.flush()
+        bill = json.loads(_run([program, "requirements", *options, asked.name]))
+    for part in bill["components"]:
+        # The generator's own is the line that asked for it, hashes and all.
+        part.pop("description", None)
+        part["licenses"] = [{"license": {"name": licenses[_SEPARATORS.sub("-", part["name"]).lower()]}}]
+    return json.dumps(bill, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def describe_licenses(requirements: Path = PROJECT / "requirements.txt") -> str:
+def describe_licenses(licenses: Mapping[str, str], pinned: Sequence[Pinned]) -> str:
     """Each package with its license, as its authors declare it."""
-    rows = "".join(f"| {name} | {version} | {license_of(name)} |\n" for name, version in list_pinned(requirements))
+    rows = "".join(f"| {one.name} | {one.version} | {licenses[one.key]} |\n" for one in pinned)
     return f"# Licenses of the packages in the image\n\n| package | version | license |\n|---|---|---|\n{rows}"
 
 
-def license_of(name: str) -> str:
-    """The license of an installed package: its expression, else its classifiers, else what its author wrote."""
-    about: Any = distribution(name).metadata
+def read_licenses(wheels: Path, pinned: Sequence[Pinned]) -> dict[str, str]:
+    """The license of each package, by its key, as its wheel says. Raises CannotStart when one has no wheel."""
+    found = {}
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as content:
+            (about,) = (name for name in content.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            said = message_from_bytes(content.read(about))
+        found[_SEPARATORS.sub("-", said["Name"]).lower(), said["Version"]] = find_license(said)
+    if missing := [f"{one.name} {one.version}" for one in pinned if (one.key, one.version) not in found]:
+        raise CannotStart(f"there is no wheel of {', '.join(missing)}")
+    return {one.key: found[one.key, one.version] for one in pinned}
+
+
+def find_license(about: Message) -> str:
+    """The license of a package: its expression, else its classifiers, else what its author wrote."""
     classified = [one.rpartition(" :: ")[2] for one in about.get_all("Classifier", []) if one.startswith("License ::")]
     written = (about.get("License") or "").strip().partition("\n")[0]
     return about.get("License-Expression") or "; ".join(classified) or written or "not declared"
 
 
-def list_pinned(requirements: Path) -> list[tuple[str, str]]:
-    """The packages that are installed on this platform, with their versions."""
-    from packaging.markers import Marker
-
-    found = _PINNED.findall(requirements.read_text())
-    return [(name, version) for name, version, marker in found if not marker.strip() or Marker(marker).evaluate()]
-
-
 def _download(wheels: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     options = ["--require-hashes", "--only-binary", ":all:", "--no-deps", *PLATFORM, "--dest", str(wheels)]
-    _run([*command, *options, "-r", str(PROJECT / "requirements.txt")])
+    # By lines without conditions: pip would judge those by the Python that runs it.
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as asked:
+        asked.writelines(one.line for one in list_pinned())
+        asked.flush()
+        _run([*command, *options, "-r", asked.name])
 
 
 def _read_commit() -> Iterator[tuple[str, tuple[bytes, int]]]:

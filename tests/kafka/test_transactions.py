@@ -11,6 +11,7 @@ from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.tailing import read_topic
 from tests.messaging.kafka import Broker, await_that, consume_all, working
 from tests.messaging.speaking import Speaker, outcomes
+from tests.moving import counting
 
 TOPIC = "customer.created"
 
@@ -73,3 +74,20 @@ def test_a_group_that_has_read_everything_lags_by_nothing(acme: Speaker, broker:
             aborted.abort_transaction(20)
         await_that(lambda: len(acme.inbox()) == 1)
         await_that(lambda: lag() == 0, seconds=15)
+
+
+def test_what_the_drills_count_is_what_was_sent_and_not_taken_back(
+    acme: Speaker, broker: Broker, settings: Any
+) -> None:
+    """Where a log ends with the mark of a transaction, no message has the last offset."""
+    broker.make_topics(partitions=3, names=[TOPIC])
+    sent = [f"c{number}" for number in range(60)]
+    for name in sent:
+        broker.send(acme.document(TOPIC, name, id=name, name=name))
+    broker.flush()
+    with transaction(broker, acme, "yes") as committed:
+        committed.commit_transaction(20)
+    with transaction(broker, acme, "no") as aborted:
+        aborted.abort_transaction(20)
+    found = counting.read_topic(settings.KAFKA_BOOTSTRAP_SERVERS, broker.topic(TOPIC))
+    assert sorted(message["data"]["name"] for message in found) == sorted([*sent, "yes"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from tests.moving.load import Outcomes
 from tests.moving.world import World, ask
@@ -137,6 +137,7 @@ def read_topic(brokers: str, topic: str = TOPIC) -> Iterator[dict[str, Any]]:
     The embedded broker does not always say where a log ends: what it says is the least, and silence is the end.
     """
     settings = {"bootstrap.servers": brokers, "group.id": "counting", "enable.auto.commit": False}
+    settings["enable.partition.eof"] = True
     consumer = Consumer(settings)
     try:
         numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
@@ -145,10 +146,13 @@ def read_topic(brokers: str, topic: str = TOPIC) -> Iterator[dict[str, Any]]:
         quiet_at, at = time.monotonic() + 3, dict.fromkeys(numbers, 0)
         while time.monotonic() < quiet_at or any(at[number] < end for number, end in ends.items()):
             for message in consumer.consume(1000, 0.2):
-                if message.error() is None:
+                if (error := message.error()) is None:
                     at[message.partition()] = message.offset() + 1
                     quiet_at = time.monotonic() + 2
                     yield json.loads(message.value())
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    # Behind the marks of transactions, which have offsets and are no messages.
+                    at[message.partition()] = message.offset()
             if time.monotonic() > quiet_at + 30:
                 raise RuntimeError(f"{topic} cannot be read beyond {at} of {ends}")
     finally:
