@@ -4,10 +4,13 @@ import datetime as dt
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, TypedDict
+
+_MARKS: Final = {True: "met", False: "MISSED", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,16 @@ def below(number: float, limit: float, unit: str = "") -> Judged:
     return {"measured": f"{number:.2f}{unit}", "wanted": f"< {limit:g}{unit}", "met": number < limit}
 
 
+def print_figure(figure: Figure) -> None:
+    """One figure while the others are measured, on standard error: the table comes at the end."""
+    parts = (figure.value, figure.beside, figure.measured, figure.wanted, _MARKS[figure.met])
+    print(f"bench: {figure.part}: {figure.what}: {', '.join(filter(None, parts))}", file=sys.stderr, flush=True)
+
+
 def print_table(figures: Iterable[Figure]) -> None:
     """All figures, in columns."""
     rows = [("part", "what", "value", "beside", "measured", "wanted", "")]
-    marks = {True: "met", False: "MISSED", None: ""}
-    rows += [(f.part, f.what, f.value, f.beside, f.measured, f.wanted, marks[f.met]) for f in figures]
+    rows += [(f.part, f.what, f.value, f.beside, f.measured, f.wanted, _MARKS[f.met]) for f in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for number, row in enumerate(rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -14,7 +14,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from lifecycle.api.filters import refuse_choice, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.openapi.configuration import NO_NUL
-from lifecycle.queries.insight.reading import BEHIND
+from lifecycle.queries.insight.behind import BEHIND
 from lifecycle.services.insight.asking import (
     LONGEST_CURRENCY,
     LONGEST_REASON,

@@ -18,7 +18,7 @@ from lifecycle.models.figures import FigureChange
 from lifecycle.models.forecasts import CustomerForecast, ForecastFit
 from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
-from lifecycle.models.insight import HealthPlay, InsightFact, InsightState, RiskEpisode, Stay
+from lifecycle.models.insight import HealthPlay, InsightFact, InsightState, RiskEpisode, SegmentFact, Stay
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.risk import RiskFiring, RiskState, RulePlay
 from lifecycle.models.saved_views import SavedView
@@ -63,6 +63,7 @@ __all__ = [
     "RiskState",
     "RulePlay",
     "SavedView",
+    "SegmentFact",
     "Snooze",
     "StageMigration",
     "StaleCopies",

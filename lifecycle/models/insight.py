@@ -39,7 +39,9 @@ class Stay(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["tenant_id", "stage", "began", "customer_id"], include=["ended"], name="stay_by_stage"
+                fields=["tenant_id", "stage", "began", "customer_id"],
+                include=["ended", "sequence", "piece"],
+                name="stay_of_stage",
             ),
             models.Index(
                 fields=["tenant_id", "stage", "began"],
@@ -54,9 +56,23 @@ class Stay(models.Model):
             # Who came to a stage last, as of any day.
             models.Index(
                 fields=["tenant_id", "stage", "-began", "customer_id"],
-                include=["left_at", "known", "known_until"],
+                include=["left_at", "known", "known_until", "sequence"],
                 condition=models.Q(piece=0),
-                name="stay_latest_of_stage",
+                name="stay_last_of_stage",
+            ),
+            # Whether it is the first in its stage.
+            models.Index(
+                fields=["tenant_id", "stage", "customer_id", "sequence"],
+                include=["began"],
+                condition=models.Q(piece=0),
+                name="stay_of_customer_in_stage",
+            ),
+            # Where revenue changed.
+            models.Index(
+                fields=["tenant_id", "stage", "began", "customer_id", "sequence", "piece"],
+                include=["arr", "currency", "was_arr", "was_currency"],
+                condition=~models.Q(arr=models.F("was_arr")) | ~models.Q(currency=models.F("was_currency")),
+                name="stay_changed_revenue",
             ),
         ]
 
@@ -85,9 +101,34 @@ class InsightFact(models.Model):
         return f"{self.kind} {self.day}: {self.from_stage} -> {self.to_stage}: {self.customers}"
 
 
+class SegmentFact(models.Model):
+    """A sum over the stays of the customers of one segment, in lower case; '' of those that have none. The sums of all
+    segments add up to those of everybody (``InsightFact``).
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "segment", "kind", "day", "from_stage", "to_stage", "number", "label")
+    tenant_id = models.UUIDField()
+    segment = models.CharField(max_length=200, blank=True)
+    kind = models.CharField(max_length=10)
+    day = models.DateField()
+    from_stage = models.CharField(max_length=120, blank=True)
+    to_stage = models.CharField(max_length=120, blank=True)
+    number = models.IntegerField()
+    label = models.CharField(max_length=255, blank=True)
+    customers = models.BigIntegerField()
+    arr = models.DecimalField(max_digits=24, decimal_places=4)
+
+    class Meta:
+        db_table = "lifecycle_segment_fact"
+
+    def __str__(self) -> str:
+        return f"{self.segment}: {self.kind} {self.day}: {self.from_stage} -> {self.to_stage}: {self.customers}"
+
+
 class InsightState(models.Model):
     """Up to where the stays of a customer were made: the number of its history rows, and the version of its figures.
 
+    ``segment``: in lower case, the one in whose sums its stays are counted; None while they are in none.
     ``risk``: of which stages of risk its episodes are kept, '' for none. ``loose``: whether it has others that cannot
     be kept yet; ``due_at``: when the first of them can.
     """
@@ -97,6 +138,7 @@ class InsightState(models.Model):
     customer_id = models.UUIDField()
     sequence = models.PositiveIntegerField()
     figures = models.PositiveIntegerField()
+    segment = models.CharField(max_length=200, null=True)  # noqa: DJ001  "" is a segment of its own
     risk = models.CharField(max_length=64, blank=True, default="", db_default="")
     loose = models.BooleanField(default=True, db_default=True)
     due_at = models.DateTimeField(null=True)

@@ -16,7 +16,7 @@ from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.as_of_list import list_as_of
 from lifecycle.services.insight.as_of_totals import read_past_totals
-from lifecycle.services.insight.keeping import find_wrong_sums, keep_facts
+from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import (
     Period,
     Stages,
@@ -26,6 +26,7 @@ from lifecycle.services.insight.reading import (
     read_reasons,
     read_stays,
 )
+from lifecycle.services.insight.sums import find_wrong_sums
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory

@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 from lifecycle.models import InsightFact
 from lifecycle.queries.insight.facts import OF_CUSTOMERS, sum_all
-from lifecycle.services.insight import keeping
-from lifecycle.services.insight.keeping import find_wrong_sums, keep_facts, repair_sums
+from lifecycle.services.insight import sums
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.sums import find_wrong_sums, repair_sums
 from lifecycle.services.insight.working import SELDOM, FactKeeper
 from tenants.context import tenant_context
 from tests.factories import utc_now
@@ -94,13 +95,13 @@ def former_release(monkeypatch):
     """As the release before 0035 kept facts: every sum but those of what became known."""
     former = "\nUNION ALL\n".join(one for one in sum_all(OF_CUSTOMERS).split("\nUNION ALL\n") if "'known'" not in one)
     assert former.count("AS kind") == 6
-    present = keeping._SUM_OF_CUSTOMERS
+    present = sums._SUM_OF_CUSTOMERS
     statement = present.replace(sum_all(OF_CUSTOMERS), former)
     assert statement != present
 
     def keep(tenant):
         with monkeypatch.context() as patch:
-            patch.setattr(keeping, "_SUM_OF_CUSTOMERS", statement)
+            patch.setattr(sums, "_SUM_OF_CUSTOMERS", statement)
             assert keep_facts(tenant) == 1
 
     return keep
@@ -117,10 +118,12 @@ def test_what_the_former_release_left_short_is_whole_again_as_the_process_starts
         with tenant_context(tenant.id):
             step(tenant, customers["dan"], days, stage)
         former_release(tenant)
-        assert find_wrong_sums(tenant) == {"known": 1}
+        assert find_wrong_sums(tenant) == {"known": 1, "known by segment": 1}
         with capture_logs() as logs:
             keeper.keep_facts(tenant)
-        assert [one["wrong"] for one in logs if one["event"] == "sums made again"] == [{"known": 1}]
+        assert [one["wrong"] for one in logs if one["event"] == "sums made again"] == [
+            {"known": 1, "known by segment": 1}
+        ]
         assert find_wrong_sums(tenant) == {}
         clock[0] += SELDOM
 

@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.insight.keeping import find_wrong_sums, rebuild_facts, replace_sums
+from lifecycle.services.insight.keeping import rebuild_facts
+from lifecycle.services.insight.sums import find_wrong_sums, replace_sums
 from tenants.actors import TenantRef
 from tenants.homes import at_home
 

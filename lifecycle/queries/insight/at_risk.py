@@ -19,7 +19,7 @@ WAYS: Final[Mapping[str, str]] = {
     "contact": "e.contacted",
 }
 EPISODES: Final = f"""
-SELECT e.customer_id, e.sequence, e.reason_code, e.noted, e.tasked, e.messaged, e.contacted,
+SELECT e.customer_id, e.sequence, e.began, e.reason_code, e.noted, e.tasked, e.messaged, e.contacted,
        CASE WHEN e.left_at IS NULL THEN 'open' WHEN e.left_by_configuration THEN 'published'
             WHEN e.left_to = ANY(%(from_stages)s::text[]) THEN 'lost' ELSE 'recovered' END AS outcome
   FROM ({episodes(week=False)}) e"""
@@ -28,7 +28,6 @@ COUNTS: Final = f"SELECT e.reason_code, {_COUNTS} FROM ({EPISODES}) e GROUP BY 1
 _CHOICES: Final = " ".join(f"WHEN '{way}' THEN {condition}" for way, condition in WAYS.items())
 # The episodes of one figure: for a reason, or any.
 BEHIND: Final = f"""
- p.piece = 0 AND (p.customer_id, p.sequence) IN (
-    SELECT e.customer_id, e.sequence FROM ({EPISODES}) e
-     WHERE (%(reason)s::text IS NULL OR e.reason_code = %(reason)s::text)
-       AND CASE %(way)s::text {_CHOICES} ELSE false END)"""
+SELECT e.customer_id, e.sequence, 0 AS piece, e.began FROM ({EPISODES}) e
+ WHERE (%(reason)s::text IS NULL OR e.reason_code = %(reason)s::text)
+   AND CASE %(way)s::text {_CHOICES} ELSE false END"""

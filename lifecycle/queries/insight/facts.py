@@ -15,6 +15,7 @@
 Days and months are those of UTC. Everything here is constant text; values are parameters.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 COLUMNS: Final = "kind, day, from_stage, to_stage, number, label, customers, arr"
@@ -23,45 +24,46 @@ _MONTH: Final = "date_trunc('month', p.began AT TIME ZONE 'UTC')::date"
 _COHORT: Final = "(extract(year FROM p.cohort) * 12 + extract(month FROM p.cohort))::int"
 _CHANGED: Final = "(p.arr, p.currency) IS DISTINCT FROM (p.was_arr, p.was_currency)"
 
-# ``{stays}`` is FROM and WHERE of the pieces p.
+# ``{stays}`` is FROM and WHERE of the pieces p; ``{whose}`` what the sums are parted by, '' for nothing.
 _SUMS: Final = {
     "flow": f"""
-SELECT 'flow' AS kind, {_DAY} AS day, p.from_stage, p.stage AS to_stage, p.by_configuration::int AS number,
-       p.was_currency AS label, count(*) AS customers, sum(p.was_arr) AS arr
-  {{stays}} AND p.piece = 0 GROUP BY 2, 3, 4, 5, 6""",
+SELECT {{whose}} AS segment, 'flow' AS kind, {_DAY} AS day, p.from_stage, p.stage AS to_stage,
+       p.by_configuration::int AS number, p.was_currency AS label, count(*) AS customers, sum(p.was_arr) AS arr
+  {{stays}} AND p.piece = 0 GROUP BY 1, 3, 4, 5, 6, 7""",
     "value": f"""
-SELECT 'value' AS kind, {_DAY} AS day, p.stage AS from_stage, p.stage AS to_stage,
+SELECT {{whose}} AS segment, 'value' AS kind, {_DAY} AS day, p.stage AS from_stage, p.stage AS to_stage,
        CASE WHEN v.arr < 0 THEN -1 ELSE 1 END AS number, v.currency AS label, 0::bigint AS customers, sum(v.arr) AS arr
-  {{stays}} AND {_CHANGED} AND v.arr <> 0 GROUP BY 2, 3, 4, 5, 6""",
+  {{stays}} AND {_CHANGED} AND v.arr <> 0 GROUP BY 1, 3, 4, 5, 6, 7""",
     "known": """
-SELECT 'known' AS kind, (p.known AT TIME ZONE 'UTC')::date AS day, p.from_stage, p.stage AS to_stage, 0 AS number,
-       '' AS label, count(*) AS customers, 0::numeric AS arr
-  {stays} AND p.piece = 0 GROUP BY 2, 3, 4""",
+SELECT {whose} AS segment, 'known' AS kind, (p.known AT TIME ZONE 'UTC')::date AS day, p.from_stage,
+       p.stage AS to_stage, 0 AS number, '' AS label, count(*) AS customers, 0::numeric AS arr
+  {stays} AND p.piece = 0 GROUP BY 1, 3, 4, 5""",
     "reason": f"""
-SELECT 'reason' AS kind, {_DAY} AS day, p.from_stage, p.stage AS to_stage, 0 AS number, p.reason_code AS label,
-       count(*) AS customers, sum(p.was_arr) AS arr
-  {{stays}} AND p.piece = 0 GROUP BY 2, 3, 4, 6""",
+SELECT {{whose}} AS segment, 'reason' AS kind, {_DAY} AS day, p.from_stage, p.stage AS to_stage, 0 AS number,
+       p.reason_code AS label, count(*) AS customers, sum(p.was_arr) AS arr
+  {{stays}} AND p.piece = 0 GROUP BY 1, 3, 4, 5, 7""",
     "cohort": f"""
-SELECT 'cohort' AS kind, {_MONTH} AS day, p.from_stage, p.stage AS to_stage, {_COHORT} AS number, '' AS label,
-       count(*) AS customers, 0::numeric AS arr
-  {{stays}} AND p.piece = 0 GROUP BY 2, 3, 4, 5""",
+SELECT {{whose}} AS segment, 'cohort' AS kind, {_MONTH} AS day, p.from_stage, p.stage AS to_stage, {_COHORT} AS number,
+       '' AS label, count(*) AS customers, 0::numeric AS arr
+  {{stays}} AND p.piece = 0 GROUP BY 1, 3, 4, 5, 6""",
     "stay": f"""
-SELECT 'stay' AS kind, {_MONTH} AS day, p.stage AS from_stage,
+SELECT {{whose}} AS segment, 'stay' AS kind, {_MONTH} AS day, p.stage AS from_stage,
        CASE WHEN p.left_by_configuration THEN '' ELSE p.to_stage END AS to_stage,
        floor(extract(epoch FROM p.left_at - p.entered) / 86400)::int AS number, '' AS label, count(*) AS customers,
        0::numeric AS arr
-  {{stays}} AND p.piece = 0 AND p.to_stage <> '' GROUP BY 2, 3, 4, 5""",
+  {{stays}} AND p.piece = 0 AND p.to_stage <> '' GROUP BY 1, 3, 4, 5, 6""",
     "reach": f"""
-SELECT 'reach' AS kind, m.day, m.from_stage, t.to_stage, 0 AS number, '' AS label, count(*) AS customers,
+SELECT m.segment, 'reach' AS kind, m.day, m.from_stage, t.to_stage, 0 AS number, '' AS label, count(*) AS customers,
        0::numeric AS arr
-  FROM (SELECT p.customer_id, p.stage AS from_stage, min(p.sequence) AS first, min({_MONTH}) AS day
-          {{stays}} AND p.piece = 0 GROUP BY 1, 2) m
+  FROM (SELECT {{whose}} AS segment, p.customer_id, p.stage AS from_stage, min(p.sequence) AS first,
+               min({_MONTH}) AS day
+          {{stays}} AND p.piece = 0 GROUP BY 1, 2, 3) m
   JOIN (SELECT p.customer_id, p.stage AS to_stage, max(p.sequence) AS last
           {{stays}} AND p.piece = 0 GROUP BY 1, 2
         UNION ALL
         SELECT p.customer_id, '', {2**31 - 1} {{stays}} AND p.piece = 0 AND p.sequence = 1) t
     ON t.customer_id = m.customer_id AND t.last > m.first
- GROUP BY 2, 3, 4""",
+ GROUP BY 1, 3, 4, 5""",
 }
 KINDS: Final = tuple(_SUMS)
 _GAIN_AND_LOSS: Final = """
@@ -70,32 +72,75 @@ CROSS JOIN LATERAL (SELECT p.currency, p.arr - CASE WHEN p.currency = p.was_curr
                     SELECT p.was_currency, -p.was_arr WHERE p.currency <> p.was_currency) v"""
 
 _OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
-OF_CUSTOMERS: Final = (
-    f"FROM lifecycle_stay p {{more}} WHERE {_OF_TENANT} AND p.customer_id = ANY(%(customer_ids)s::uuid[])"
+_BY_SEGMENT: Final = "w.segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """Whose stays are added up, FROM and WHERE, and what the sums are parted by."""
+
+    text: str
+    whose: str = "''"
+
+
+# Of some customers, each with a segment: read once, customer by customer along the key, whatever the planner knows of
+# the table. As the facts are first made it knows nothing.
+PIECES: Final = f"""
+WITH pieces AS MATERIALIZED (
+    SELECT w.segment AS counted_in, p.*
+      FROM unnest(%(customer_ids)s::uuid[], %(segments)s::text[]) AS w(customer_id, segment)
+     CROSS JOIN LATERAL (
+           SELECT * FROM lifecycle_stay p WHERE {_OF_TENANT} AND p.customer_id = w.customer_id
+            ORDER BY p.customer_id, p.sequence, p.piece) p)"""
+OF_CUSTOMERS: Final = Stays("FROM pieces p {more} WHERE true", "p.counted_in")
+OF_EVERYBODY: Final = Stays(f"FROM lifecycle_stay p {{more}} WHERE {_OF_TENANT}")
+# Of the customers that are counted in the sums of a segment, by segment.
+OF_SEGMENTS: Final = Stays(
+    f"""
+FROM lifecycle_insight_state w
+JOIN lifecycle_stay p ON p.tenant_id = w.tenant_id AND p.customer_id = w.customer_id {{more}}
+WHERE {_OF_TENANT} AND w.tenant_id = %(tenant_id)s::uuid AND w.segment IS NOT NULL""",
+    _BY_SEGMENT,
 )
-OF_EVERYBODY: Final = f"FROM lifecycle_stay p {{more}} WHERE {_OF_TENANT}"
-# Those who have this owner, and this segment, today.
+# Those who have this owner today, and are counted in the sums of this segment: so lists have as many as figures say
+# while a change of segment is not counted yet.
 CHOSEN: Final = """
  (%(owner)s::text = '' OR c.owner_key = %(owner)s::text)
- AND (%(segment)s::text = '' OR lower(c.segment) = lower(%(segment)s::text))"""
-OF_CHOSEN: Final = f"""
+ AND (%(segment)s::text = '' OR EXISTS (
+        SELECT FROM lifecycle_insight_state w
+         WHERE w.tenant_id = %(tenant_id)s::uuid AND w.customer_id = c.id AND w.segment = lower(%(segment)s::text)))"""
+OF_CHOSEN: Final = Stays(f"""
 FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id {{more}}
-WHERE {_OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN}"""
+WHERE {_OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN}""")
+
+# Of whom figures are: of everybody, of the customers of one segment, or of others that are chosen.
+EVERYBODY, SEGMENT, OTHERS = "everybody", "segment", "others"
 
 
-def sum_stays(kind: str, stays: str) -> str:
-    """The facts of one kind of the pieces that ``stays`` says: one of the texts above."""
+def whose(owner: str, segment: str) -> str:
+    """Which of these."""
+    if owner:
+        return OTHERS
+    return SEGMENT if segment else EVERYBODY
+
+
+def sum_stays(kind: str, stays: Stays) -> str:
+    """The facts of one kind of these stays."""
     more = _GAIN_AND_LOSS if kind == "value" else ""
-    return _SUMS[kind].replace("{stays}", stays.replace("{more}", more))
+    return _SUMS[kind].replace("{stays}", stays.text.replace("{more}", more)).replace("{whose}", stays.whose)
 
 
-def sum_all(stays: str) -> str:
+def sum_all(stays: Stays) -> str:
     """The facts of every kind."""
-    return "\nUNION ALL\n".join(f"(SELECT {COLUMNS} FROM ({sum_stays(kind, stays)}) f)" for kind in KINDS)
+    columns = f"segment, {COLUMNS}"
+    return "\nUNION ALL\n".join(f"(SELECT {columns} FROM ({sum_stays(kind, stays)}) f)" for kind in KINDS)
 
 
-def facts(kind: str, *, is_filtered: bool) -> str:
+def facts(kind: str, *, of: str) -> str:
     """A table of the facts of one kind, as ``f``: those that are kept, or those of the chosen customers."""
-    if is_filtered:
+    if of == OTHERS:
         return f"({sum_stays(kind, OF_CHOSEN)}) f"
-    return f"(SELECT * FROM lifecycle_insight_fact WHERE tenant_id = %(tenant_id)s::uuid AND kind = '{kind}') f"
+    table, of_segment = "lifecycle_insight_fact", ""
+    if of == SEGMENT:
+        table, of_segment = "lifecycle_segment_fact", "AND segment = lower(%(segment)s::text)"
+    return f"(SELECT * FROM {table} WHERE tenant_id = %(tenant_id)s::uuid {of_segment} AND kind = '{kind}') f"

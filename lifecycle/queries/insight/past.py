@@ -3,7 +3,7 @@
 from typing import Final
 
 from lifecycle.queries.facts import select
-from lifecycle.queries.insight.facts import CHOSEN
+from lifecycle.queries.insight.facts import CHOSEN, EVERYBODY, OTHERS, SEGMENT
 from lifecycle.queries.insight.reading import CUSTOMER, HERE, OF_TENANT
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import COMPANY
@@ -37,12 +37,13 @@ _COUNTED: Final = {
     "effective": "('flow', 'value')",
     "recorded": "('known')",
 }
-STAGE_COUNTS: Final = {
-    known: f"""
+
+
+def _count_stages(known: str, whose: str) -> str:
+    return f"""
 SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS arr
   FROM (SELECT kind, from_stage, to_stage, label, sum(customers) AS customers, sum(arr) AS arr
-          FROM lifecycle_insight_fact
-         WHERE tenant_id = %(tenant_id)s::uuid AND kind IN {kinds}
+          FROM {whose} AND kind IN {_COUNTED[known]}
            AND day < (%(timestamp)s::timestamptz AT TIME ZONE 'UTC')::date
          GROUP BY 1, 2, 3, 4) f
  CROSS JOIN LATERAL (
@@ -51,15 +52,24 @@ SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS
        SELECT f.from_stage, f.label, -f.customers, -f.arr WHERE f.kind <> 'value' AND f.from_stage <> ''
  ) x
  GROUP BY 1, 2 HAVING sum(x.customers) <> 0 OR sum(x.arr) <> 0"""
-    for known, kinds in _COUNTED.items()
+
+
+_WHOSE_SUMS: Final = {
+    EVERYBODY: "lifecycle_insight_fact WHERE tenant_id = %(tenant_id)s::uuid",
+    SEGMENT: """lifecycle_segment_fact
+         WHERE tenant_id = %(tenant_id)s::uuid AND segment = lower(%(segment)s::text)""",
 }
-# The same of chosen customers, from their stays.
-STAGE_COUNTS_OF_CHOSEN: Final = {
+_OF_CHOSEN: Final = {
     known: f"""
 SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr
   FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
  WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {CHOSEN} GROUP BY 1, 2"""
     for known, here in HERE.items()
+}
+# Whose, and how it was known -> the statement; of other customers than a segment's from their stays.
+STAGE_COUNTS: Final = {
+    **{(of, known): _count_stages(known, text) for of, text in _WHOSE_SUMS.items() for known in _COUNTED},
+    **{(OTHERS, known): text for known, text in _OF_CHOSEN.items()},
 }
 # Of each stage those who came to it last, as many as are asked for (``columns`` and ``cards``): read from the last one
 # backwards until there are enough of them.

@@ -1,12 +1,11 @@
-"""The statements behind the figures and the lists of customers that each figure opens.
+"""The statements behind the figures (``behind``: the lists of customers that each of them opens).
 
 Aliases: ``f`` facts, ``p`` pieces of stays, ``c`` customers.
 """
 
 from typing import Final
 
-from lifecycle.queries.insight import at_risk, revenue, saving
-from lifecycle.queries.insight.facts import CHOSEN, facts
+from lifecycle.queries.insight.facts import CHOSEN, EVERYBODY, OTHERS, facts
 
 OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
 CUSTOMER: Final = "JOIN lifecycle_customer c ON c.tenant_id = p.tenant_id AND c.id = p.customer_id"
@@ -42,11 +41,11 @@ SELECT s.part, x.from_stage, s.stage, x.label, sum(x.customers)::bigint, sum(x.a
  GROUP BY 1, 2, 3, 4, x.kind, sign(x.arr) * (x.kind = 'value')::int"""
 
 
-def flows(*, is_filtered: bool) -> str:
+def flows(*, of: str) -> str:
     """Moves and changes of revenue until the end of the period, by the part of it; part 0 is what was before."""
-    if is_filtered:
+    if of == OTHERS:
         return _FLOWS_OF_CHOSEN
-    both = " UNION ALL ".join(f"SELECT * FROM {facts(kind, is_filtered=False)}" for kind in ("flow", "value"))
+    both = " UNION ALL ".join(f"SELECT * FROM {facts(kind, of=of)}" for kind in ("flow", "value"))
     return f"""
 SELECT width_bucket(f.day, %(thresholds)s::date[]), f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint,
        sum(f.arr)
@@ -73,18 +72,18 @@ SELECT m.stage, v.stage, count(*) FROM m JOIN v ON v.customer_id = m.customer_id
 SELECT m.stage, '', count(*) FROM m GROUP BY 1"""
 
 
-def ended_stays(*, is_filtered: bool) -> str:
+def ended_stays(*, of: str) -> str:
     """Stays that began in the months and are over: stage, days, way out, how many."""
-    if is_filtered:
+    if of == OTHERS:
         return _ENDED_OF_CHOSEN
     return f"""
-SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts("stay", is_filtered=False)}
+SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts("stay", of=of)}
  WHERE {_IN_MONTHS} GROUP BY 1, 2, 3"""
 
 
-def open_stays(*, is_filtered: bool) -> str:
+def open_stays(*, of: str) -> str:
     """Stays that began in the months and go on: stage, days so far, how many."""
-    customer, chosen = (CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
+    customer, chosen = (CUSTOMER, f"AND {CHOSEN}") if of != EVERYBODY else ("", "")
     return f"""
 SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400)::int, count(*)
   FROM lifecycle_stay p {customer}
@@ -93,99 +92,29 @@ SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400
  GROUP BY 1, 2"""
 
 
-def reached(*, is_filtered: bool) -> str:
+def reached(*, of: str) -> str:
     """Stage, later stage ('' for all), how many customers, of those who first came to the stage in the months."""
-    if is_filtered:
+    if of == OTHERS:
         return _REACHED_OF_CHOSEN
     return f"""
-SELECT f.from_stage, f.to_stage, sum(f.customers)::bigint FROM {facts("reach", is_filtered=False)}
+SELECT f.from_stage, f.to_stage, sum(f.customers)::bigint FROM {facts("reach", of=of)}
  WHERE {_IN_MONTHS} GROUP BY 1, 2"""
 
 
-def cohorts(*, is_filtered: bool) -> str:
+def cohorts(*, of: str) -> str:
     """The moves of customers whose first month is one of the months: cohort, month, from, to, how many."""
     return f"""
 SELECT f.number, f.day, f.from_stage, f.to_stage, sum(f.customers)::bigint
-  FROM {facts("cohort", is_filtered=is_filtered)}
+  FROM {facts("cohort", of=of)}
  WHERE f.number BETWEEN %(first_cohort)s::int AND %(last_cohort)s::int GROUP BY 1, 2, 3, 4"""
 
 
-def reasons(*, is_filtered: bool) -> str:
+def reasons(*, of: str) -> str:
     """The moves of the period into and out of some stages: from, to, reason, how many."""
     return f"""
-SELECT f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint FROM {facts("reason", is_filtered=is_filtered)}
+SELECT f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint FROM {facts("reason", of=of)}
  WHERE {_IN_DAYS} AND (f.from_stage = ANY(%(stages)s::text[])) <> (f.to_stage = ANY(%(stages)s::text[]))
  GROUP BY 1, 2, 3"""
-
-
-# What each kind of list shows, in the order of conditions that an index serves.
-BEHIND: Final = {
-    # Who stood in stages at the end of a day.
-    "standing": """
- p.stage = ANY(%(stages)s::text[])
- AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz""",
-    # Moves of a period into stages: from some, '' for those who came in, or any; with a reason, if one is asked for.
-    "moves": """
- p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
- AND (%(from_stages)s::text[] IS NULL OR p.from_stage = ANY(%(from_stages)s::text[]))
- AND p.began >= %(begin_timestamp)s::timestamptz AND p.began < %(end_timestamp)s::timestamptz
- AND (%(reason)s::text IS NULL OR p.reason_code = %(reason)s::text)""",
-    # Stays that ended in a period, with a move to some stages or any.
-    "left": """
- p.stage = ANY(%(stages)s::text[]) AND p.piece = 0 AND p.began < %(end_timestamp)s::timestamptz
- AND p.left_at >= %(begin_timestamp)s::timestamptz AND p.left_at < %(end_timestamp)s::timestamptz""",
-    # Stays that began in the months: all, those that go on, or those that ended one way ('-': by a publication).
-    "stays": """
- p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
- AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
- AND CASE %(way)s::text WHEN '*' THEN true WHEN '' THEN p.to_stage = '' WHEN '-' THEN p.left_by_configuration
-          ELSE p.to_stage = %(way)s::text AND NOT p.left_by_configuration END""",
-    # The first stay in a stage of those who first came to it in the months; of them who have come to another later.
-    "reached": """
- p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
- AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
- AND (p.customer_id, p.stage, p.sequence) IN (
-        SELECT o.customer_id, o.stage, min(o.sequence) FROM lifecycle_stay o
-         WHERE o.tenant_id = %(tenant_id)s::uuid AND o.stage = ANY(%(stages)s::text[]) AND o.piece = 0 GROUP BY 1, 2)
- AND (%(way)s::text = '' OR EXISTS (
-        SELECT FROM lifecycle_stay o WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id
-           AND o.stage = %(way)s::text AND o.sequence > p.sequence AND o.piece = 0))""",
-    # The customers who came in a month.
-    "came": " p.cohort = %(cohort)s::date AND p.sequence = 1 AND p.piece = 0",
-    # Where the customers who came in a month stood at a later moment, but for some stages.
-    "cohort": """
- p.customer_id IN (SELECT o.customer_id FROM lifecycle_stay o
-                    WHERE o.tenant_id = %(tenant_id)s::uuid AND o.cohort = %(cohort)s::date AND o.sequence = 1
-                      AND o.piece = 0)
- AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz AND p.began < p.ended
- AND NOT p.stage = ANY(%(stages)s::text[])""",
-    # Moves and changes by which the period gained or lost revenue.
-    "revenue": revenue.BEHIND,
-    # Who came to be at risk, by what was done, and who of them recovered.
-    "saved": saving.BEHIND,
-    # Who came to be at risk, by how it ended, and by what was done until then.
-    "at_risk": at_risk.BEHIND,
-}
-
-
-def behind(figure: str) -> str:
-    """A page of the customers, or moves, behind a figure: the longest ago first; ``change`` is what each adds to one of
-    revenue.
-    """
-    change = revenue.CHANGE if figure == "revenue" else "NULL::numeric"
-    return f"""
-SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.from_stage, p.stage, p.to_stage, p.entered,
-       NULLIF(p.left_at, '9999-01-01 00:00:00+00'::timestamptz) AS left_at, p.reason_code, p.left_reason, p.arr,
-       p.currency, {change} AS change
-  FROM lifecycle_stay p {CUSTOMER}
- WHERE {OF_TENANT} AND {BEHIND[figure]} AND {CHOSEN}
- ORDER BY p.began, p.customer_id, p.sequence, p.piece LIMIT %(limit)s::int OFFSET %(offset)s::int"""
-
-
-def count_behind(figure: str, *, is_filtered: bool) -> str:
-    """How many rows ``behind`` has in all."""
-    customer, chosen = (CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
-    return f"SELECT count(*) FROM lifecycle_stay p {customer} WHERE {OF_TENANT} AND {BEHIND[figure]} {chosen}"
 
 
 # Who was here at the end of a day: as it was, or as it was known here by then.

@@ -10,15 +10,16 @@ from typing import Final
 _BEFORE: Final = "CASE WHEN p.currency = p.was_currency THEN p.was_arr ELSE 0 END"
 _AFTER: Final = "CASE WHEN p.currency = p.was_currency THEN p.arr ELSE 0 END"
 _MOVED: Final = "p.piece = 0 AND p.was_currency = %(currency)s::text AND p.was_arr <> 0"
+# As the index of such pieces has it.
+_CHANGED: Final = "(p.arr <> p.was_arr OR p.currency <> p.was_currency)"
 BEHIND: Final = f"""
- p.stage = ANY(%(stages)s::text[])
- AND p.began >= %(begin_timestamp)s::timestamptz AND p.began < %(end_timestamp)s::timestamptz
+ p.began >= %(begin_timestamp)s::timestamptz AND p.began < %(end_timestamp)s::timestamptz
  AND CASE %(way)s::text
        WHEN 'new' THEN {_MOVED} AND p.from_stage = ''
        WHEN 'returned' THEN {_MOVED} AND p.from_stage = ANY(%(from_stages)s::text[])
        WHEN 'gone' THEN {_MOVED} AND p.from_stage <> '' AND NOT p.from_stage = ANY(%(stages)s::text[])
-       WHEN 'grown' THEN p.currency = %(currency)s::text AND p.arr > {_BEFORE}
-       WHEN 'shrunk' THEN p.was_currency = %(currency)s::text AND p.was_arr > {_AFTER}
+       WHEN 'grown' THEN {_CHANGED} AND p.currency = %(currency)s::text AND p.arr > {_BEFORE}
+       WHEN 'shrunk' THEN {_CHANGED} AND p.was_currency = %(currency)s::text AND p.was_arr > {_AFTER}
        ELSE false END"""
 # What each row of the list adds to the figure.
 CHANGE: Final = f"""

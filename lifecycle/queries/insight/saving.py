@@ -10,7 +10,8 @@ from lifecycle.queries.insight.episodes import episodes
 from lifecycle.rules.horizon import HORIZON_DAYS
 
 EPISODES: Final = f"""
-SELECT e.customer_id, e.sequence, e.stage, e.reason_code, e.severity, e.noted, e.tasked, e.messaged, e.contacted,
+SELECT e.customer_id, e.sequence, e.began, e.stage, e.reason_code, e.severity, e.noted, e.tasked, e.messaged,
+       e.contacted,
        COALESCE(e.left_at < e.began + interval '{HORIZON_DAYS} days'
                 AND NOT e.left_to = ANY(%(from_stages)s::text[]), false) AS recovered
   FROM ({episodes(week=True)}) e
@@ -23,19 +24,18 @@ SELECT reason_code, stage, severity, noted, tasked, messaged, contacted, recover
 # The episodes of one figure: for a reason, or any; those for whom something (or nothing) was done, those of them that
 # have anyone alike, or those alike; that recovered.
 BEHIND: Final = f"""
- p.piece = 0 AND (p.customer_id, p.sequence) IN (
-    SELECT e.customer_id, e.sequence
-      FROM (SELECT e.*, bool_or(e.is_done) OVER alike AS has_done, bool_or(e.is_nothing) OVER alike AS has_nothing
-              FROM (SELECT e.*, n.is_nothing,
-                           CASE split_part(%(way)s::text, ' ', 1)
-                             WHEN 'note' THEN e.noted WHEN 'task' THEN e.tasked WHEN 'message' THEN e.messaged
-                             WHEN 'contact' THEN e.contacted ELSE n.is_nothing END AS is_done
-                      FROM ({EPISODES}) e
-                     CROSS JOIN LATERAL (
-                           SELECT NOT (e.noted OR e.tasked OR e.messaged OR e.contacted) AS is_nothing) n) e
-            WINDOW alike AS (PARTITION BY e.reason_code, e.stage, e.severity)) e
-     WHERE (%(reason)s::text IS NULL OR e.reason_code = %(reason)s::text)
-       AND CASE split_part(%(way)s::text, ' ', 2)
-             WHEN 'comparable' THEN e.is_done AND e.has_nothing WHEN 'alike' THEN e.is_nothing AND e.has_done
-             ELSE e.is_done END
-       AND (e.recovered OR right(%(way)s::text, 10) <> ' recovered'))"""
+SELECT e.customer_id, e.sequence, 0 AS piece, e.began
+  FROM (SELECT e.*, bool_or(e.is_done) OVER alike AS has_done, bool_or(e.is_nothing) OVER alike AS has_nothing
+          FROM (SELECT e.*, n.is_nothing,
+                       CASE split_part(%(way)s::text, ' ', 1)
+                         WHEN 'note' THEN e.noted WHEN 'task' THEN e.tasked WHEN 'message' THEN e.messaged
+                         WHEN 'contact' THEN e.contacted ELSE n.is_nothing END AS is_done
+                  FROM ({EPISODES}) e
+                 CROSS JOIN LATERAL (
+                       SELECT NOT (e.noted OR e.tasked OR e.messaged OR e.contacted) AS is_nothing) n) e
+        WINDOW alike AS (PARTITION BY e.reason_code, e.stage, e.severity)) e
+ WHERE (%(reason)s::text IS NULL OR e.reason_code = %(reason)s::text)
+   AND CASE split_part(%(way)s::text, ' ', 2)
+         WHEN 'comparable' THEN e.is_done AND e.has_nothing WHEN 'alike' THEN e.is_nothing AND e.has_done
+         ELSE e.is_done END
+   AND (e.recovered OR right(%(way)s::text, 10) <> ' recovered')"""

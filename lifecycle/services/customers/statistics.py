@@ -2,6 +2,7 @@
 table, and take seconds.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from django.db import connection, transaction
@@ -18,16 +19,24 @@ TABLES: Final = (
     "lifecycle_note",
     "lifecycle_task",
 )
+# What figures from the history are read from.
+INSIGHT_TABLES: Final = (
+    "lifecycle_stay",
+    "lifecycle_insight_state",
+    "lifecycle_insight_fact",
+    "lifecycle_segment_fact",
+)
 # Fewer written customers than this change no plan.
 LARGE_LOAD: Final = 1000
 
 
-def refresh_statistics() -> None:
-    """ANALYZE the tables of customers and of their figures' past, notes and tasks, when a large load is done.
+def refresh_statistics(tables: Sequence[str] = TABLES) -> None:
+    """ANALYZE the tables of customers and of their figures' past, notes and tasks, or others, when a large load is
+    done.
 
     In a transaction of its own or the caller's. Takes about a second whatever their size: PostgreSQL looks at a sample.
     """
     with transaction.atomic():
         allow_seconds(JOB_SECONDS)
         with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {', '.join(TABLES)}")
+            cursor.execute(f"ANALYZE {', '.join(tables)}")

@@ -55,6 +55,7 @@ EMPTIED: Final = (
     "lifecycle_saved_view",
     "lifecycle_stay",
     "lifecycle_insight_fact",
+    "lifecycle_segment_fact",
     "lifecycle_insight_state",
     "lifecycle_forecast",
     "lifecycle_forecast_fit",

@@ -18,7 +18,8 @@ from audit.models import LifecycleHistory
 from audit.services.former_names import find_names_then
 from lifecycle.models import FigureChange
 from lifecycle.queries.cursors import Position, decode_cursor, encode_cursor
-from lifecycle.queries.insight.past import STAGE_COUNTS, STAGE_COUNTS_OF_CHOSEN
+from lifecycle.queries.insight.facts import whose
+from lifecycle.queries.insight.past import STAGE_COUNTS
 from lifecycle.queries.insight.reading import as_of
 from lifecycle.rules.insight.stays import Move, stay_at
 from lifecycle.services.insight.reading import ROWS, Stages, midnight
@@ -189,12 +190,12 @@ class StageCount(NamedTuple):
 
 
 def read_stage_counts(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCount]:
-    """How many were in each stage at the end of the day: of all by the sums that are kept, else by the stays of the
-    chosen customers. The customers of all rows of a stage add up to those in it. One statement.
+    """How many were in each stage at the end of the day: of all and of segments by the sums that are kept, else by the
+    stays of the chosen customers. The customers of all rows of a stage add up to those in it. One statement.
     """
-    statements = STAGE_COUNTS_OF_CHOSEN if asked.owner or asked.segment else STAGE_COUNTS
+    of = whose(asked.owner, asked.segment)
     with connection.cursor() as cursor:
-        cursor.execute(statements[asked.known], asked.parameters(tenant))
+        cursor.execute(STAGE_COUNTS[of, asked.known], asked.parameters(tenant))
         return [StageCount(*row) for row in cursor.fetchall()]
 
 

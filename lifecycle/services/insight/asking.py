@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from lifecycle.queries.insight import at_risk
-from lifecycle.queries.insight.reading import BEHIND
+from lifecycle.queries.insight.behind import BEHIND
 from lifecycle.rules.insight.flows import GAINS, Flow
 from lifecycle.rules.insight.saving import WAYS as SAVED_WAYS
 from lifecycle.services.insight.episodes import name_stages

@@ -2,12 +2,13 @@
 
 One way for all three: a batch of customers is read from the history, their stays are made by the rules
 (``lifecycle.rules.insight``) and compared with those that are kept. What differs is replaced, and the sums change by
-what its stays add up to now and did before. So nothing depends on the order of the work, on late rows or on clocks, and
-after a crash the next run goes on. A tenant's batches take turns by a lock.
+what its stays add up to now and did before: those of everybody, and those of its segment (``sums``). So nothing depends
+on the order of the work, on late rows or on clocks, and after a crash the next run goes on. A tenant's batches take
+turns by a lock.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -16,12 +17,13 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from lifecycle.queries.insight.facts import COLUMNS, KINDS, OF_CUSTOMERS, OF_EVERYBODY, sum_all, sum_stays
 from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
+from lifecycle.services.customers.statistics import INSIGHT_TABLES, LARGE_LOAD, refresh_statistics
 from lifecycle.services.insight.episodes import LOOSEN, count_wrong_episodes
+from lifecycle.services.insight.sums import change_sums, sum_stays_of
 from lifecycle.services.insight.turns import take_turn
-from storage.cursors import insert_rows, plain_array, text_array
+from storage.cursors import insert_rows, plain_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -31,12 +33,14 @@ BATCH: Final = 500
 # Of a publication, which moves customers without their doing (``configuration.stage_migrations``).
 _BY_CONFIGURATION: Final = "Configuration"
 
-# Whose state is not that of their history and figures.
+# Whose state is not that of their history, figures and segment.
 _OF_BEHIND: Final = """
+  JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
   LEFT JOIN lifecycle_insight_state f ON f.tenant_id = s.tenant_id AND f.customer_id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s
-   AND (f.customer_id IS NULL OR f.sequence <> s.version OR f.figures <> COALESCE(b.version, 0))
+   AND (f.customer_id IS NULL OR f.sequence <> s.version OR f.figures <> COALESCE(b.version, 0)
+        OR f.segment IS DISTINCT FROM lower(c.segment))
 """
 ALL_BEHIND: Final = f"""
 SELECT s.customer_id FROM customer_lifecycle_status s{_OF_BEHIND}
@@ -75,8 +79,10 @@ SELECT customer_id, effective_at, figures->>'billing.arr', figures->>'billing.cu
  ORDER BY customer_id, effective_at, id
 """
 _PRESENT: Final = """
-SELECT s.customer_id, s.version, COALESCE(b.version, 0), b.arr, COALESCE(b.currency, ''), b.occurred_at
+SELECT s.customer_id, s.version, COALESCE(b.version, 0), b.arr, COALESCE(b.currency, ''), b.occurred_at,
+       lower(c.segment)
   FROM customer_lifecycle_status s
+  JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s AND s.customer_id = ANY(%(customer_ids)s::uuid[])
 """
@@ -85,64 +91,24 @@ SELECT customer_id, {", ".join(Piece._fields)} FROM lifecycle_stay
  WHERE tenant_id = %(tenant_id)s AND customer_id = ANY(%(customer_ids)s::uuid[]) ORDER BY customer_id, sequence, piece
 """  # noqa: S608  constants
 _FORGET: Final = """
-DELETE FROM lifecycle_stay WHERE tenant_id = %(tenant_id)s AND customer_id = ANY(%(customer_ids)s::uuid[])
+DELETE FROM lifecycle_stay p USING unnest(%(customer_ids)s::uuid[]) w(customer_id)
+ WHERE p.tenant_id = %(tenant_id)s AND p.customer_id = w.customer_id
 """
 _STAYS: Final = ("tenant_id", "customer_id", *Piece._fields)
 _KEEP: Final = insert_rows("lifecycle_stay", _STAYS)
-_STATES: Final = ("tenant_id", "customer_id", "sequence", "figures")
+_COUNTED: Final = """
+SELECT customer_id, segment FROM lifecycle_insight_state
+ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY(%(customer_ids)s::uuid[])
+"""
+_STATES: Final = ("tenant_id", "customer_id", "sequence", "figures", "segment")
 _NOTE: Final = f"""{insert_rows("lifecycle_insight_state", _STATES)}
-ON CONFLICT (tenant_id, customer_id) DO UPDATE SET sequence = EXCLUDED.sequence, figures = EXCLUDED.figures
- WHERE (lifecycle_insight_state.sequence, lifecycle_insight_state.figures) <> (EXCLUDED.sequence, EXCLUDED.figures)
-"""
-_SUM_OF_CUSTOMERS: Final = f"""
-SELECT {COLUMNS} FROM ({sum_all(OF_CUSTOMERS)}) f
+ON CONFLICT (tenant_id, customer_id) DO UPDATE
+   SET sequence = EXCLUDED.sequence, figures = EXCLUDED.figures, segment = EXCLUDED.segment
+ WHERE (lifecycle_insight_state.sequence, lifecycle_insight_state.figures, lifecycle_insight_state.segment)
+       IS DISTINCT FROM (EXCLUDED.sequence, EXCLUDED.figures, EXCLUDED.segment)
 """  # noqa: S608  constants
-_FACTS: Final = ("tenant_id", *COLUMNS.split(", "))
-_ADD: Final = f"""{insert_rows("lifecycle_insight_fact", _FACTS)}
-ON CONFLICT (tenant_id, kind, day, from_stage, to_stage, number, label) DO UPDATE
-   SET customers = lifecycle_insight_fact.customers + EXCLUDED.customers,
-       arr = lifecycle_insight_fact.arr + EXCLUDED.arr
-"""  # noqa: S608  constants
-_CLEAR: Final = """
-DELETE FROM lifecycle_insight_fact f USING json_populate_recordset(NULL::lifecycle_insight_fact, %(rows)s::json) k
- WHERE (f.tenant_id, f.kind, f.day, f.from_stage, f.to_stage, f.number, f.label)
-     = (k.tenant_id, k.kind, k.day, k.from_stage, k.to_stage, k.number, k.label) AND f.customers = 0 AND f.arr = 0
-"""
-_WRONG_SUMS: Final = f"""
-SELECT COALESCE(k.kind, f.kind), count(*) FROM ({sum_all(OF_EVERYBODY)}) f
-  FULL JOIN (SELECT * FROM lifecycle_insight_fact WHERE tenant_id = %(tenant_id)s) k
-    USING (kind, day, from_stage, to_stage, number, label)
- WHERE (k.customers, k.arr) IS DISTINCT FROM (f.customers, f.arr)
-   AND (COALESCE(k.customers, 0), COALESCE(k.arr, 0)) <> (COALESCE(f.customers, 0), COALESCE(f.arr, 0))
- GROUP BY 1 ORDER BY 1
-"""  # noqa: S608  constants
-_CLEAR_SUMS: Final = """
-DELETE FROM lifecycle_insight_fact WHERE tenant_id = %(tenant_id)s AND kind = ANY(%(kinds)s::text[])
-"""
-_MAKE_SUMS: Final = {
-    kind: f"""
-INSERT INTO lifecycle_insight_fact (tenant_id, {COLUMNS})
-SELECT %(tenant_id)s::uuid, {COLUMNS} FROM ({sum_stays(kind, OF_EVERYBODY)}) f"""  # noqa: S608  constants
-    for kind in KINDS
-}
-# Each move is counted once by each of these kinds, on whatever day: from and to which stage, they have the same sums.
-_OF_MOVES: Final = ("flow", "known", "reason", "cohort")
-_DISAGREE: Final = f"""
-SELECT EXISTS (
-       SELECT FROM (SELECT kind, from_stage, to_stage, sum(customers) AS customers FROM lifecycle_insight_fact
-                     WHERE tenant_id = %(tenant_id)s AND kind IN ({", ".join(f"'{kind}'" for kind in _OF_MOVES)})
-                     GROUP BY 1, 2, 3) k
-        GROUP BY from_stage, to_stage
-       HAVING min(customers) <> max(customers) OR count(*) FILTER (WHERE customers <> 0) NOT IN (0, {len(_OF_MOVES)}))
-"""  # noqa: S608  constants
-_STRAY: Final = """
-SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tenant_id = %(tenant_id)s) k
- WHERE NOT EXISTS (SELECT FROM customer_lifecycle_status s
-                    WHERE s.tenant_id = %(tenant_id)s AND s.customer_id = k.customer_id)
-"""
-_FIRST: Final = UUID(int=0)
 
-FactKey = tuple[Any, ...]
+_FIRST: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +134,7 @@ def keep_facts(
     ``since``: only of customers of whom something was recorded with such an id, or a later one. Call outside of any
     transaction. Raises TurnTaken where it does not wait and someone else makes stays.
     """
-    caught_up = 0
+    caught_up, due = 0, LARGE_LOAD
     among = {} if since is None else {"since": since}
     while not enough():
         with tenant_context(tenant.id):
@@ -178,7 +144,12 @@ def keep_facts(
             if behind:
                 renew_stays(behind, tenant=tenant)
         caught_up += len(behind)
-        if len(behind) < BATCH:
+        is_done = len(behind) < BATCH
+        if caught_up >= due or (is_done and caught_up >= LARGE_LOAD):
+            with tenant_context(tenant.id):
+                refresh_statistics(INSIGHT_TABLES)
+            due *= 4
+        if is_done:
             break
     return caught_up
 
@@ -209,40 +180,6 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
         yield Progress(done, max(done, total), different)
 
 
-def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
-    """Kind -> how many sums that are kept are not those of the stays. Stays of no customer count as ``stray``."""
-    with tenant_context(tenant.id):
-        allow_seconds(JOB_SECONDS)
-        wrong = dict(_ask(_WRONG_SUMS, tenant))
-        ((stray,),) = _ask(_STRAY, tenant)
-    return wrong | ({"stray": stray} if stray else {})
-
-
-def replace_sums(tenant: TenantRef, kinds: Collection[str] = KINDS, *, waits: bool = True) -> None:
-    """Make the sums of these kinds again from the stays, in one transaction. Raises TurnTaken as ``keep_facts``."""
-    with tenant_context(tenant.id):
-        allow_seconds(JOB_SECONDS)
-        take_turn(tenant, waits=waits)
-        _execute(_CLEAR_SUMS, tenant, kinds=text_array(kinds))
-        for kind, statement in _MAKE_SUMS.items():
-            if kind in kinds:
-                _execute(statement, tenant)
-
-
-def repair_sums(tenant: TenantRef) -> dict[str, int]:
-    """Make the sums of a tenant again if those of its moves do not agree; what ``find_wrong_sums`` found then.
-
-    A process of another release that does not know of a kind of sums leaves them short (migration 0035). One small
-    statement where they agree. Waits for no one (TurnTaken). Call outside of any transaction.
-    """
-    with tenant_context(tenant.id):
-        ((disagree,),) = _ask(_DISAGREE, tenant)
-    wrong = find_wrong_sums(tenant) if disagree else {}
-    if wrong:
-        replace_sums(tenant, wrong, waits=False)
-    return wrong
-
-
 def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool = True) -> int:
     """Make the stays of these customers from the history; of how many they differ from those that are kept.
 
@@ -252,15 +189,24 @@ def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool 
         take_turn(tenant)
     made, states = _make(customer_ids, tenant)
     kept: dict[UUID, list[Piece]] = defaultdict(list)
-    for customer_id, *values in _ask(_KEPT, tenant, customer_ids=plain_array(customer_ids)):
+    ids = plain_array(customer_ids)
+    for customer_id, *values in _ask(_KEPT, tenant, customer_ids=ids):
         kept[customer_id].append(Piece(*values))
+    counted: dict[UUID, str | None] = dict(_ask(_COUNTED, tenant, customer_ids=ids))
     changed = [one for one in customer_ids if made.get(one, []) != kept.get(one, [])]
+    segments = {one: states[one]["segment"] if one in states else counted.get(one) for one in customer_ids}
+    moved = [one for one in customer_ids if segments[one] != counted.get(one) and one in made]
+    different = sorted({*changed, *moved})
     if write:
-        if changed:
-            _replace(changed, made, tenant)
+        if different:
+            _replace(changed, made, tenant, before=_pick(counted, different), after=_pick(segments, different))
         rows = ({"tenant_id": tenant.id, "customer_id": id_, **state} for id_, state in states.items())
         _execute(_NOTE, tenant, rows=_as_json(rows))
-    return len(changed)
+    return len(different)
+
+
+def _pick(segments: Mapping[UUID, str | None], customer_ids: Iterable[UUID]) -> dict[UUID, str | None]:
+    return {one: segments.get(one) for one in customer_ids}
 
 
 def make_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef) -> dict[UUID, list[Piece]]:
@@ -275,8 +221,8 @@ def _make(customer_ids: Sequence[UUID], tenant: TenantRef) -> tuple[dict[UUID, l
     present: dict[UUID, Worth | None] = {}
     states: dict[UUID, Any] = {}
     # First: what is written while this reads is seen as behind by the next run.
-    for customer_id, sequence, figures, arr, currency, since in _ask(_PRESENT, tenant, customer_ids=ids):
-        states[customer_id] = {"sequence": sequence, "figures": figures}
+    for customer_id, sequence, figures, arr, currency, since, segment in _ask(_PRESENT, tenant, customer_ids=ids):
+        states[customer_id] = {"sequence": sequence, "figures": figures, "segment": segment}
         present[customer_id] = None if arr is None else Worth(since, arr, currency)
     moves: dict[UUID, list[Move]] = defaultdict(list)
     for customer_id, name, version, effective_at, recorded_at, reason, source in _ask(_MOVES, tenant, customer_ids=ids):
@@ -291,34 +237,29 @@ def _make(customer_ids: Sequence[UUID], tenant: TenantRef) -> tuple[dict[UUID, l
     return made, states
 
 
-def _replace(customer_ids: Sequence[UUID], made: dict[UUID, list[Piece]], tenant: TenantRef) -> None:
+def _replace(
+    customer_ids: Sequence[UUID],
+    made: Mapping[UUID, list[Piece]],
+    tenant: TenantRef,
+    *,
+    before: Mapping[UUID, str | None],
+    after: Mapping[UUID, str | None],
+) -> None:
+    """Replace the stays of these customers; the sums are those of customers who were counted in the segments ``before``
+    and are in those of ``after``, which may be of more customers.
+    """
     ids = plain_array(customer_ids)
-    before = _sum(ids, tenant)
-    _execute(_FORGET, tenant, customer_ids=ids)
-    _execute(LOOSEN, tenant, customer_ids=ids)
-    rows = (
-        {"tenant_id": tenant.id, "customer_id": id_, **piece._asdict()}
-        for id_ in customer_ids
-        for piece in made.get(id_, ())
-    )
-    _execute(_KEEP, tenant, rows=_as_json(rows))
-    difference = _sum(ids, tenant)
-    for key, (customers, arr) in before.items():
-        now = difference.get(key, (0, Decimal()))
-        difference[key] = (now[0] - customers, now[1] - arr)
-    changes = [
-        dict(zip(_FACTS, (tenant.id, *key, customers, arr), strict=True))
-        for key, (customers, arr) in sorted(difference.items())
-        if customers or arr
-    ]
-    if changes:
-        _execute(_ADD, tenant, rows=_as_json(changes))
-        _execute(_CLEAR, tenant, rows=_as_json(changes))
-
-
-def _sum(ids: str, tenant: TenantRef) -> dict[FactKey, tuple[int, Decimal]]:
-    found = _ask(_SUM_OF_CUSTOMERS, tenant, customer_ids=ids)
-    return {tuple(key): (customers, Decimal(arr)) for *key, customers, arr in found}
+    before_sums = sum_stays_of(before, tenant=tenant)
+    if customer_ids:
+        _execute(_FORGET, tenant, customer_ids=ids)
+        _execute(LOOSEN, tenant, customer_ids=ids)
+        rows = (
+            {"tenant_id": tenant.id, "customer_id": id_, **piece._asdict()}
+            for id_ in customer_ids
+            for piece in made.get(id_, ())
+        )
+        _execute(_KEEP, tenant, rows=_as_json(rows))
+    change_sums(before_sums, sum_stays_of(after, tenant=tenant), tenant=tenant)
 
 
 def _ids(statement: str, tenant: TenantRef, **parameters: Any) -> list[UUID]:

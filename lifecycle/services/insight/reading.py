@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from django.db import connection
 
+from lifecycle.queries.insight import behind as lists
 from lifecycle.queries.insight import reading as statements
+from lifecycle.queries.insight.facts import whose
 from lifecycle.rules.insight.curves import Curve, estimate
 from lifecycle.rules.insight.flows import Flow
 from lifecycle.rules.insight.stages import NO_STAGE, Renames, key_of, name_of
@@ -38,7 +40,8 @@ def next_month(day: dt.date) -> dt.date:
 class Period:
     """From the beginning of ``begin`` until the end of ``end``, and whose customers: '' for everybody's.
 
-    Owner and segment are what customers have today, so that the same customers are counted on every day.
+    Owner and segment are what customers have today, so that the same customers are counted on every day; the segment
+    as of when their stays were made, as all that is kept.
     """
 
     begin: dt.date
@@ -50,6 +53,11 @@ class Period:
     def is_filtered(self) -> bool:
         """Whether it is not about everybody."""
         return bool(self.owner or self.segment)
+
+    @property
+    def whose(self) -> str:
+        """Of whom the figures are (``lifecycle.queries.insight.facts``)."""
+        return whose(self.owner, self.segment)
 
     @property
     def days(self) -> list[dt.date]:
@@ -123,7 +131,7 @@ def read_flows(period: Period, *, tenant: TenantRef) -> list[Flow]:
         "thresholds": plain_array(days),
         "threshold_timestamps": plain_array(midnight(day).isoformat() for day in days),
     }
-    rows = _ask(statements.flows(is_filtered=period.is_filtered), period, tenant, **asked)
+    rows = _ask(statements.flows(of=period.whose), period, tenant, **asked)
     return [Flow(*row) for row in rows]
 
 
@@ -146,13 +154,13 @@ def read_stays(
     """
     ended: dict[str, dict[tuple[int, str], int]] = defaultdict(dict)
     ways: dict[str, Counter[str]] = defaultdict(Counter)
-    for stage, days, way, count in _ask(statements.ended_stays(is_filtered=period.is_filtered), period, tenant):
+    for stage, days, way, count in _ask(statements.ended_stays(of=period.whose), period, tenant):
         ended[stage][days, way] = count
         ways[stage][way or "-"] += count
     found = sorted({*keys, *ended})
     asked = {"now": now, "stages": text_array(found)}
     going_on: dict[str, Counter[int]] = defaultdict(Counter)
-    for stage, days, count in _ask(statements.open_stays(is_filtered=period.is_filtered), period, tenant, **asked):
+    for stage, days, count in _ask(statements.open_stays(of=period.whose), period, tenant, **asked):
         going_on[stage][max(0, days)] += count
         ways[stage][""] += count
     return (
@@ -163,7 +171,7 @@ def read_stays(
 
 def read_reached(period: Period, *, tenant: TenantRef) -> dict[tuple[str, str], int]:
     """(stage, later stage) -> customers, of those who first came to the stage in the months; later stage '': all."""
-    rows = _ask(statements.reached(is_filtered=period.is_filtered), period, tenant)
+    rows = _ask(statements.reached(of=period.whose), period, tenant)
     return {(came, reached): count for came, reached, count in rows}
 
 
@@ -184,9 +192,7 @@ def read_cohorts(period: Period, lost: Sequence[str], *, tenant: TenantRef, toda
     came: dict[int, dict[dt.date, int]] = defaultdict(lambda: defaultdict(int))
     size: Counter[int] = Counter()
     gone = set(lost)
-    for number, month, came_from, went_to, count in _ask(
-        statements.cohorts(is_filtered=period.is_filtered), period, tenant
-    ):
+    for number, month, came_from, went_to, count in _ask(statements.cohorts(of=period.whose), period, tenant):
         if came_from == NO_STAGE:
             size[number] += count
         is_in, was_in = went_to not in gone, came_from != NO_STAGE and came_from not in gone
@@ -215,26 +221,32 @@ class Moved:
 
 def read_reasons(period: Period, stages: Sequence[str], *, tenant: TenantRef) -> list[Moved]:
     """The moves into these stages from others, and out of them, by reason; the most frequent first. One statement."""
-    rows = _ask(statements.reasons(is_filtered=period.is_filtered), period, tenant, stages=text_array(stages))
+    rows = _ask(statements.reasons(of=period.whose), period, tenant, stages=text_array(stages))
     return sorted((Moved(*row) for row in rows), key=lambda one: (-one.count, one.reason_code, one.from_stage))
 
 
 def list_behind(
     figure: str, period: Period, *, tenant: TenantRef, page: int = 1, **asked: Any
 ) -> tuple[list[dict[str, Any]], int]:
-    """A page of what a figure counts, and how many there are in all. Two statements.
+    """A page of what a figure counts, and how many there are in all. Two statements at most.
 
-    ``figure`` is one of ``queries.insight.reading.BEHIND``, ``asked`` what it needs; sequences are lists of stages.
+    ``figure`` is one of ``queries.insight.behind.BEHIND``, ``asked`` what it needs; sequences are lists of stages.
     """
     asked = {name: text_array(value) if isinstance(value, list | tuple) else value for name, value in asked.items()}
-    ((count,),) = _ask(statements.count_behind(figure, is_filtered=period.is_filtered), period, tenant, **asked)
+    is_filtered = period.is_filtered
+    count = 0
+    if lists.is_walked(figure):
+        ((count,),) = _ask(lists.count_behind(figure, is_filtered=is_filtered), period, tenant, **asked)
     with connection.cursor() as cursor:
         offset = (page - 1) * ROWS
         parameters = {**period.parameters(tenant), **asked, "limit": ROWS, "offset": offset}
-        cursor.execute(statements.behind(figure), parameters)
+        cursor.execute(lists.behind(figure, is_filtered=is_filtered), parameters)
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-    return rows, count
+    counts = [row.pop("count") for row in rows]
+    if not lists.is_walked(figure):
+        count = counts[0]
+    return [row for row in rows if row["customer_id"] is not None], count
 
 
 def _ask(statement: str, period: Period, tenant: TenantRef, **more: Any) -> list[tuple[Any, ...]]:

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from audit.services.feed import SOON, floor_of
 from lifecycle.services.events.failures import concerns_everybody, describe
-from lifecycle.services.insight.keeping import keep_facts, repair_sums
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.sums import repair_sums
 from lifecycle.services.insight.turns import TurnTaken
 from tenants.actors import TenantRef
 

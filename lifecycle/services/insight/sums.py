@@ -1,0 +1,203 @@
+"""The sums over stays that are kept: changed with the stays, compared with them, and made again.
+
+There are those of everybody and those by segment; those of all segments add up to those of everybody.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from lifecycle.queries.insight.facts import (
+    COLUMNS,
+    KINDS,
+    OF_CUSTOMERS,
+    OF_EVERYBODY,
+    OF_SEGMENTS,
+    PIECES,
+    Stays,
+    sum_all,
+    sum_stays,
+)
+from lifecycle.services.insight.turns import take_turn
+from storage.cursors import insert_rows, plain_array, text_array
+from storage.timeouts import JOB_SECONDS, allow_seconds
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+
+_SUM_OF_CUSTOMERS: Final = f"""{PIECES}
+SELECT segment, {COLUMNS} FROM ({sum_all(OF_CUSTOMERS)}) f
+"""  # noqa: S608  constants
+
+
+# Segment (None: counted in none), and what a fact is of.
+FactKey = tuple[Any, ...]
+Total = tuple[FactKey, int, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """A table of sums: of everybody, or by segment."""
+
+    table: str
+    columns: str
+    stays: Stays
+    suffix: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.columns.removesuffix(", customers, arr")
+
+    @property
+    def add(self) -> str:
+        return f"""{insert_rows(self.table, ("tenant_id", *self.columns.split(", ")))}
+ON CONFLICT (tenant_id, {self.key}) DO UPDATE
+   SET customers = {self.table}.customers + EXCLUDED.customers, arr = {self.table}.arr + EXCLUDED.arr
+"""  # noqa: S608  constants
+
+    @property
+    def clear(self) -> str:
+        of_row = ", ".join(f"f.{name}" for name in self.key.split(", "))
+        return f"""
+DELETE FROM {self.table} f USING json_populate_recordset(NULL::{self.table}, %(rows)s::json) k
+ WHERE (f.tenant_id, {of_row}) = (k.tenant_id, {of_row.replace("f.", "k.")}) AND f.customers = 0 AND f.arr = 0
+"""  # noqa: S608  constants
+
+    @property
+    def wrong(self) -> str:
+        return f"""
+SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*) FROM ({sum_all(self.stays)}) f
+  FULL JOIN (SELECT * FROM {self.table} WHERE tenant_id = %(tenant_id)s) k USING ({self.key})
+ WHERE (k.customers, k.arr) IS DISTINCT FROM (f.customers, f.arr)
+   AND (COALESCE(k.customers, 0), COALESCE(k.arr, 0)) <> (COALESCE(f.customers, 0), COALESCE(f.arr, 0))
+ GROUP BY 1 ORDER BY 1
+"""  # noqa: S608  constants
+
+    @property
+    def remove(self) -> str:
+        return f"DELETE FROM {self.table} WHERE tenant_id = %(tenant_id)s AND kind = ANY(%(kinds)s::text[])"  # noqa: S608  constants
+
+    def make(self, kind: str) -> str:
+        return f"""
+INSERT INTO {self.table} (tenant_id, {self.columns})
+SELECT %(tenant_id)s::uuid, {self.columns} FROM ({sum_stays(kind, self.stays)}) f"""  # noqa: S608  constants
+
+
+_OF_EVERYBODY: Final = _Sums("lifecycle_insight_fact", COLUMNS, OF_EVERYBODY)
+_OF_SEGMENTS: Final = _Sums("lifecycle_segment_fact", f"segment, {COLUMNS}", OF_SEGMENTS, suffix=" by segment")
+_TABLES: Final = (_OF_EVERYBODY, _OF_SEGMENTS)
+# Each move is counted once by each of these kinds, on whatever day: from and to which stage, they have the same sums.
+# Those of all segments add up to those of everybody.
+_OF_MOVES: Final = ("flow", "known", "reason", "cohort")
+_DISAGREE: Final = f"""
+SELECT EXISTS (
+       SELECT FROM (SELECT kind, from_stage, to_stage, sum(customers) AS customers FROM lifecycle_insight_fact
+                     WHERE tenant_id = %(tenant_id)s AND kind IN ({", ".join(f"'{kind}'" for kind in _OF_MOVES)})
+                     GROUP BY 1, 2, 3) k
+        GROUP BY from_stage, to_stage
+       HAVING min(customers) <> max(customers) OR count(*) FILTER (WHERE customers <> 0) NOT IN (0, {len(_OF_MOVES)}))
+    OR EXISTS (
+       SELECT FROM (SELECT kind, from_stage, to_stage, number, customers, arr FROM lifecycle_insight_fact
+                     WHERE tenant_id = %(tenant_id)s AND kind IN ('flow', 'value')
+                     UNION ALL
+                    SELECT kind, from_stage, to_stage, number, - customers, - arr FROM lifecycle_segment_fact
+                     WHERE tenant_id = %(tenant_id)s AND kind IN ('flow', 'value')) k
+        GROUP BY kind, from_stage, to_stage, number HAVING sum(customers) <> 0 OR sum(arr) <> 0)
+"""  # noqa: S608  constants
+_STRAY: Final = """
+SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tenant_id = %(tenant_id)s) k
+ WHERE NOT EXISTS (SELECT FROM customer_lifecycle_status s
+                    WHERE s.tenant_id = %(tenant_id)s AND s.customer_id = k.customer_id)
+"""
+
+
+def sum_stays_of(segments: Mapping[UUID, str | None], *, tenant: TenantRef) -> list[Total]:
+    """What the stays of these customers add up to now, by their segments and by what facts are of. One statement."""
+    asked = {"customer_ids": plain_array(segments), "segments": text_array(segments.values())}
+    return [(tuple(key), customers, Decimal(arr)) for *key, customers, arr in _ask(_SUM_OF_CUSTOMERS, tenant, **asked)]
+
+
+def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: TenantRef) -> None:
+    """Take away what stays added up to before, and add what they do now. Four statements at most, those of an upsert
+    and of a look for sums that came to nothing for each table. Call in the tenant's context, in its turn.
+    """
+    changes: dict[_Sums, dict[FactKey, list[Any]]] = {table: defaultdict(lambda: [0, Decimal()]) for table in _TABLES}
+    for sign, found in ((-1, before), (1, after)):
+        for (segment, *key), customers, arr in found:
+            for table in _TABLES:
+                if table is _OF_SEGMENTS and segment is None:
+                    continue
+                total = changes[table][(segment, *key) if table is _OF_SEGMENTS else tuple(key)]
+                total[0] += sign * customers
+                total[1] += sign * arr
+    for table, totals in changes.items():
+        names = ("tenant_id", *table.columns.split(", "))
+        different = [
+            dict(zip(names, (tenant.id, *key, *total), strict=True))
+            for key, total in sorted(totals.items())
+            if any(total)
+        ]
+        if different:
+            rows_of_table = _as_json(different)
+            _execute(table.add, tenant, rows=rows_of_table)
+            _execute(table.clear, tenant, rows=rows_of_table)
+
+
+def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
+    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments. Stays of no
+    customer count as ``stray``.
+    """
+    with tenant_context(tenant.id):
+        allow_seconds(JOB_SECONDS)
+        wrong = {kind: count for table in _TABLES for kind, count in _ask(table.wrong, tenant)}
+        ((stray,),) = _ask(_STRAY, tenant)
+    return wrong | ({"stray": stray} if stray else {})
+
+
+def replace_sums(tenant: TenantRef, kinds: Collection[str] | None = None, *, waits: bool = True) -> None:
+    """Make the sums of these kinds, as ``find_wrong_sums`` names them, or of all, again from the stays, in one
+    transaction. Raises TurnTaken as ``keep_facts``.
+    """
+    with tenant_context(tenant.id):
+        allow_seconds(JOB_SECONDS)
+        take_turn(tenant, waits=waits)
+        for table in _TABLES:
+            wanted = [kind for kind in KINDS if kinds is None or f"{kind}{table.suffix}" in kinds]
+            _execute(table.remove, tenant, kinds=text_array(wanted))
+            for kind in wanted:
+                _execute(table.make(kind), tenant)
+
+
+def repair_sums(tenant: TenantRef) -> dict[str, int]:
+    """Make the sums of a tenant again if those of its moves do not agree; what ``find_wrong_sums`` found then.
+
+    A process of another release that does not know of a kind of sums leaves them short (migration 0035). One small
+    statement where they agree. Waits for no one (TurnTaken). Call outside of any transaction.
+    """
+    with tenant_context(tenant.id):
+        ((disagree,),) = _ask(_DISAGREE, tenant)
+    wrong = find_wrong_sums(tenant) if disagree else {}
+    if wrong:
+        replace_sums(tenant, wrong, waits=False)
+    return wrong
+
+
+def _ask(statement: str, tenant: TenantRef, **parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"tenant_id": tenant.id, **parameters})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _execute(statement: str, tenant: TenantRef, **parameters: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"tenant_id": tenant.id, **parameters})
+
+
+def _as_json(rows: Iterable[dict[str, Any]]) -> str:
+    return orjson.dumps(list(rows), default=str).decode()
