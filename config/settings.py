@@ -261,6 +261,7 @@ TEMPLATES = [
             "libraries": {
                 "c360": "lifecycle.web.tags",
                 "cells": "lifecycle.web.list_cells",
+                "renewals": "lifecycle.web.renewal_rows",
                 "configuration": "lifecycle.admin.configuration.tags",
             },
             "context_processors": [

@@ -182,6 +182,7 @@ def load(kind: str) -> None:
     if kind == "web":
         for name in WEB:
             importlib.import_module(name)
+        importlib.import_module("config.serving.loaded").load_everything()
         return
     folder = importlib.import_module("lifecycle.management.commands")
     for module in pkgutil.iter_modules(folder.__path__):

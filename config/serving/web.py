@@ -14,6 +14,7 @@ from django.core.wsgi import get_wsgi_application
 from config.health import find_errors
 from config.parsers import LARGEST_BODY
 from config.serving.limits import Limits
+from config.serving.loaded import load_everything
 from config.serving.server import Server
 from config.serving.threads import watch_own_connections
 from tenants.checks import refuse_unbound_roles
@@ -39,3 +40,4 @@ watch_own_connections()
 import_module(settings.ROOT_URLCONF)
 import_module("tenants.services.accounts.issuers").fetch_keys_at_start()
 import_module("tenants.delivery.sender").start_sender()
+load_everything()

@@ -32,7 +32,13 @@ def _read_separators(language: str) -> dict[int, str]:
 
 def say_day(date: dt.date) -> str:
     """``12 Nov 2026``."""
-    return format_date(date, pgettext("format of a date", "j M Y"))
+    # A page says a hundred days, most of them again and again.
+    return _write_day(get_language(), date.year, date.month, date.day)
+
+
+@lru_cache(maxsize=4096)
+def _write_day(_language: str | None, year: int, month: int, day: int) -> str:
+    return format_date(dt.date(year, month, day), pgettext("format of a date", "j M Y"))
 
 
 def say_minute(timestamp: dt.datetime) -> str:

@@ -134,6 +134,17 @@ def test_a_month_shows_what_is_due_in_it_and_what_is_overdue_without_the_lost(pa
     assert "Aurora" not in text_of(page_client("viewer").get("/renewals?whose=mine"))
 
 
+def test_no_text_of_a_customer_is_markup_in_what_is_due(page_client, tenant):
+    today, nasty = utc_now().date(), "<b>&\"'"
+    add(tenant, nasty, owner=nasty, renewal_on=today, stage="Wobbly")
+    page = page_client("viewer").get("/renewals").content.decode()
+    escaped = "&lt;b&gt;&amp;&quot;&#x27;"
+    assert f'{escaped}</a><span class="under">{escaped}</span>' in page
+    assert "<b>" not in page
+    assert '<td data-label="Due">' in page and '<span class="under">today</span>' in page
+    assert '<td class="number" data-label="Value">€1,000</td>' in page
+
+
 def test_a_day_with_many_is_counted_in_the_month_and_listed_page_by_page(page_client, tenant):
     for number in range(53):
         add(tenant, f"Company {number:02}", renewal_on=dt.date(2026, 3, 10))

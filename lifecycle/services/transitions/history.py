@@ -31,19 +31,20 @@ def read_history(
     limit: int = 50,
     keys: Mapping[UUID, bytes] | None = None,
     live: int | None = None,
+    is_known: bool = False,
 ) -> HistoryPage | None:
     """The rows with a lower sequence than ``before``; None if there is no such customer.
 
     The note is in clear; when its key was destroyed it is None and ``note_erased`` is true. Stages have the names of
     their day; ``from_stage_now`` and ``to_stage_now`` are what they are called today. Call inside the tenant's
     context. Four statements at most, whatever the number of rows. ``keys``: the customer's data key, where it is known.
-    ``live``: as in ``present_names``.
+    ``live``: as in ``present_names``. ``is_known``: that there is such a customer is known, or does not matter.
     """
     rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
     if before is not None:
         rows = rows.filter(sequence__lt=before)
     found = list(rows.order_by("-sequence")[: limit + 1])
-    if not found and not Customer.objects.for_tenant(tenant.id).filter(id=customer_id).exists():
+    if not found and not is_known and not Customer.objects.for_tenant(tenant.id).filter(id=customer_id).exists():
         return None
     shown = found[:limit]
     notes = open_notes(shown, tenant, keys)

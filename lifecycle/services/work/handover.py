@@ -28,7 +28,7 @@ def read_handover(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, see
         return None
     summary = read_summary(customer_id, tenant=tenant, now=now)
     keys = LateKeys(tenant.id, customer_id)
-    history = read_history(customer_id, tenant=tenant, limit=LATEST_CHANGES, keys=keys)
+    history = read_history(customer_id, tenant=tenant, limit=LATEST_CHANGES, keys=keys, is_known=True)
     changes = history.rows if history else []
     guidance = ""
     if changes and summary is not None:

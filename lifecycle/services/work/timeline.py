@@ -161,6 +161,7 @@ def _read_stages(asked: _Question) -> Iterator[Entry]:
         limit=asked.limit,
         keys=asked.keys,
         live=asked.live,
+        is_known=True,
     )
     rows = page.rows if page else []
     started = read_started([row["id"] for row in rows], tenant=asked.tenant)
