@@ -187,6 +187,9 @@ def test_a_file_that_mixes_line_ends_is_said_to_do_so(tmp_path: Path) -> None:
         ("a.csv", "2,M\ufffdller", "“name” has lost letters in another program"),
         ("a.ndjson", '{"id": "2", "name": "M\\ufffdller"}', "“name” has lost letters in another program"),
         ("a.csv", "id,name", "The line repeats the header."),
+        ("a.csv", '"Grand Totals (2 records)"', "The line is no customer but a total or a note"),
+        ("a.csv", '"Copyright (c) 2000-2026 crm.example, inc. All rights reserved.",', "The line is no customer but"),
+        ("a.csv", "Summe:,", "The line is no customer but a total or a note"),
         ("a.ndjson", '{"id": "2", "id": "3"}', "The line gives a key twice"),
         ("a.ndjson", '{"id": "2", "billing": {"arr": 1, "arr": 2}}', "The line gives a key twice"),
     ],
@@ -199,6 +202,18 @@ def test_what_programs_before_have_spoiled_is_rejected_and_not_kept(
     assert rows == [("1", "Müller “MAÇÃ”")]
     assert len(sentences) == 1
     assert sentences[0].startswith(sentence)
+
+
+def test_a_customer_is_no_total_by_its_name(tmp_path: Path) -> None:
+    content = "id,name,arr\nTotal,Total SE,5\nTOTAL-2,,5\nA B,Total,\nC,,\n"
+    rows = [("Total", "Total SE"), ("TOTAL-2", ""), ("A B", "Total"), ("C", "")]
+    assert read(write(tmp_path / "a.csv", content))[1] == []
+    assert [(a, b or "") for a, b in read(write(tmp_path / "a.csv", content))[0]] == rows
+
+
+def test_a_file_of_ids_alone_may_have_blanks_in_them(tmp_path: Path) -> None:
+    _, sentences, _ = read(write(tmp_path / "a.csv", "id\nA B\nC D\n"))
+    assert sentences == []
 
 
 def test_lost_letters_in_a_column_that_is_not_read_cost_no_line(tmp_path: Path) -> None:
