@@ -23,7 +23,6 @@ OTHERS = {
     "lifecycle.ImportUpload",
     "tenants.Tenant",
     "lifecycle.DeadLetter",
-    "auth.Group",
 }
 
 
