@@ -47,8 +47,18 @@ LINE: Final = rf"^[^\s{_REFUSED}](?:[^{_REFUSED}]*[^\s{_REFUSED}])?$"
 # Something that is no blank, with line breaks and tabs in it; blanks around it are taken away, whichever they are.
 _BLANKS = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _REFUSED_INSIDE = _REFUSED.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f")
-_SEEN = rf"[^{_BLANKS}{_REFUSED_INSIDE}]"
-PARAGRAPHS: Final = rf"^[{_BLANKS}]*{_SEEN}(?:[^{_REFUSED_INSIDE}]*{_SEEN})?[{_BLANKS}]*$"
+# What may be in a text and is nothing by itself: fillers, joiners, variants, accents without a letter, private use.
+_UNSEEN = (
+    r"\xad\u0300-\u036f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u200c\u200d"
+    r"\u2800\u3164\ue000-\uf8ff\ufe00-\ufe0f\uffa0\ufffc"
+)
+_SEEN = rf"[^{_BLANKS}{_REFUSED_INSIDE}{_UNSEEN}]"
+_INSIDE = rf"[^{_REFUSED_INSIDE}]"
+_END = rf"[^{_BLANKS}{_REFUSED_INSIDE}]"
+_BLANKS_INSIDE = r"\t\n\r\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+PARAGRAPHS: Final = (
+    rf"^[{_BLANKS}]*(?:[{_UNSEEN}][{_UNSEEN}{_BLANKS_INSIDE}]*)?{_SEEN}(?:{_INSIDE}*{_END})?[{_BLANKS}]*$"
+)
 # PostgreSQL stores no NUL.
 NO_NUL: Final = r"^[^\x00]*$"
 
