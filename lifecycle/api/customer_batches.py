@@ -6,12 +6,14 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from lifecycle.api.batches import read_with, summarize_errors
-from lifecycle.api.customer_serializers import CustomerItemSerializer
+from lifecycle.api.customer_serializers import CustomerItemSerializer, say_value
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.responses import ErrorEntry
+from lifecycle.services.customers.profiles import find_unnamed
 from lifecycle.services.events.awaited import CustomerData, Written
+from tenants.actors import TenantRef
 from tenants.refusals import STATUS_OF_CODE
-from tenants.rules.values import LONGEST_ID
+from tenants.rules.values import LONGEST_ID, InvalidValue
 
 OUTCOMES: Final = ("applied", "noop", "stale", "duplicate", "dead")
 # Refusals of events as codes of the contract, and where what is wrong is.
@@ -70,9 +72,25 @@ class CustomerBatchResponse(ResponseSerializer):
     results = CustomerResultResponse(many=True)
 
 
-def read_items(items: Sequence[Any]) -> list[CustomerData | dict[str, Any]]:
-    """What each item says of which customer, or the result of one that cannot be read."""
-    return [_read_item(item) for item in items]
+def read_items(items: Sequence[Any], *, tenant: TenantRef) -> list[CustomerData | dict[str, Any]]:
+    """What each item says of which customer, or the result of one that cannot be read. One statement at most.
+
+    Call inside the tenant's context.
+    """
+    read = [_read_item(item) for item in items]
+    unnamed = find_unnamed({one.external_id for one in read if isinstance(one, CustomerData)}, tenant=tenant)
+    return [
+        _refuse_name(one.external_id, unnamed[one.external_id])
+        if isinstance(one, CustomerData) and one.external_id in unnamed
+        else one
+        for one in read
+    ]
+
+
+def _refuse_name(external_id: str, invalid: InvalidValue) -> dict[str, Any]:
+    detail = f"external_id: {say_value(invalid)}"
+    error = {"pointer": "#/external_id", "detail": detail, "code": invalid.code}
+    return _refuse(external_id, "invalid_request", detail, [error])
 
 
 def _read_item(item: Any) -> CustomerData | dict[str, Any]:

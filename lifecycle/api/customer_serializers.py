@@ -14,7 +14,7 @@ from lifecycle.rules.event_types import UPDATED
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT, TIMESTAMP, Field, amounts_of, fields_of
 from lifecycle.rules.ownership import OWNED_PARTS, find_foreign_fields, find_source_root
 from tenants.api.serializers import StrictSerializer
-from tenants.rules.values import LONGEST_ID, InvalidValue, read_amount, read_external_id, read_line, read_timestamp
+from tenants.rules.values import LONGEST_ID, InvalidValue, read_amount, read_kept_external_id, read_line, read_timestamp
 from tenants.sentences import describe_value, enumerate_names
 
 # As an event's envelope has them.
@@ -27,9 +27,12 @@ LONGEST_AMOUNT: Final = 18
 
 def refuse_value(error: InvalidValue) -> serializers.ValidationError:
     """The refusal of one value, in words."""
-    return serializers.ValidationError(
-        _("The value %(error)s.") % {"error": describe_value(error)}, code=error.code if error.code else "invalid"
-    )
+    return serializers.ValidationError(say_value(error), code=error.code if error.code else "invalid")
+
+
+def say_value(error: InvalidValue) -> str:
+    """What is wrong with a value, as a sentence."""
+    return _("The value %(error)s.") % {"error": describe_value(error)}
 
 
 # JSON Schema's types as Python reads them. True is no number.
@@ -195,8 +198,9 @@ class CustomerDataSerializer(StrictSerializer):
 class CustomerItemSerializer(CustomerDataSerializer):
     """One item of ``PUT /customers``."""
 
+    # As it may have been kept before characters that no one sees were refused: ``read_items`` asks for the rest.
     external_id = _value_field(
-        read_external_id,
+        read_kept_external_id,
         {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
         help_text="The customer's id in your own systems.",
     )

@@ -12,8 +12,10 @@ import orjson
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.event_values import clean_data
+from lifecycle.rules.message_json import is_storable, parse_message
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import (
+    ATTRIBUTES,
     TYPES,
     InvalidDocument,
     describe_versions,
@@ -22,7 +24,7 @@ from lifecycle.rules.schemas import (
     validate_data,
     validate_envelope,
 )
-from tenants.rules.values import InvalidValue, read_external_id
+from tenants.rules.values import InvalidValue, read_kept_external_id
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -31,6 +33,9 @@ DEPTH: Final = "causationdepth"
 MOST_DEPTH: Final = 3
 BINARY_PREFIX: Final = "ce_"
 STRUCTURED_TYPE: Final = "application/cloudevents+json"
+# Attributes that nothing depends on: one that is no text, or too long, is as good as none.
+_INCIDENTAL: Final = frozenset({"traceparent"})
+_LONGEST_TEXT: Final = 255
 # What the messages of unreadable events are filed under instead of a type.
 UNKNOWN_TYPE: Final = "unknown"
 
@@ -189,7 +194,7 @@ class _Known:
 
     def _text(self, name: str) -> str:
         value = self.document.get(name)
-        return value[:255] if isinstance(value, str) and "\x00" not in value else ""
+        return value[:_LONGEST_TEXT] if isinstance(value, str) and is_storable(value) else ""
 
     def invalid(self, code: str, sentence: str) -> Invalid:
         event_type = self._text("type")
@@ -224,7 +229,7 @@ def _read_document(message: Message) -> dict[str, Any] | Invalid:
     content_type = next((value or b"" for name, value in message.headers if name.lower() == "content-type"), b"")
     is_binary = "specversion" in attributes and not content_type.lower().startswith(STRUCTURED_TYPE.encode())
     try:
-        body = orjson.loads(message.value)
+        body = parse_message(message.value)
         document = {name: (value or b"").decode() for name, value in attributes.items()} if is_binary else body
     except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
         return Invalid("unreadable", f"The message is not JSON in UTF-8: {_without_values(error)}.")
@@ -234,31 +239,30 @@ def _read_document(message: Message) -> dict[str, Any] | Invalid:
         document["data"] = body
         if content_type:
             document["datacontenttype"] = content_type.decode(errors="replace")
-    if (b"\\u0000" in message.value or is_binary) and _holds_null(document):
-        return _Known(document, message).invalid(
-            "invalid_data", "A text contains the character NUL, which cannot be stored."
-        )
-    return document
+    return _read_attributes(document, message)
+
+
+def _read_attributes(document: dict[str, Any], message: Message) -> dict[str, Any] | Invalid:
+    """The document without attributes that say nothing: null is as good as not given (CloudEvents, JSON format), and
+    what is not of the envelope, or incidental, may be anything.
+    """
+    kept = {}
+    for name, value in document.items():
+        if name == "data":
+            kept[name] = value
+        elif value is None or (name in _INCIDENTAL and not (isinstance(value, str) and len(value) <= _LONGEST_TEXT)):
+            continue
+        elif is_storable(value):
+            kept[name] = value
+        elif name in ATTRIBUTES and name not in _INCIDENTAL:
+            return _Known(document, message).invalid(
+                "invalid_data", f"The event's {name} contains what cannot be stored: NUL, or half of a character."
+            )
+    return kept
 
 
 def _without_values(error: ValueError) -> str:
     return error.msg if isinstance(error, orjson.JSONDecodeError) else "a header is not UTF-8"
-
-
-def _holds_null(document: object) -> bool:
-    # Without recursion: JSON may be nested deeper than Python's calls.
-    ahead = [document]
-    while ahead:
-        value = ahead.pop()
-        if isinstance(value, str):
-            if "\x00" in value:
-                return True
-        elif isinstance(value, dict):
-            ahead += value.keys()
-            ahead += value.values()
-        elif isinstance(value, list):
-            ahead += value
-    return False
 
 
 def _names(name: bytes | str | None, external_id: str) -> bool:
@@ -266,7 +270,7 @@ def _names(name: bytes | str | None, external_id: str) -> bool:
     if name in (external_id, external_id.encode()):
         return True
     try:
-        return read_external_id(name.decode() if isinstance(name, bytes) else name) == external_id
+        return read_kept_external_id(name.decode() if isinstance(name, bytes) else name) == external_id
     except (InvalidValue, UnicodeDecodeError):
         return False
 

@@ -14,8 +14,10 @@ from typing import Any
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT, Kind, fields_of
+from lifecycle.rules.message_json import is_storable
 from tenants.rules.messages import gettext_noop
-from tenants.rules.values import InvalidValue, read_amount, read_external_id, read_line
+from tenants.rules.texts import shorten_text
+from tenants.rules.values import InvalidValue, read_amount, read_external_id, read_kept_external_id, read_line
 
 # At one customer.
 MOST_PEOPLE = 100
@@ -50,16 +52,18 @@ class _LeftOut:
 def clean_data(event_type: str, data: Mapping[str, Any]) -> Cleaned:
     """Read the data of a valid event. Fields that nothing is known of pass as they are: rules may ask for them.
 
-    Raises InvalidValue, its text beginning with the field, when an id is none, or a decisive field cannot be read.
+    Raises InvalidValue, its text beginning with the field, when an id is none, or a decisive field cannot be read. The
+    id of the customer is read as it may have been kept before; a new one is made under a good id only.
     """
     left_out = _LeftOut()
     cleaned = dict(data)
     entry = EVENT_TYPES[event_type]
-    cleaned["external_id"] = _required(data, "external_id")
+    cleaned["external_id"] = _required(data, "external_id", read_kept_external_id)
     if entry.id_field is not None:
-        cleaned[entry.id_field] = _required(data, entry.id_field)
+        cleaned[entry.id_field] = _required(data, entry.id_field, read_external_id)
     if entry.part is not None:
-        _read(cleaned, entry.kinds, "", left_out, decisive=entry.decisive)
+        ids = frozenset({"external_id", entry.id_field or ""})
+        _read(cleaned, entry.kinds, "", left_out, decisive=entry.decisive, besides=ids)
     else:
         _read_profile(cleaned, left_out)
     return Cleaned(cleaned, tuple(left_out.sentences), frozenset(left_out.paths))
@@ -69,11 +73,13 @@ _KINDS = {
     part: {field.name: field.kind for field in fields_of(part) if field.in_profile}
     for part in (COMPANY, CONTACTS, BILLING, SUPPORT)
 }
+# Ids, and parts with fields of their own: read by themselves.
+_NOT_SINGLE = frozenset({"external_id", CONTACTS, BILLING, SUPPORT})
 _REQUIRED = frozenset(field.name for field in fields_of(COMPANY) if field.is_required)
 
 
 def _read_profile(cleaned: dict[str, Any], left_out: _LeftOut) -> None:
-    _read(cleaned, _KINDS[COMPANY], "", left_out, required=_REQUIRED)
+    _read(cleaned, _KINDS[COMPANY], "", left_out, required=_REQUIRED, besides=_NOT_SINGLE)
     for part in (BILLING, SUPPORT):
         if part in cleaned and _is_of(cleaned, part, dict, "an object", left_out):
             figures = cleaned[part] = dict(cleaned[part])
@@ -96,9 +102,9 @@ def _is_of(cleaned: dict[str, Any], part: str, kind: type, described: str, left_
     return False
 
 
-def _required(data: Mapping[str, Any], name: str) -> str:
+def _required(data: Mapping[str, Any], name: str, read: Callable[[object], str]) -> str:
     try:
-        return read_external_id(data[name])
+        return read(data[name])
     except InvalidValue as error:
         raise InvalidValue(error.code, f"data.{name} {error}") from None
 
@@ -111,8 +117,10 @@ def _read(
     *,
     required: frozenset[str] = frozenset(),
     decisive: frozenset[str] = frozenset(),
+    besides: frozenset[str] = frozenset(),
 ) -> None:
-    """Replace each value by what it reads as; null stays, and what cannot be read goes.
+    """Replace each value by what it reads as; null stays, and what cannot be read goes, as what nothing is known of
+    and cannot be stored. ``besides``: names that are read elsewhere.
 
     Amounts come last: the currency of the same message, if it names one, says what they are, and how many decimals
     they have. Raises InvalidValue for a decisive one.
@@ -136,6 +144,10 @@ def _read(
             if name in decisive:
                 raise InvalidValue(error.code, f"data.{place}{name} {error}") from None
             left_out.add(f"{place}{name}", error)
+            del values[name]
+    for name in values.keys() - kinds.keys() - besides:
+        if not is_storable(name) or not is_storable(values[name]):
+            left_out.add(f"{place}{shorten_text(name)}", "contains what cannot be stored: NUL, or half of a character")
             del values[name]
 
 

@@ -28,7 +28,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     characters, lone surrogates, NaN and infinite numbers. Raises InvalidJson.
     """
     try:
-        text = raw.decode("utf-8")
+        # Some programs put a byte order mark first, and RFC 8259 lets it be ignored.
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidJson("json_not_utf8", byte=error.start) from error
     try:

@@ -47,7 +47,7 @@ def nest(levels, opening, closing):
         (b'{"stage": "\xc0\x80"}', "not UTF-8"),
         (b'{"stage": "\xed\xa0\x80"}', "not UTF-8"),
         ('{"stage": "Active"}'.encode("utf-16"), "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "not valid JSON"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not valid JSON"),
         (nest(DEEPEST + 2, "[", "]"), "nested too deeply"),
         (nest(100_000, "[", "]"), "nested too deeply"),
         (nest(DEEPEST + 2, '{"b":[', "]}"), "nested too deeply"),
@@ -78,6 +78,10 @@ def test_ordinary_texts_pass_as_they_are(api_client, text):
             "POST", "/api/v1/probe/look", body.encode(), content_type="application/json; charset=utf-8"
         )
         assert answer.json()["text"] == text
+
+
+def test_a_body_may_begin_with_a_byte_order_mark():
+    assert parse_object(b"\xef\xbb\xbf" + '{"stage": "\ufeffé"}'.encode()) == {"stage": "\ufeffé"}
 
 
 def test_a_body_just_within_the_bounds_is_read():

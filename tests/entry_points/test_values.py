@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from lifecycle.models import BillingFigures, Contact, Customer
+from lifecycle.models import BillingFigures, Contact, Customer, DeadLetter
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services.events.processing import CONSUMER, process_events
 from tenants.context import tenant_context
@@ -375,6 +375,11 @@ def test_names_are_listed_as_a_reader_expects(tenant, api_client, tmp_path):
     assert [row["name"] for row in answer["results"]] == ["Arzneimittel", "Ärzte AG", "Ebene", "Éclair", "zebra", "Zoo"]
 
 
+def industry_of(customer):
+    with tenant_context(customer.tenant_id):
+        return Customer.objects.get(id=customer.id).industry
+
+
 def test_an_id_kept_before_invisible_letters_were_refused_can_still_be_addressed(tenant, api_client, tmp_path):
     kept, new = "EV-1\ufe0f", "EV-2\ufe0f"
     customer = CustomerFactory(tenant=tenant, external_id=kept, name="Kept")
@@ -382,12 +387,34 @@ def test_an_id_kept_before_invisible_letters_were_refused_can_still_be_addressed
     said = {"source": "/crm", "time": TIME, "industry": "Glass"}
     assert manager.get(f"/api/v1/customers/by-external-id/{kept}").json()["id"] == str(customer.id)
     assert manager.put(f"/api/v1/customers/by-external-id/{kept}", said, format="json").status_code == 200
+    assert industry_of(customer) == "Glass"
     assert manager.get(f"/api/v1/customers/by-external-id/{new}").status_code == 404
     assert manager.put(f"/api/v1/customers/by-external-id/{new}", said, format="json").status_code == 400
-    by_csv(tenant, tmp_path, new, name="New")
-    assert ids_of(tenant) == [kept]
+    said = {**said, "time": "2026-03-03T12:00:00Z", "industry": "Steel"}
+    items = [{**said, "external_id": kept}, {**said, "external_id": new}, {**said, "external_id": "EV-3"}]
+    answer = manager.put("/api/v1/customers", {"items": items}, format="json")
+    assert [one["status"] for one in answer.json()["results"]] == [200, 400, 201]
+    refused = answer.json()["results"][1]
+    detail = "external_id: The value contains the invisible character U+FE0F; remove it."
+    assert (refused["code"], refused["errors"]) == (
+        "invalid_request",
+        [{"pointer": "#/external_id", "detail": detail, "code": "control_character"}],
+    )
+    assert industry_of(customer) == "Steel"
+    later = "2026-03-04T12:00:00Z"
+    heard = [
+        send(tenant, {"external_id": name, "industry": "Wood"}, event_type="customer.updated", time=later)
+        for name in (kept, new)
+    ]
+    assert heard == ["applied", "dead"]
     with tenant_context(tenant.id):
-        assert Customer.objects.get().industry == "Glass"
+        letter = DeadLetter.objects.get()
+    sentence = "data.external_id contains the invisible character U+FE0F; remove it."
+    assert (letter.code, letter.sentence) == ("invalid_data", sentence)
+    assert industry_of(customer) == "Wood"
+    by_event(tenant, tmp_path, new, name="New")
+    by_csv(tenant, tmp_path, new, name="New")
+    assert ids_of(tenant) == [kept, "EV-3"]
     call_command("erase_customer", kept, "--tenant", tenant.slug, "--reason", "asked for", stdout=StringIO())
     with tenant_context(tenant.id):
-        assert Customer.objects.get().erased_at is not None
+        assert Customer.objects.get(id=customer.id).erased_at is not None

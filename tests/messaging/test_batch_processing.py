@@ -214,7 +214,7 @@ def test_results_are_counted_by_type_outcome_and_code(acme: Speaker) -> None:
 def test_what_is_dead_is_logged_with_event_tenant_and_trace(acme: Speaker) -> None:
     from structlog.testing import capture_logs
 
-    document = acme.document("customer.created", "c1", name="\0", id="e-77")
+    document = acme.document("customer.created", "c\0", id="e-77")
     document["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     processor = BatchProcessor(actor=CONSUMER)
     batch = processor.read([as_message(document, topic="customer.created")])

@@ -69,7 +69,8 @@ def test_a_structured_event_may_carry_stray_attributes_in_headers() -> None:
         (b"{", "The message is not JSON in UTF-8: "),
         (b'"\xff"', "The message is not JSON in UTF-8: "),
         (b"[1]", "The message is JSON, but not an object."),
-        (b'{"a": NaN}', "The message is not JSON in UTF-8: "),
+        (b'{"a": NaN', "The message is not JSON in UTF-8: "),
+        (b'{"a": "\\ud800"', "The message is not JSON in UTF-8: "),
         (b"[" * 5000, "The message is not JSON in UTF-8: "),
     ],
 )
@@ -146,17 +147,75 @@ def nested(depth: int) -> bytes:
 
 @pytest.mark.parametrize("depth", [1, 450, 900])
 def test_a_null_is_found_however_deep_it_lies(depth: int) -> None:
-    document = orjson.dumps(GOOD)[:-1] + b',"x":' + nested(depth) + b"}"
+    data = orjson.dumps(GOOD["data"])[:-1] + b',"x":' + nested(depth) + b"}"
+    found = read(orjson.dumps({**GOOD, "data": None})[:-5] + data + b"}")
+    assert isinstance(found, Event)
+    assert found.data == GOOD["data"]
+    assert found.rejected == ("data.x contains what cannot be stored: NUL, or half of a character",)
+
+
+@pytest.mark.parametrize(
+    "spelled", [b'"a\\u0000b"', b'"a\\ud83d"', b"NaN", b"-Infinity", b"1e400", b"9" * 5000, b"[[1e999]]"]
+)
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_a_value_that_cannot_be_stored_costs_its_own_field(spelled: bytes, is_binary: bool) -> None:
+    data = b"""{"external_id":"c1","name":"Acme","industry":%b,"other":%b,"contacts":[
+        {"name":%b,"email":"ann@x.example","other":%b}]}""" % ((spelled,) * 4)
+    if is_binary:
+        headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
+        found = read(data, headers=headers)
+    else:
+        found = read(orjson.dumps({**GOOD, "data": None})[:-5] + data + b"}")
+    assert isinstance(found, Event)
+    person = {"name": "ann@x.example", "email": "ann@x.example", "phone": None}
+    left = {"external_id": "c1", "name": "Acme"}
+    is_text = spelled.startswith(b'"')
+    assert found.data == {**left, "contacts": [person]} if is_text else left
+    assert found.unread >= {"industry", "contacts[0].name"} | ({"other"} if spelled != b"9" * 5000 else set())
+
+
+@pytest.mark.parametrize("spelled", [b"1e400", b"NaN", b"Infinity", b"9" * 5000])
+def test_a_number_that_is_none_costs_no_other_figure(spelled: bytes) -> None:
+    billing = b'{"external_id":"c1","billing":{"currency":"EUR","arr":%b,"renewal_on":"2027-01-31"}}' % spelled
+    document = orjson.dumps({**GOOD, "type": "customer.updated", "source": "/billing", "data": None})
+    found = read(document[:-5] + billing + b"}")
+    assert isinstance(found, Event)
+    assert found.data["billing"] == {"currency": "EUR", "renewal_on": "2027-01-31"}
+    assert found.rejected == ("data.billing.arr is not a number; write for example 1234.50",)
+
+
+@pytest.mark.parametrize("name", ["id", "source", "tenantid", "subject"])
+@pytest.mark.parametrize("spelled", [b"\\u0000", b"\\ud800"])
+def test_an_attribute_that_cannot_be_stored_is_not_read(name: str, spelled: bytes) -> None:
+    document = orjson.dumps({**GOOD, name: "acme-Z"}).replace(b"acme-Z", b"acme" + spelled)
     found = read(document)
     assert isinstance(found, Invalid)
-    assert (found.code, found.tenant, found.id, found.type) == ("invalid_data", "acme", "e-1", "customer.created")
+    assert found.code == "invalid_data"
+    assert found.sentence == f"The event's {name} contains what cannot be stored: NUL, or half of a character."
+    assert (found.tenant, found.id) == ("" if name == "tenantid" else "acme", "" if name == "id" else "e-1")
     assert found.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def test_an_attribute_with_a_null_is_not_read() -> None:
-    found = read({**GOOD, "tenantid": "ac\x00me"})
-    assert isinstance(found, Invalid)
-    assert (found.code, found.tenant, found.id) == ("invalid_data", "", "e-1")
+@pytest.mark.parametrize("name", ["subject", "dataschema", "datacontenttype", "traceparent", "causationdepth", "mine"])
+def test_an_attribute_that_is_null_is_one_that_is_not_given(name: str) -> None:
+    without = {key: value for key, value in GOOD.items() if key != name}
+    assert read({**GOOD, name: None}) == read(without)
+    assert code({**GOOD, "tenantid": None}) == "unknown_tenant"
+    assert code({**GOOD, "id": None}) == "invalid_envelope"
+
+
+@pytest.mark.parametrize("trace", [5, "x" * 256, ["00"], "00\x00"])
+def test_a_trace_that_is_none_costs_no_event(trace: Any) -> None:
+    without = {name: value for name, value in GOOD.items() if name != "traceparent"}
+    assert read({**GOOD, "traceparent": trace}) == read(without)
+
+
+def test_an_attribute_of_others_may_be_anything() -> None:
+    assert read({**GOOD, "theirs": "a\x00b", "more": {"x\x00": [1]}}) == read(GOOD)
+
+
+def test_a_message_may_begin_with_a_byte_order_mark() -> None:
+    assert read(b"\xef\xbb\xbf" + orjson.dumps(GOOD)) == read(GOOD)
 
 
 def test_a_binary_event_may_be_nested_deeply() -> None:

@@ -93,7 +93,7 @@ class CustomerDataViewSet(CustomerViewSet):
         """The same of up to 1,000 customers in one transaction. An item that is refused leaves the others alone."""
         refuse_unknown_parameters(request.query_params, ())
         body = CustomerBatchSerializer.read(request.data)
-        items = read_items(body["items"])
+        items = read_items(body["items"], tenant=self.tenant)
         written, headers = self._write([item for item in items if isinstance(item, CustomerData)])
         rest = iter(written)
         results = [describe_written(next(rest)) if isinstance(item, CustomerData) else item for item in items]

@@ -150,3 +150,5 @@ def _leave_values(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 registry = Registry()
+# Those of an event that mean something here.
+ATTRIBUTES: Final = frozenset(load_schema(ENVELOPE)["properties"])

@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -126,13 +126,28 @@ def find_name(external_id: str, *, tenant: TenantRef) -> str:
     Some were kept before characters that no one sees were refused: those customers can still be named, and new ones
     cannot. Call inside the tenant's context. At most one statement. Raises InvalidValue.
     """
-    try:
-        return read_external_id(external_id)
-    except InvalidValue:
-        kept = read_kept_external_id(external_id)
-        if find_customer(kept, tenant=tenant) is None:
-            raise
-        return kept
+    kept = read_kept_external_id(external_id)
+    for error in find_unnamed([kept], tenant=tenant).values():
+        raise error
+    return kept
+
+
+def find_unnamed(external_ids: Iterable[str], *, tenant: TenantRef) -> dict[str, InvalidValue]:
+    """Those of the ids, read as they may have been kept, that name no one: no customer has them, and none may get them.
+
+    Each with what is wrong with it. Call inside the tenant's context. One statement at most.
+    """
+    invalid: dict[str, InvalidValue] = {}
+    for name in external_ids:
+        try:
+            read_external_id(name)
+        except InvalidValue as error:
+            invalid[name] = error
+    if not invalid:
+        return {}
+    rows = Customer.objects.filter(tenant_id=tenant.id, external_id__in=sorted(invalid))
+    kept = set(rows.values_list("external_id", flat=True))
+    return {name: error for name, error in invalid.items() if name not in kept}
 
 
 def _mask(contact: Json) -> Json:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,6 +13,7 @@ from lifecycle.models import NO_TENANT, InboxEvent
 from lifecycle.rules.envelopes import Event, Received, log_identity, receive
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.customers.facts import Recorded
+from lifecycle.services.customers.profiles import find_unnamed
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
@@ -22,6 +23,7 @@ from lifecycle.services.events.moves import move_by_rules
 from lifecycle.services.transitions.apply import Call
 from tenants.actors import Actor, TenantRef
 from tenants.rules.configuration.definitions import Effect
+from tenants.rules.values import InvalidValue
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 SOURCE: Final = "EventListener"
@@ -102,7 +104,8 @@ class TenantBatch:
         if self.tenant is not None and self.tenant.is_sandbox and not replaying:
             # A replay holds its dead letter, which a reset waits for.
             inbox.await_reset(self.tenant_id)
-        refusals = {id(received): self._refuse_early(received.event) for received in messages}
+        unnamed = self._find_unnamed(messages)
+        refusals = {id(received): self._refuse_early(received.event, unnamed) for received in messages}
         identities = {
             id(received): log_identity(received.message) if refusals[id(received)] else _identity(received.event)
             for received in messages
@@ -148,12 +151,20 @@ class TenantBatch:
         inbox.settle(self.tenant_id, self.settled)
         return self.results
 
-    def _refuse_early(self, event: object) -> Refusal | None:
+    def _find_unnamed(self, messages: Sequence[Received]) -> dict[str, InvalidValue]:
+        if self.tenant is None:
+            return {}
+        names = {received.event.external_id for received in messages if isinstance(received.event, Event)}
+        return find_unnamed(names, tenant=self.tenant)
+
+    def _refuse_early(self, event: object, unnamed: Mapping[str, InvalidValue]) -> Refusal | None:
         """Why a message is not judged at all. It does not use up its id: a corrected one may come under the same."""
         if not isinstance(event, Event):
             return Refusal(event.code, event.sentence)  # type: ignore[attr-defined]
         if self.tenant is None:
             return Refusal("unknown_tenant", "No active tenant has this slug; check tenantid.")
+        if event.external_id in unnamed:
+            return Refusal("invalid_data", f"data.external_id {unnamed[event.external_id]}.")
         if event.time > self.now + TOLERANCE:
             return Refusal("time_in_future", "The time of the event is in the future; check the sender's clock.")
         return None
