@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
@@ -13,17 +12,12 @@ from lifecycle.admin.configuration.steps import TITLES, find_changed, find_opene
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
-from tests.admin.test_configuration import editor, form_of, new_draft, reread
-from tests.admin.test_configuration_sheet import WITH_EVERYTHING
+from tests.admin.drafts import editor, form_of, new_draft, reread
+from tests.admin.sheets import WITH_EVERYTHING
 from tests.admin.test_walk import browser, choose
 from tests.factories import MINIMAL, SAAS
 from tests.rules.documents import check
 from tests.services.test_publication import written
-
-
-@pytest.fixture
-def admin_browser(users: Any) -> Client:
-    return browser(users.tenant_admin)
 
 
 def look(draft: ConfigurationVersion) -> str:

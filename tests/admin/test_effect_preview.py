@@ -7,8 +7,7 @@ from django.urls import reverse
 from lifecycle.models import EffectRun
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tests.admin.test_configuration import new_draft
-from tests.admin.test_walk import browser
+from tests.admin.drafts import new_draft
 from tests.conftest import People
 from tests.factories import CustomerFactory
 
@@ -19,11 +18,6 @@ EFFECTS = [
     {"name": "Ask", "on": "enter", "kind": "forecast", "enabled": False},
 ]  # fmt: skip
 DOCUMENT = {"stages": ["Active", "At-Risk"], "categories": {"At-Risk": "risk"}, "effects": EFFECTS}
-
-
-@pytest.fixture
-def admin_browser(users: People) -> Client:
-    return browser(users.tenant_admin)
 
 
 def show(client: Client, draft: object, **chosen: str) -> str:

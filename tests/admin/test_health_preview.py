@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
@@ -13,17 +12,12 @@ from lifecycle.services.insight.health_plays import work_off_health_plays
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
-from tests.admin.test_configuration import editor, form_of, new_draft, reread
+from tests.admin.drafts import editor, form_of, new_draft, reread
 from tests.admin.test_walk import browser
 from tests.conftest import People
 from tests.factories import CustomerFactory, utc_now
 from tests.services.acts import publish
 from tests.web.conftest import text_of
-
-
-@pytest.fixture
-def admin_browser(users: People) -> Client:
-    return browser(users.tenant_admin)
 
 
 def show(client: Client, draft: ConfigurationVersion, **asked: str) -> str:

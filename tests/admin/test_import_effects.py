@@ -10,7 +10,8 @@ from lifecycle.services.configuration.publication import publish_configuration
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
-from tests.admin.test_imports import browser, fields_of, press, row, text_of, upload, work
+from tests.admin.test_walk import browser
+from tests.admin.uploads import fields_of, press, row, text_of, upload, work
 from tests.conftest import make_people
 from tests.factories import ADMIN_ACTOR, TenantFactory, utc_now
 

@@ -14,10 +14,10 @@ from lifecycle.services.events.dead_letter_actions import discard_dead_letters
 from tenants.context import tenant_context
 from tenants.services.accounts.api_keys import create_key
 from tenants.services.accounts.names import rename_user
-from tests.admin.test_configuration import editor, form_of, new_draft
-from tests.admin.test_imports import FILE, LIST, upload
+from tests.admin.drafts import editor, form_of, new_draft
 from tests.admin.test_trail import UUID, actor_of, rename_customer, table_of, words_of
 from tests.admin.test_walk import choose
+from tests.admin.uploads import FILE, LIST, upload
 from tests.conftest import make_people
 from tests.effects.test_alerts import ALERT, STAGES, move
 from tests.factories import CustomerFactory, TenantFactory, UserFactory, utc_now

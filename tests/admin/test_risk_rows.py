@@ -6,7 +6,7 @@ from lifecycle.admin.configuration.documents import write_document
 from lifecycle.admin.configuration.layout import lay_out
 from lifecycle.admin.configuration.places import file_findings
 from lifecycle.admin.configuration.posted import change_rows
-from tests.admin.test_configuration import new_draft
+from tests.admin.drafts import new_draft
 from tests.admin.test_walk import browser
 from tests.rules.documents import check
 

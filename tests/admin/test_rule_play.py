@@ -6,18 +6,13 @@ from django.urls import reverse
 from lifecycle.models import RiskFiring, RulePlay
 from lifecycle.services.risk.playing import work_off_plays
 from tenants.context import tenant_context
-from tests.admin.test_configuration import new_draft
+from tests.admin.drafts import new_draft
 from tests.admin.test_walk import browser
 from tests.factories import utc_now
 from tests.services.risk.conftest import reported
 from tests.services.risk.rules import DOCUMENT
 
 __all__ = ["reported"]
-
-
-@pytest.fixture
-def admin_browser(users):
-    return browser(users.tenant_admin)
 
 
 def test_the_rules_of_a_draft_are_played_in_the_background_and_shown_as_table_and_picture(

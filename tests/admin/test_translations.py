@@ -15,8 +15,7 @@ from lifecycle.sentences.writing import forget_sentences
 from tenants.actors import TenantRef
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EFFECT_SOURCES
 from tenants.rules.configuration.effect_kinds import RECIPIENTS
-from tests.admin.test_configuration import editor, new_draft, publish
-from tests.admin.test_walk import browser
+from tests.admin.drafts import editor, new_draft, publish
 from tests.factories import MINIMAL, CustomerFactory
 
 # What no one translates: names that people gave, and words of the configuration's JSON.
@@ -85,11 +84,6 @@ def untranslated(answer: Any, *people: str, within: str = "content") -> list[str
             rest = rest.replace(name, " ")
         left += [line.strip() for line in rest.splitlines() if re.search("[A-Za-z]{2}", line)]
     return left
-
-
-@pytest.fixture
-def admin_browser(users: Any) -> Client:
-    return browser(users.tenant_admin)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.risk.playing import work_off_plays
 from lifecycle.services.risk.watching import watch_rules
 from tenants.context import tenant_context
-from tests.admin.test_configuration import new_draft
+from tests.admin.drafts import new_draft
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services import acts
 from tests.services.risk.conftest import reported

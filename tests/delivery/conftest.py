@@ -10,7 +10,7 @@ import pytest
 
 from lifecycle.delivery import bounds
 from lifecycle.delivery.webhooks import forget_connections
-from tests.delivery.endpoints import Authority, Server
+from tests.delivery.endpoints import Authority, Server, answering
 
 NAME = "hooks.example.com"
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
@@ -104,3 +104,10 @@ def serve() -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def endpoint(names, trusted, serve):
+    """``endpoint(answer, ...)``: a TLS server for hooks.example.com."""
+    context = trusted.context(NAME)
+    return lambda *answers: serve(answering(*answers), tls=context)

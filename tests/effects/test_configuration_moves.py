@@ -27,7 +27,7 @@ from tenants.context import tenant_context
 from tenants.models import Tenant
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
-from tests.admin.test_configuration import new_draft, reported
+from tests.admin.drafts import new_draft, reported
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.services.test_publication import ADMIN, move_all, publish, stages_of, written
 

@@ -14,7 +14,7 @@ import pytest
 from lifecycle.models import EffectRun, Notification
 from tenants.context import tenant_context
 from tenants.refusals import STATUS_OF_CODE
-from tests.admin.test_configuration import new_draft
+from tests.admin.drafts import new_draft
 from tests.factories import MINIMAL, PASSWORD, CustomerFactory, TenantFactory
 
 LIFECYCLE = "customer_id stage stage_entered_at updated_at updated_by reason_code source version transitions"

@@ -17,8 +17,8 @@ from tenants.models import User
 from tenants.roles import MANAGE_PEOPLE, Role
 from tenants.services.accounts.people import PersonChangeRefused, create_user
 from tenants.services.accounts.tokens import issue_access
-from tests.admin.test_imports import press, upload, work
 from tests.admin.test_walk import browser
+from tests.admin.uploads import press, upload, work
 from tests.api.test_credentials import client_with
 from tests.api.test_scim import CORE, key_for
 from tests.conftest import ApiClient, Browser

@@ -22,7 +22,7 @@ FILES = {
     "tests/rules/test_health.py": 9,
     "tests/serving/test_requests.py": 6,
     "tests/serving/test_slow_clients.py": 6,
-    "tests/web/test_home.py": 30,
+    "tests/web/test_lists.py": 30,
 }
 
 

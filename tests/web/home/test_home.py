@@ -7,74 +7,25 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
-from lifecycle.models import BillingFigures, Customer, HomeVisit, Snooze
+from lifecycle.models import BillingFigures, Customer, HomeVisit
 from lifecycle.queries.home import least_of_figures
-from lifecycle.services.compliance.erasure import erase_customer
-from lifecycle.services.compliance.exports import export_customer
-from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts
 from lifecycle.services.home.short_lists import add_names, ids_of
 from lifecycle.services.moving.fences import fence, lift_fence
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
 from storage.redis import get_client
-from tenants.actors import USER, Actor, system_actor
+from tenants.actors import USER, Actor
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.teams import set_team
-from tests.factories import SAAS, TenantFactory, UserFactory, utc_now
+from tests.factories import UserFactory, utc_now
 from tests.rules.documents import SMALLEST
-from tests.services.conftest import admin  # noqa: F401
 from tests.statements import statements_of
-from tests.web.conftest import markup_of, text_of
-
-ACTOR = system_actor("tests")
-
-
-def today():
-    return utc_now().date()
-
-
-@pytest.fixture
-def tenant(db):
-    return TenantFactory(configuration=SAAS)
-
-
-def record(tenant, number, name, stage="Wobbly", *, owner="", days=3, renewal_in=10, contact=None, later=0, **figures):
-    """What CRM, Billing and Support report of a customer; figures of later events with ``later`` seconds."""
-    at = utc_now() - dt.timedelta(days=days, minutes=5) + dt.timedelta(seconds=later)
-    facts = CustomerFacts(
-        external_id=f"crm-{number}",
-        source="/crm",
-        occurred_at=at,
-        company={"name": name, "owner": owner},
-        contacts=[contact] if contact else None,
-        billing={
-            "currency": "EUR",
-            "arr": figures.get("arr", "48000"),
-            "balance_overdue": figures.get("overdue", "0"),
-            "renewal_on": (today() + dt.timedelta(days=renewal_in)).isoformat(),
-        },
-        support={"open_issues": figures.get("issues", 3), "csat": figures.get("csat", "4.5")},
-        stage=stage,
-        reason_code={"Wobbly": "Champion Left", "Lost": "Price"}.get(stage),
-        stage_entered_at=at,
-    )
-    with tenant_context(tenant.id):
-        (recorded,) = record_customers(
-            [facts], tenant=tenant, actor=ACTOR, source="Import", now=utc_now(), create=True, backdated=True
-        )
-    return recorded.customer_id
-
-
-def named(response):
-    """The calls of the page, from top to bottom."""
-    return [tag["id"].removeprefix("c-") for tag in markup_of(response).all("a") if tag.get("id", "").startswith("c-")]
-
-
-def snooze(client, customer_id, *, reason="They are on holiday", until=""):
-    return client.post("/snooze", {"customer": [str(customer_id)], "reason": reason, "until": until, "next": "/"})
+from tests.web.conftest import text_of
+from tests.web.home.customers import ACTOR, named, record, snooze, today
 
 
 def test_a_call_has_everything_that_it_needs(page_client, users, tenant):
@@ -135,7 +86,7 @@ def test_while_nothing_can_be_written_the_page_is_shown_and_numbers_that_cannot_
     page_client,
     users,
     tenant,
-    admin,  # noqa: F811
+    admin,
     forbid_writes,
 ):
     record(tenant, 1, "Aurora", contact=ContactFacts(name="Zoë Beispiel", phone="+49 30 123456"))
@@ -161,7 +112,7 @@ def test_while_nothing_can_be_written_the_page_is_shown_and_numbers_that_cannot_
 def test_while_nothing_can_be_written_a_profile_says_that_its_contacts_are_masked(
     api_client,
     tenant,
-    admin,  # noqa: F811
+    admin,
     forbid_writes,
 ):
     customer_id = record(tenant, 1, "Aurora", contact=ContactFacts("Zoë Beispiel", "zoe@acme.example", "+49 30 123456"))
@@ -210,123 +161,6 @@ def test_a_tenant_admin_puts_people_into_teams(page_client, users, tenant):
         assert User.objects.get(id=user.id).team == "North East"
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="set_team")
     assert (entry.subject, entry.detail) == (str(user.id), {"from": "", "to": "North East"})
-
-
-def test_a_snoozed_customer_leaves_one_s_own_list_and_says_why(page_client, users, tenant):
-    first, second = record(tenant, 1, "Aurora"), record(tenant, 2, "Boreas", arr="1000")
-    client = page_client("account_manager")
-    response = snooze(client, first, until=(today() + dt.timedelta(days=7)).isoformat())
-    assert (response.status_code, response["Location"]) == (302, "/")
-    page = client.get("/")
-    assert named(page) == [str(second)]
-    assert "“Aurora” is snoozed." in text_of(page)
-    assert "Snoozed: 1 customer" in text_of(page)
-    assert "They are on holiday" in text_of(page)
-    assert named(page_client("viewer").get("/")) == [str(first), str(second)]
-    with tenant_context(tenant.id):
-        entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="snooze_customer")
-    assert (entry.subject, entry.actor) == (str(first), str(users.account_manager.id))
-    assert "holiday" not in f"{entry.reason}{entry.detail}"
-
-
-def test_a_snooze_until_a_day_ends_with_the_day(page_client, users, tenant):
-    customer_id = record(tenant, 1, "Aurora")
-    client = page_client("account_manager")
-    snooze(client, customer_id, until=(today() + dt.timedelta(days=1)).isoformat())
-    assert named(client.get("/")) == []
-    assert "All calls are done." in text_of(client.get("/"))
-    with tenant_context(tenant.id):
-        Snooze.objects.update(until=today())
-    page = client.get("/")
-    assert named(page) == [str(customer_id)]
-    assert "Back from snooze: the date was reached. You had snoozed it because: They are on holiday" in text_of(page)
-
-
-def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_it_is_said_again(
-    page_client, users, tenant
-):
-    customer_id = record(tenant, 1, "Aurora", arr="48000.50", csat="4.5", issues=3)
-    client = page_client("account_manager")
-    snooze(client, customer_id)
-    record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=3, later=60)
-    assert named(client.get("/")) == []
-    record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=5, later=120)
-    page = client.get("/")
-    assert named(page) == [str(customer_id)]
-    assert "Back from snooze: open issues 3 → 5." in text_of(page)
-
-
-def test_a_change_of_the_stage_ends_every_snooze(page_client, users, tenant, move):
-    from lifecycle.models import Customer
-
-    customer_id = record(tenant, 1, "Aurora")
-    client = page_client("account_manager")
-    snooze(client, customer_id, until=(today() + dt.timedelta(days=30)).isoformat())
-    with tenant_context(tenant.id):
-        customer = Customer.objects.get(id=customer_id)
-    move(customer, "Live")
-    move(customer, "Wobbly", "Usage Dropped")
-    page = client.get("/")
-    assert named(page) == [str(customer_id)]
-    assert "Back from snooze: the stage has changed." in text_of(page)
-
-
-def test_a_customer_is_woken_by_hand(page_client, users, tenant):
-    customer_id = record(tenant, 1, "Aurora")
-    client = page_client("account_manager")
-    snooze(client, customer_id)
-    page_client("viewer").post("/snooze/wake", {"customer": customer_id})
-    assert named(client.get("/")) == []
-    assert client.post("/snooze/wake", {"customer": customer_id, "next": "//evil.example/"})["Location"] == "/"
-    page = client.get("/")
-    assert (named(page), "Aurora is back on your list." in text_of(page)) == ([str(customer_id)], True)
-    with tenant_context(tenant.id):
-        assert AdministrationEntry.objects.filter(action="wake_customer").count() == 1
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"reason": "  "}, "Say why. Nothing was saved."),
-        ({"reason": "x" * 201}, "Nothing was saved."),
-        (
-            {"until": lambda: today().isoformat()},
-            "Choose a day from tomorrow to a year ahead, or none. Nothing was saved.",
-        ),
-        ({"until": "9999-12-31"}, "Choose a day from tomorrow to a year ahead, or none. Nothing was saved."),
-        ({"until": "tomorrow"}, "Enter the day as 2026-12-31. Nothing was saved."),
-        ({"customer": ["nonsense"]}, "Choose a customer first. Nothing was saved."),
-    ],
-)
-def test_what_cannot_be_snoozed_says_why_and_keeps_what_was_typed(page_client, users, tenant, changed, sentence):
-    customer_id = record(tenant, 1, "Aurora")
-    client = page_client("account_manager")
-    sent = {"customer": [str(customer_id)], "reason": "Kept words", "until": "", **changed}
-    sent |= {name: value() for name, value in changed.items() if callable(value)}
-    response = client.post("/snooze", sent)
-    assert response.status_code == 400
-    assert sentence in text_of(response)
-    assert sent["reason"] in response.content.decode()
-    with tenant_context(tenant.id):
-        assert not Snooze.objects.exists()
-
-
-def test_another_tenant_s_customer_is_not_snoozed(page_client, users, tenant, other_customer):
-    client = page_client("account_manager")
-    response = snooze(client, other_customer.id)
-    assert response.status_code == 400
-    assert "None of these customers is there any more. Nothing was saved." in text_of(response)
-    assert other_customer.name not in text_of(client.get(f"/snooze?customer={other_customer.id}"))
-
-
-def test_why_a_customer_was_snoozed_is_exported_and_erased_with_it(page_client, users, tenant):
-    customer_id = record(tenant, 1, "Aurora")
-    snooze(page_client("account_manager"), customer_id, reason="Zoë is ill")
-    with tenant_context(tenant.id):
-        exported = export_customer("crm-1", tenant=tenant, actor=ACTOR, now=utc_now())
-        assert [(one["reason"], one["until"]) for one in exported["snoozes"]] == [("Zoë is ill", None)]
-        erase_customer("crm-1", tenant=tenant, actor=ACTOR, reason="Asked for", now=utc_now())
-        assert not Snooze.objects.exists()
 
 
 def test_since_the_last_visit_says_who_came_and_who_left(page_client, users, tenant, move):

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import orjson
@@ -15,77 +14,20 @@ from django.core import signing
 from django.test import RequestFactory
 
 from config import stream
-from config.announcements import TENANT_REST_SECONDS, Announcements
+from config.announcements import TENANT_REST_SECONDS
 from lifecycle.services.cache.cache_keys import live_channel
-from lifecycle.web.live import PERSON_ALONE, InvalidTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
+from lifecycle.web.live import PERSON_ALONE, InvalidTicket, Ticket, read_ticket, stream_origin, stream_url
 from tenants.services.accounts.session_news import SESSION_ID, announce_end
-
-TENANT, CUSTOMER = uuid4(), uuid4()
-CUSTOMER_PATH = f"/live/customers/{CUSTOMER}"
-PATIENCE = 30.0
-
-
-class Browser:
-    """One HTTP request to the stream application, as an ASGI server makes it."""
-
-    def __init__(self, path, ticket="", *, method="GET", headers=()):
-        self.scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": f"ticket={quote(ticket)}".encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in headers],
-        }
-        self.gone = asyncio.Event()
-        self.status, self.headers, self.body, self.finished = 0, {}, b"", False
-
-    async def __aenter__(self):
-        self.task = asyncio.create_task(stream.application(self.scope, self.receive, self.send))
-        return self
-
-    async def __aexit__(self, *_):
-        self.gone.set()
-        async with asyncio.timeout(PATIENCE):
-            await self.task
-
-    async def receive(self):
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message):
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-        else:
-            self.body += message["body"]
-            self.finished = not message["more_body"]
-
-    async def until(self, seen, seconds=PATIENCE):
-        async with asyncio.timeout(seconds):
-            while not seen(self):
-                await asyncio.sleep(0.005)
-
-
-@pytest.fixture
-def run(monkeypatch):
-    def play(story, redis_url=settings.REDIS_URL):
-        async def scene():
-            announcements = Announcements(redis_url)
-            monkeypatch.setattr(stream, "announcements", announcements)
-            try:
-                await story()
-            finally:
-                await announcements.close()
-
-        asyncio.run(scene())
-
-    return play
-
-
-async def announce(versions, tenant=TENANT, **more):
-    client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
-    await client.publish(live_channel(tenant), orjson.dumps({"changed": versions, **more}))
-    await client.aclose()
+from tests.web.stream.listening import (
+    CUSTOMER,
+    CUSTOMER_PATH,
+    TENANT,
+    Browser,
+    announce,
+    is_open,
+    ticket_for,
+    ticket_of,
+)
 
 
 async def announce_at_once(many):
@@ -96,14 +38,6 @@ async def announce_at_once(many):
             together.publish(live_channel(TENANT), orjson.dumps({"changed": versions}))
         await together.execute()
     await client.aclose()
-
-
-def ticket_for(customer=CUSTOMER, tenant=TENANT):
-    return issue_ticket(Ticket(tenant, "user-1", customer))
-
-
-def is_open(browser):
-    return b"retry: 1000" in browser.body
 
 
 def test_a_page_hears_of_the_notifications_of_its_own_person_alone(run):
@@ -212,10 +146,6 @@ def test_a_connection_is_ended_after_its_hour_so_that_its_ticket_is_looked_at_ag
             await page.until(lambda page: page.finished)
 
     run(story)
-
-
-def ticket_of(session_id, *, user_id="user-1", issued_at=0.0):
-    return issue_ticket(Ticket(TENANT, user_id, CUSTOMER, session_id, issued_at))
 
 
 def end_sessions(user_id, *, session_id=None, but=None, now=None):
@@ -333,116 +263,6 @@ def test_only_in_development_a_page_of_another_port_of_this_host_may_read(run, s
         async with Browser(CUSTOMER_PATH, ticket_for(), headers=headers) as page:
             await page.until(is_open)
         assert page.headers.get("access-control-allow-origin") == allowed
-
-    run(story)
-
-
-def test_without_redis_a_page_learns_to_go_on_without_the_stream(run):
-    async def story():
-        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
-            await page.until(lambda page: page.finished)
-        assert page.status == 503
-
-    run(story, redis_url="redis://127.0.0.1:1/0")
-
-
-class Wire:
-    """A TCP relay before Redis that can be cut and restored, or made to swallow everything."""
-
-    async def __aenter__(self):
-        self.writers, self.swallow, self.pongs = [], False, 0
-        self.server = await asyncio.start_server(self.carry, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_):
-        self.cut()
-        self.server.close()
-
-    @property
-    def redis_url(self):
-        target = urlsplit(settings.REDIS_URL)
-        user = target.netloc.rpartition("@")[0]
-        return target._replace(netloc=f"{user}@127.0.0.1:{self.port}" if user else f"127.0.0.1:{self.port}").geturl()
-
-    def cut(self):
-        for writer in self.writers:
-            writer.close()
-
-    async def carry(self, reader, writer):
-        target = urlsplit(settings.REDIS_URL)
-        their_reader, their_writer = await asyncio.open_connection(target.hostname, target.port)
-        self.writers += [writer, their_writer]
-        await asyncio.gather(self.pump(reader, their_writer), self.pump(their_reader, writer))
-
-    async def pump(self, reader, writer):
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                self.pongs += data.lower().count(b"pong")
-                if not self.swallow:
-                    writer.write(data)
-            writer.close()
-
-
-def test_when_redis_is_cut_off_every_page_is_let_go_and_may_come_back(run, monkeypatch):
-    async def story():
-        async with Wire() as wire:
-            announcements = Announcements(wire.redis_url)
-            monkeypatch.setattr(stream, "announcements", announcements)
-            async with Browser(CUSTOMER_PATH, ticket_for()) as page, Browser("/live/tenant", ticket_for(None)) as list_:
-                await page.until(is_open)
-                await list_.until(is_open)
-                wire.cut()
-                await page.until(lambda page: page.finished)
-                await list_.until(lambda page: page.finished)
-            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
-                await page.until(is_open)
-                await announce({str(CUSTOMER): 5})
-                await page.until(lambda page: b"data: 5" in page.body)
-            await announcements.close()
-
-    run(story)
-
-
-@pytest.mark.parametrize("is_silent", [False, True])
-def test_a_page_whose_session_cannot_be_asked_about_takes_no_other_down(run, monkeypatch, is_silent):
-    async def story():
-        async with Wire() as wire:
-            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
-                await page.until(is_open)
-                wire.swallow = is_silent
-                monkeypatch.setattr("config.announcements.CONNECT_SECONDS", 0.3)
-                url = wire.redis_url if is_silent else "redis://127.0.0.1:1/0"
-                asking = redis.asyncio.Redis.from_url(url)
-                await stream.announcements._asking.aclose()
-                monkeypatch.setattr(stream.announcements, "_asking", asking)
-                async with Browser(CUSTOMER_PATH, ticket_of("session-1")) as other:
-                    await other.until(lambda page: page.finished)
-                assert other.status == 503
-                assert stream.announcements.listening == 1
-                await announce({str(CUSTOMER): 6})
-                await page.until(lambda page: b"data: 6" in page.body)
-                assert not page.finished
-            await asking.aclose()
-
-    run(story)
-
-
-def test_when_redis_falls_silent_every_page_is_let_go(run, monkeypatch):
-    # Redis answers within a second, also where it has to wait for a processor.
-    monkeypatch.setattr("config.announcements.SILENCE_SECONDS", 1.0)
-
-    async def story():
-        async with Wire() as wire:
-            announcements = Announcements(wire.redis_url)
-            monkeypatch.setattr(stream, "announcements", announcements)
-            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
-                await page.until(lambda page: is_open(page) and wire.pongs >= 2)
-                assert not page.finished
-                wire.swallow = True
-                monkeypatch.setattr("config.announcements.SILENCE_SECONDS", 0.1)
-                await page.until(lambda page: page.finished)
-            await announcements.close()
 
     run(story)
 

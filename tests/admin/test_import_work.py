@@ -1,0 +1,224 @@
+"""Uploaded files as workers read and import them: killed, stopped, erased, forgotten."""
+
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from audit.models import AdministrationEntry, LifecycleHistory
+from lifecycle.models import Customer, ImportUpload
+from lifecycle.services.compliance import key_rotation
+from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.compliance.retention import forget_old_uploads
+from lifecycle.services.imports import uploads, working
+from lifecycle.services.imports.importing import Import
+from lifecycle.services.imports.working import UploadWorker
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tests.admin.test_walk import browser
+from tests.admin.uploads import (
+    FILE,
+    State,
+    actions,
+    fields_of,
+    later,
+    many,
+    parts,
+    press,
+    row,
+    stages,
+    text_of,
+    upload,
+    work,
+)
+from tests.factories import CustomerFactory, utc_now
+from tests.services.test_encryption import dump_everything
+
+
+def test_only_one_of_two_people_starts_it(tenant: TenantRef, users: Any, admin_browser: Client) -> None:
+    page = upload(admin_browser, FILE)
+    form = {**fields_of(admin_browser.get(page)), "do": "import"}
+    admin_browser.post(page, form)
+    second = browser(users.tenant_admin).post(page, form)
+    assert "The file is in another state than the page showed. Nothing was changed." in text_of(second)
+    work()
+    late = browser(users.tenant_admin).post(page, {**form, "do": "stop"})
+    assert "just updated by someone else" in text_of(late)
+    assert actions(tenant).count("begin_import") == actions(tenant).count("import_customers") == 1
+    with tenant_context(tenant.id):
+        assert LifecycleHistory.objects.count() == 3
+
+
+def test_a_worker_that_is_killed_neither_loses_nor_doubles(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    content = many(35) + "C-3,Again\n" + "C-99,New\n"
+    page = upload(admin_browser, content)
+    press(admin_browser, page, "import")
+    first = UploadWorker()
+    first.work()
+    first.work()
+    assert (row(tenant).line, row(tenant).created) == (21, 20)
+    second = UploadWorker()
+    assert second.work() is False, "the first still has it"
+
+    later(60, monkeypatch)
+    work(second)
+    first.work()
+    done = row(tenant)
+    assert (done.state, done.created, done.changed, done.unchanged, done.rejected) == (State.DONE, 36, 0, 0, 1)
+    with tenant_context(tenant.id):
+        assert Customer.objects.count() == LifecycleHistory.objects.count() == 36
+        assert AdministrationEntry.objects.filter(action="import_customers").count() == 1
+    assert "Line 5 names the same customer, “C-3”." in text_of(admin_browser.get(page))
+
+
+def test_a_batch_that_cannot_be_noted_is_not_imported(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is so slow that another has taken over when it commits."""
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, "import")
+    first = UploadWorker()
+    first.work()
+    with tenant_context(tenant.id):
+        ImportUpload.objects.update(worker=uuid4())
+    assert first.work() is True
+    with tenant_context(tenant.id):
+        assert Customer.objects.count() == row(tenant).created == 10
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_file(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(admin_browser, many(3))
+    press(admin_browser, page, "import")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Import, "_commit", fail)
+        with pytest.raises(OperationalError):
+            UploadWorker().work()
+    assert row(tenant).state == State.IMPORTING
+    later(60, monkeypatch)
+    work()
+    assert (row(tenant).state, row(tenant).created) == (State.DONE, 3)
+
+
+def test_an_internal_error_leaves_the_other_files_alone(
+    tenant: TenantRef, other_users: Any, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(admin_browser, many(3))
+    press(admin_browser, page, "import")
+    other_page = upload(browser(other_users.tenant_admin), many(3), read=False)
+    original = Import._commit
+
+    def fail_for_one(self: Import, *arguments: Any) -> None:
+        if self.tenant.id == tenant.id:
+            raise RuntimeError("an error in the program")
+        original(self, *arguments)
+
+    monkeypatch.setattr(Import, "_commit", fail_for_one)
+    work()
+    assert "It failed because of an internal error; the log of the worker says why." in text_of(admin_browser.get(page))
+    assert (row(tenant).state, stages(tenant)) == (State.READY, {})
+    assert "external_id" in text_of(browser(other_users.tenant_admin).get(other_page))
+
+
+def test_an_import_is_stopped_and_goes_on_from_what_is_there(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, "import")
+    worker = UploadWorker()
+    worker.work()
+    progress = admin_browser.get(f"{page.removesuffix('change/')}progress")
+    assert "10 created, 0 changed, 0 unchanged, 0 rejected so far." in text_of(progress)
+    stopped = press(admin_browser, page, "stop")
+    assert "It was stopped after line 11. What was imported stays, and is skipped next time." in text_of(stopped)
+    worker.work()
+    assert len(stages(tenant)) == 10
+    answer = admin_browser.get(f"{page.removesuffix('change/')}progress")
+    assert answer.headers["HX-Refresh"] == "true"
+    press(admin_browser, page, "import")
+    work(worker)
+    assert (row(tenant).created, row(tenant).unchanged, len(stages(tenant))) == (20, 10, 30)
+
+
+def test_a_file_is_discarded_in_the_midst_of_its_import(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, "import")
+    worker = UploadWorker()
+    worker.work()
+    discard = f"{page.removesuffix('change/')}discard"
+    assert "Its import ends after line 11." in text_of(admin_browser.get(discard))
+    reported = admin_browser.post(discard, follow=True)
+    assert "“crm.csv” is discarded. What was imported of it stays." in text_of(reported)
+    work(worker)
+    assert (len(stages(tenant)), parts(tenant)) == (10, Counter())
+    assert admin_browser.get(page).status_code == 404
+
+
+def test_an_erasure_destroys_what_was_uploaded(tenant: TenantRef, admin_browser: Client) -> None:
+    CustomerFactory(tenant=tenant, external_id="1")
+    upload(admin_browser, FILE)
+    with tenant_context(tenant.id):
+        erase_customer("1", tenant=tenant, actor=system_actor("tests"), reason="asked for", now=utc_now())
+        entry = AdministrationEntry.objects.get(action="erase_customer")
+    assert entry.detail["uploads"] == 1
+    assert parts(tenant) == Counter()
+
+
+def test_a_file_is_forgotten_after_a_day(tenant: TenantRef, admin_browser: Client) -> None:
+    upload(admin_browser, FILE)
+    assert forget_old_uploads(now=utc_now() + timedelta(hours=23)) == 0
+    assert forget_old_uploads(now=utc_now() + timedelta(hours=25)) >= 1
+    assert parts(tenant) == Counter()
+
+
+def test_nothing_of_a_file_lies_in_clear(tenant: TenantRef, admin_browser: Client) -> None:
+    secret = "Zora Canary-Import"
+    page = upload(admin_browser, f"id,{secret},name,stage\n1,{secret},{secret},Zombie\n")
+    press(admin_browser, page, "check")
+    work()
+    assert parts(tenant) == {"file": 1, "facts": 1, "rejects": 1}
+    assert secret.encode() not in dump_everything()
+
+
+def test_parts_are_brought_under_a_new_master_key(
+    tenant: TenantRef, admin_browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(admin_browser, FILE)
+    monkeypatch.setitem(key_rotation.ENCRYPTED_TABLES, "lifecycle_importpart", ("value", 1))
+    settings.MASTER_KEYS = {77: bytes(range(32)), **settings.MASTER_KEYS}
+    assert key_rotation.count_old(tenant.id) >= 2
+    assert sum(key_rotation.rotate_tenant(tenant.id)) >= 2
+    assert key_rotation.count_old(tenant.id) == 0
+    settings.MASTER_KEYS = {77: bytes(range(32))}
+    assert "Ostwerk" in text_of(admin_browser.get(page))
+
+
+def test_a_large_file_is_read_over_its_pieces(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lifecycle.services.imports.parts.PART_BYTES", 64)
+    monkeypatch.setattr(uploads, "PART_BYTES", 64)
+    page = upload(admin_browser, many(40).replace("Company", "Süd-Gesellschaft"))
+    assert parts(tenant)["file"] > 10
+    press(admin_browser, page, "import")
+    work()
+    with tenant_context(tenant.id):
+        assert set(Customer.objects.values_list("name", flat=True)) == {f"Süd-Gesellschaft {n}" for n in range(40)}

@@ -1,0 +1,196 @@
+"""Publishing from the editor, and taking a version back."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from lifecycle.models import CustomerLifecycleStatus, StageMigration
+from lifecycle.services.configuration import stage_migrations
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.document_reader import DocumentReader
+from tenants.services.configuration.versions import live_version
+from tests.admin.drafts import OVERVIEW, editor, entries, form_of, new_draft, publish, reported, reread
+from tests.admin.test_walk import browser
+from tests.factories import MINIMAL, CustomerFactory, TenantFactory
+from tests.services.test_publication import SHORTER, move_all, stages_of, written
+
+
+def test_publishing_asks_why_and_moves_the_customers_at_once(
+    tenant: TenantRef, users: Any, admin_browser: Client
+) -> None:
+    for _ in range(3):
+        CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    draft = new_draft(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"})
+    before = written(tenant)
+    assert "Enter a reason." in publish(admin_browser, draft, "").content.decode()
+    assert written(tenant) == before
+
+    answer = publish(admin_browser, draft, "Fewer stages")
+    assert reported(answer) == "Version 2 is published. 3 customers are being moved."
+    assert stages_of(tenant) == {"Active": 3}
+    with tenant_context(tenant.id):
+        live = live_version(tenant)
+        assert live is not None
+        assert (live.number, live.comment, live.published_by) == (2, "Fewer stages", str(users.tenant_admin.pk))
+    assert entries(tenant)[-1] == ("publish_configuration", "Fewer stages")
+
+
+def test_a_document_is_read_once_for_each_page_and_each_publication(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = new_draft(tenant, {**MINIMAL, "max_days": {"Active": 30}})
+    admin_browser.get(reverse(OVERVIEW))  # the live version is compiled in this process
+    made = 0
+
+    class CountedReader(DocumentReader):
+        def __init__(self) -> None:
+            nonlocal made
+            made += 1
+            super().__init__()
+
+    def count(request: Callable[[], Any]) -> int:
+        nonlocal made
+        made = 0
+        assert request().status_code == 200
+        return made
+
+    monkeypatch.setattr("tenants.rules.configuration.document.DocumentReader", CountedReader)
+    assert count(lambda: admin_browser.get(editor(draft))) == 1
+    assert count(lambda: admin_browser.get(reverse("admin:configuration_try", args=[draft.pk]))) == 1
+    assert count(lambda: admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk]))) == 1
+    # One for the page that is sent, one for what is locked and published, one for the first look at version 2.
+    assert count(lambda: publish(admin_browser, draft, "Thirty days")) == 3
+    assert count(lambda: admin_browser.get(reverse("admin:configuration_revert"))) == 0
+    assert count(lambda: admin_browser.get(reverse(OVERVIEW))) == 0
+
+
+def test_a_large_move_goes_on_in_the_background_and_its_progress_is_shown(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 2)
+    monkeypatch.setattr(stage_migrations, "BATCH", 2)
+    answer = publish(admin_browser, new_draft(tenant, SHORTER, mapping={"At-Risk": "Active"}), "Fewer")
+    body = answer.content.decode()
+    assert "From “At-Risk” to “Active”: 2 of 5" in body
+    assert 'hx-trigger="every 2s"' in body
+    fragment = admin_browser.get(reverse("admin:configuration_moves"))
+    assert '<progress id="move-1" value="2" max="5">' in fragment.content.decode()
+    move_all(tenant)
+    done = admin_browser.get(reverse("admin:configuration_moves"))
+    assert done.headers["HX-Refresh"] == "true", "the whole page is looked at again when all are moved"
+
+
+def test_publishing_without_a_place_for_customers_is_refused(tenant: TenantRef, admin_browser: Client) -> None:
+    CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    draft = new_draft(tenant, SHORTER, renamed={"Prospect": "Lead"})
+    before = written(tenant)
+    answer = publish(admin_browser, draft, "Fewer")
+    assert "At-Risk (1)" in answer.content.decode()
+    assert written(tenant) == before
+
+
+def test_publishing_what_somebody_else_changed_in_the_meantime_is_refused(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    before = written(tenant)
+    stale_draft = publish(admin_browser, draft, "Go", expected_revision="7")
+    assert "the draft is at revision 1, and you edited revision 7" in stale_draft.content.decode()
+    stale_version = publish(admin_browser, draft, "Go", expected_version="9")
+    assert "version 1 is live, and you expected 9" in stale_version.content.decode()
+    assert written(tenant) == before
+    assert stale_version.context["form"]["expected_version"].value() == "1", "they decide again on what there is"
+
+
+def test_a_version_is_taken_back_with_its_customers(tenant: TenantRef, admin_browser: Client) -> None:
+    risky = CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    publish(
+        admin_browser, new_draft(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"}), "Fewer"
+    )
+    page = reverse("admin:configuration_revert")
+    shown = admin_browser.get(page)
+    assert "Stage “Lead” is renamed to “Prospect”." in shown.content.decode()
+    assert shown.context["returning"] == 1
+    answer = admin_browser.post(page, {"comment": "A mistake", "expected_version": "2"}, follow=True)
+    assert "Version 3 is live: the former configuration again." in reported(answer)
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(customer_id=risky.id).stage == "At-Risk"
+    assert entries(tenant)[-1] == ("revert_publication", "A mistake")
+
+
+def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_version_has(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    document = {**MINIMAL, "stages": [*MINIMAL["stages"], "Paused"]}
+    publish(admin_browser, new_draft(tenant, document), "A pause")
+    CustomerFactory(tenant=tenant, stage="Paused")
+    page = reverse("admin:configuration_revert")
+    refused = admin_browser.post(page, {"comment": "No pause", "expected_version": "2"})
+    assert "Paused (1)" in refused.content.decode()
+    data = {"live-stage": "Paused", "live-to": "Active", "live-reason": ""}
+    admin_browser.post(page, {"comment": "No pause", "expected_version": "2", **data})
+    assert stages_of(tenant) == {"Active": 1}
+
+
+def test_the_first_version_cannot_be_taken_back(tenant: TenantRef, admin_browser: Client) -> None:
+    answer = admin_browser.get(reverse("admin:configuration_revert"), follow=True)
+    assert reported(answer) == "There is no earlier version to roll back to."
+
+
+def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> None:
+    from tests.conftest import make_people
+
+    tenant = TenantFactory(configuration=None)
+    client = browser(make_people(tenant).tenant_admin)
+    assert "Not live yet" in client.get(reverse(OVERVIEW)).content.decode()
+    client.post(reverse("admin:tenants_configurationversion_add"), {"base": "marketplace", "comment": ""})
+    with tenant_context(tenant.id):
+        draft = ConfigurationVersion.objects.get()
+    assert reported(publish(client, draft, "We begin")) == "Version 1 is published."
+    with tenant_context(tenant.id):
+        assert not StageMigration.objects.exists()
+
+
+def test_publishing_from_the_editor_saves_what_was_typed_first(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    data = form_of(admin_browser.get(editor(draft)), do="publish") | {"stage-3-days": ["21"]}
+    answer = admin_browser.post(editor(draft), data, follow=True)
+    assert answer.redirect_chain == [(reverse("admin:configuration_publish", args=[draft.pk]), 302)]
+    assert reported(answer) == "Draft saved as revision 2."
+    assert not answer.context["is_empty"]
+    assert reread(tenant, draft).document["max_days"] == {"At-Risk": 21}
+
+    again = admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="publish"))
+    assert again.status_code == 302
+    assert reread(tenant, draft).revision == 2, "what is saved already is not saved again"
+
+
+def test_a_draft_that_changes_nothing_is_not_offered_for_publication(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    page = admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk])).content.decode()
+    assert "is the same as version 1: there is nothing to publish. If you changed it, save it first." in page
+    assert re.search(r'value="Publish as version 2" disabled', page)
+    checked = admin_browser.post(
+        editor(draft), form_of(admin_browser.get(editor(draft)), do="check") | {"stage-3-days": ["21"]}
+    )
+    assert "Save and publish…" in checked.content.decode()
+
+
+def test_a_draft_changed_by_somebody_else_is_not_published_over(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    data = form_of(admin_browser.get(editor(draft)), do="publish") | {"stage-3-days": ["21"]}
+    admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="save") | {"stage-3-days": ["9"]})
+    answer = admin_browser.post(editor(draft), data)
+    assert answer.status_code == 200
+    assert "The draft was just updated by someone else" in answer.content.decode()
+    assert reread(tenant, draft).document["max_days"] == {"At-Risk": 9}

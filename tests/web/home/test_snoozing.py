@@ -1,0 +1,130 @@
+"""A customer is snoozed until a day or a change, and woken."""
+
+import datetime as dt
+
+import pytest
+
+from audit.models import AdministrationEntry
+from lifecycle.models import Customer, Snooze
+from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.compliance.exports import export_customer
+from tenants.context import tenant_context
+from tests.factories import utc_now
+from tests.web.conftest import text_of
+from tests.web.home.customers import ACTOR, named, record, snooze, today
+
+
+def test_a_snoozed_customer_leaves_one_s_own_list_and_says_why(page_client, users, tenant):
+    first, second = record(tenant, 1, "Aurora"), record(tenant, 2, "Boreas", arr="1000")
+    client = page_client("account_manager")
+    response = snooze(client, first, until=(today() + dt.timedelta(days=7)).isoformat())
+    assert (response.status_code, response["Location"]) == (302, "/")
+    page = client.get("/")
+    assert named(page) == [str(second)]
+    assert "“Aurora” is snoozed." in text_of(page)
+    assert "Snoozed: 1 customer" in text_of(page)
+    assert "They are on holiday" in text_of(page)
+    assert named(page_client("viewer").get("/")) == [str(first), str(second)]
+    with tenant_context(tenant.id):
+        entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="snooze_customer")
+    assert (entry.subject, entry.actor) == (str(first), str(users.account_manager.id))
+    assert "holiday" not in f"{entry.reason}{entry.detail}"
+
+
+def test_a_snooze_until_a_day_ends_with_the_day(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    snooze(client, customer_id, until=(today() + dt.timedelta(days=1)).isoformat())
+    assert named(client.get("/")) == []
+    assert "All calls are done." in text_of(client.get("/"))
+    with tenant_context(tenant.id):
+        Snooze.objects.update(until=today())
+    page = client.get("/")
+    assert named(page) == [str(customer_id)]
+    assert "Back from snooze: the date was reached. You had snoozed it because: They are on holiday" in text_of(page)
+
+
+def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_it_is_said_again(
+    page_client, users, tenant
+):
+    customer_id = record(tenant, 1, "Aurora", arr="48000.50", csat="4.5", issues=3)
+    client = page_client("account_manager")
+    snooze(client, customer_id)
+    record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=3, later=60)
+    assert named(client.get("/")) == []
+    record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=5, later=120)
+    page = client.get("/")
+    assert named(page) == [str(customer_id)]
+    assert "Back from snooze: open issues 3 → 5." in text_of(page)
+
+
+def test_a_change_of_the_stage_ends_every_snooze(page_client, users, tenant, move):
+
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    snooze(client, customer_id, until=(today() + dt.timedelta(days=30)).isoformat())
+    with tenant_context(tenant.id):
+        customer = Customer.objects.get(id=customer_id)
+    move(customer, "Live")
+    move(customer, "Wobbly", "Usage Dropped")
+    page = client.get("/")
+    assert named(page) == [str(customer_id)]
+    assert "Back from snooze: the stage has changed." in text_of(page)
+
+
+def test_a_customer_is_woken_by_hand(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    snooze(client, customer_id)
+    page_client("viewer").post("/snooze/wake", {"customer": customer_id})
+    assert named(client.get("/")) == []
+    assert client.post("/snooze/wake", {"customer": customer_id, "next": "//evil.example/"})["Location"] == "/"
+    page = client.get("/")
+    assert (named(page), "Aurora is back on your list." in text_of(page)) == ([str(customer_id)], True)
+    with tenant_context(tenant.id):
+        assert AdministrationEntry.objects.filter(action="wake_customer").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"reason": "  "}, "Say why. Nothing was saved."),
+        ({"reason": "x" * 201}, "Nothing was saved."),
+        (
+            {"until": lambda: today().isoformat()},
+            "Choose a day from tomorrow to a year ahead, or none. Nothing was saved.",
+        ),
+        ({"until": "9999-12-31"}, "Choose a day from tomorrow to a year ahead, or none. Nothing was saved."),
+        ({"until": "tomorrow"}, "Enter the day as 2026-12-31. Nothing was saved."),
+        ({"customer": ["nonsense"]}, "Choose a customer first. Nothing was saved."),
+    ],
+)
+def test_what_cannot_be_snoozed_says_why_and_keeps_what_was_typed(page_client, users, tenant, changed, sentence):
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    sent = {"customer": [str(customer_id)], "reason": "Kept words", "until": "", **changed}
+    sent |= {name: value() for name, value in changed.items() if callable(value)}
+    response = client.post("/snooze", sent)
+    assert response.status_code == 400
+    assert sentence in text_of(response)
+    assert sent["reason"] in response.content.decode()
+    with tenant_context(tenant.id):
+        assert not Snooze.objects.exists()
+
+
+def test_another_tenant_s_customer_is_not_snoozed(page_client, users, tenant, other_customer):
+    client = page_client("account_manager")
+    response = snooze(client, other_customer.id)
+    assert response.status_code == 400
+    assert "None of these customers is there any more. Nothing was saved." in text_of(response)
+    assert other_customer.name not in text_of(client.get(f"/snooze?customer={other_customer.id}"))
+
+
+def test_why_a_customer_was_snoozed_is_exported_and_erased_with_it(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    snooze(page_client("account_manager"), customer_id, reason="Zoë is ill")
+    with tenant_context(tenant.id):
+        exported = export_customer("crm-1", tenant=tenant, actor=ACTOR, now=utc_now())
+        assert [(one["reason"], one["until"]) for one in exported["snoozes"]] == [("Zoë is ill", None)]
+        erase_customer("crm-1", tenant=tenant, actor=ACTOR, reason="Asked for", now=utc_now())
+        assert not Snooze.objects.exists()
