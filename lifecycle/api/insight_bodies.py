@@ -9,7 +9,7 @@ from typing import Any, Final
 from lifecycle.api.insight_responses import MOVED, PUBLISHED, STILL_THERE
 from lifecycle.queries.insight.at_risk import WAYS
 from lifecycle.rules.horizon import HORIZON_DAYS
-from lifecycle.rules.insight.flows import GAINS, Standing, balance, gained_and_lost, moves_between, standing_over_time
+from lifecycle.rules.insight.flows import GAINS, StageTotals, balance, gained_and_lost, moves_between, totals_over_time
 from lifecycle.rules.insight.saving import ALIKE, COMPARABLE, RECOVERED, Saved, Share, compare_actions
 from lifecycle.services.insight import reading
 from lifecycle.services.insight.asking import ask_gains
@@ -50,9 +50,9 @@ def show_stages(asked: FigureRequest) -> Body:
     """Customers and revenue by stage at the ends of days; what the period gained and lost."""
     flows = reading.read_flows(asked.period, tenant=asked.tenant)
     days = asked.period.days
-    standing = standing_over_time(flows, len(days) - 1)
-    keys = asked.stages.ordered({key for at in standing for key, one in at.items() if one.customers or one.money})
-    nothing = Standing()
+    totals = totals_over_time(flows, len(days) - 1)
+    keys = asked.stages.ordered({key for at in totals for key, one in at.items() if one.customers or one.money})
+    nothing = StageTotals()
     gains, of = gained_and_lost(flows, asked.stages.of_category(LOST)), ask_gains(flows, asked.stages)
 
     def links(currency: str, sums: Mapping[str, Decimal]) -> Body:
@@ -76,7 +76,7 @@ def show_stages(asked: FigureRequest) -> Body:
                     for key in keys
                 ],
             }
-            for day, at in zip(days, standing, strict=True)
+            for day, at in zip(days, totals, strict=True)
         ],
         "gained_and_lost": [
             {

@@ -13,7 +13,7 @@ from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
-from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
+from lifecycle.services.events.failures import concerns_every_tenant, describe, is_transient
 from tenants.actors import TenantRef
 from tenants.homes import at_home
 from tenants.services.directory import PLATFORM
@@ -120,7 +120,7 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
             except CommandError:
                 raise
             except Exception as error:
-                if slug or concerns_everybody(error):
+                if slug or concerns_every_tenant(error):
                     raise
                 self.stderr.write(f"{self.tenant_of(subject).slug}: {describe(error)}")
                 failed.append(self.tenant_of(subject).slug)
@@ -152,6 +152,6 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
             with at_home(self.tenant_of(subject).id):
                 work(subject)
         except Exception as error:
-            if concerns_everybody(error):
+            if concerns_every_tenant(error):
                 raise
             log.error(self.failure_line, tenant=self.tenant_of(subject).slug, error=describe(error))

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.rules.insight.flows import moves_between, standing_over_time
+from lifecycle.rules.insight.flows import moves_between, totals_over_time
 from lifecycle.rules.insight.saving import compare_actions
 from lifecycle.rules.insight.stages import NO_STAGE
 from lifecycle.services.imports.cells import guard
@@ -123,7 +123,7 @@ class _ViewRequest:
 def _show_stages(asked: _ViewRequest) -> Shown:
     flows = reading.read_flows(asked.period, tenant=asked.tenant)
     days = asked.period.days
-    shown = standing_over_time(flows, len(days) - 1)
+    shown = totals_over_time(flows, len(days) - 1)
     tables = insight_tables.stock_tables(days, shown, asked.stages, asked.link)
     names = _names(asked.stages, {key for at in shown for key in at})
     points = [

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.curves import Curve
-from lifecycle.rules.insight.flows import GAINS, Flow, Standing, balance, gained_and_lost, moves_between
+from lifecycle.rules.insight.flows import GAINS, Flow, StageTotals, balance, gained_and_lost, moves_between
 from lifecycle.rules.insight.stages import NO_STAGE
 from lifecycle.services.insight.asking import ask_gains
 from lifecycle.services.insight.reading import Cohort, Outcomes, Stages
@@ -95,12 +95,12 @@ def _sum(amount: Decimal, currency: str, address: str = "") -> Cell:
 
 
 def stock_tables(
-    days: Sequence[dt.date], shown: Sequence[Mapping[str, Standing]], stages: Stages, link: Link
+    days: Sequence[dt.date], shown: Sequence[Mapping[str, StageTotals]], stages: Stages, link: Link
 ) -> list[Table]:
     """Customers and their revenue by stage, at the ends of days; the latest first."""
     keys = stages.ordered({key for at in shown for key, one in at.items() if one.customers or one.money})
     heads = [_("Day"), *(stages.name(key) for key in keys)]
-    nothing = Standing()
+    nothing = StageTotals()
     points = list(zip(days, shown, strict=True))[::-1]
     return [
         Table(

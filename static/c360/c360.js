@@ -235,7 +235,7 @@
     const version = shownVersion();
     if (version > announcedVersion) {
       announce(customer.dataset.announcement);
-      customer.querySelector(".standing")?.classList.add("fresh");
+      customer.querySelector(".stage-now")?.classList.add("fresh");
     }
     announcedVersion = version;
     keepFocus();

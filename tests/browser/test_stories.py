@@ -60,7 +60,7 @@ def open_customer(page, customer):
 
 
 def badge(page):
-    return page.locator(".standing .stage")
+    return page.locator(".stage-now .stage")
 
 
 def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did(

@@ -32,7 +32,7 @@ CODES = {
 }
 
 
-def standing_in(stage: str | None, version: int = 3) -> Status:
+def in_stage(stage: str | None, version: int = 3) -> Status:
     return Status(CUSTOMER, stage, version, ENTERED if stage else None, ENTERED if stage else None)
 
 
@@ -41,11 +41,11 @@ def ask(status: Status, stage: str, *, may_update: bool = True, policy: Policy =
 
 
 def test_a_manager_moves_a_customer_along_an_allowed_transition() -> None:
-    assert ask(standing_in("Prospect"), "Onboarded") == Allowed("Prospect", "Onboarded", None, ())
+    assert ask(in_stage("Prospect"), "Onboarded") == Allowed("Prospect", "Onboarded", None, ())
 
 
 def test_a_move_into_a_stage_that_requires_a_reason_is_allowed_with_one_and_names_its_effects() -> None:
-    decision = ask(standing_in("Active"), "At-Risk", reason_code="Low Engagement")
+    decision = ask(in_stage("Active"), "At-Risk", reason_code="Low Engagement")
 
     assert decision == Allowed("Active", "At-Risk", "Low Engagement", POLICY.effects_of("Active", "At-Risk"))
     assert [effect.name for effect in decision.effects] == ["Escalate"]
@@ -54,9 +54,9 @@ def test_a_move_into_a_stage_that_requires_a_reason_is_allowed_with_one_and_name
 def test_a_viewer_cannot_move_a_customer_whatever_they_ask() -> None:
     expected = Refused("permission_denied", "You have view-only access. Ask an account manager.")
 
-    assert ask(standing_in("Prospect"), "Onboarded", may_update=False) == expected
-    assert ask(standing_in("Prospect"), "Prospect", may_update=False) == expected
-    assert ask(standing_in("Prospect"), "Nowhere", may_update=False, expected_version=1) == expected
+    assert ask(in_stage("Prospect"), "Onboarded", may_update=False) == expected
+    assert ask(in_stage("Prospect"), "Prospect", may_update=False) == expected
+    assert ask(in_stage("Prospect"), "Nowhere", may_update=False, expected_version=1) == expected
 
 
 def test_a_stale_version_is_refused_even_when_the_customer_is_in_the_stage_already() -> None:
@@ -66,13 +66,13 @@ def test_a_stale_version_is_refused_even_when_the_customer_is_in_the_stage_alrea
         " and you expected version 2.",
     )
 
-    assert ask(standing_in("Active"), "At-Risk", expected_version=2, reason_code="Low Engagement") == expected
-    assert ask(standing_in("Active"), "Active", expected_version=2) == expected
-    assert ask(standing_in("Active"), "Nowhere", expected_version=2) == expected
+    assert ask(in_stage("Active"), "At-Risk", expected_version=2, reason_code="Low Engagement") == expected
+    assert ask(in_stage("Active"), "Active", expected_version=2) == expected
+    assert ask(in_stage("Active"), "Nowhere", expected_version=2) == expected
 
 
 def test_the_version_that_was_expected_is_judged_on() -> None:
-    assert ask(standing_in("Active"), "Active", expected_version=3) == Unchanged("Active")
+    assert ask(in_stage("Active"), "Active", expected_version=3) == Unchanged("Active")
 
 
 def test_another_configuration_than_was_shown_is_refused_with_what_the_change_would_start_now() -> None:
@@ -82,36 +82,34 @@ def test_another_configuration_than_was_shown_is_refused_with_what_the_change_wo
         " then try again.",
         effects=tuple((effect, 1) for effect in POLICY.effects_of("Active", "At-Risk")),
     )
-    assert ask(standing_in("Active"), "At-Risk", expected_configuration=6, reason_code="Low Engagement") == expected
-    assert ask(standing_in("Active"), "At-Risk", expected_configuration=6) == expected
+    assert ask(in_stage("Active"), "At-Risk", expected_configuration=6, reason_code="Low Engagement") == expected
+    assert ask(in_stage("Active"), "At-Risk", expected_configuration=6) == expected
     for stage in ("Active", "Gone"):
-        refused = ask(standing_in("Active"), stage, expected_configuration=6)
+        refused = ask(in_stage("Active"), stage, expected_configuration=6)
         assert (refused.code, refused.message) == (expected.code, expected.message)
-    assert ask(standing_in("Active"), "Active", expected_configuration=7) == Unchanged("Active")
+    assert ask(in_stage("Active"), "Active", expected_configuration=7) == Unchanged("Active")
     # What happened to the customer comes first.
-    assert ask(standing_in("Active"), "Active", expected_configuration=6, expected_version=2).code == "version_conflict"
+    assert ask(in_stage("Active"), "Active", expected_configuration=6, expected_version=2).code == "version_conflict"
 
 
 def test_other_effects_than_as_many_as_were_confirmed_are_refused_and_named() -> None:
     effects = POLICY.effects_of("Active", "At-Risk")
     why = {"reason_code": "Low Engagement"}
-    assert ask(standing_in("Active"), "At-Risk", expected_effects=1, **why) == ask(
-        standing_in("Active"), "At-Risk", **why
-    )
-    assert ask(standing_in("Active"), "At-Risk", expected_effects=0, **why) == Refused(
+    assert ask(in_stage("Active"), "At-Risk", expected_effects=1, **why) == ask(in_stage("Active"), "At-Risk", **why)
+    assert ask(in_stage("Active"), "At-Risk", expected_effects=0, **why) == Refused(
         "effects_unconfirmed",
         "This would start 1 automation: “Escalate” (alert); you confirmed none. Nothing was saved: review what would"
         " start, then try again.",
         effects=tuple((effect, 1) for effect in effects),
     )
-    assert ask(standing_in("Prospect"), "Onboarded", expected_effects=2) == Refused(
+    assert ask(in_stage("Prospect"), "Onboarded", expected_effects=2) == Refused(
         "effects_unconfirmed",
         "This would start no automations; you confirmed 2. Nothing was saved: review what would start, then try again.",
         effects=(),
     )
     # A change that is refused anyway is refused for its own reason, and one that changes nothing starts nothing.
-    assert ask(standing_in("Active"), "At-Risk", expected_effects=0).code == "reason_required"
-    assert ask(standing_in("Active"), "Active", expected_effects=1) == Unchanged("Active")
+    assert ask(in_stage("Active"), "At-Risk", expected_effects=0).code == "reason_required"
+    assert ask(in_stage("Active"), "Active", expected_effects=1) == Unchanged("Active")
 
 
 def test_of_many_effects_ten_are_named() -> None:
@@ -123,15 +121,15 @@ def test_of_many_effects_ten_are_named() -> None:
 
 
 def test_a_customer_that_is_not_placed_yet_has_version_zero() -> None:
-    assert ask(standing_in(None, version=0), "Prospect", expected_version=0) == Allowed(None, "Prospect", None, ())
-    assert ask(standing_in(None, version=0), "Prospect", expected_version=1).message == (
+    assert ask(in_stage(None, version=0), "Prospect", expected_version=0) == Allowed(None, "Prospect", None, ())
+    assert ask(in_stage(None, version=0), "Prospect", expected_version=1).message == (
         "The customer was just updated by someone else. Your change was not saved: it is at version 0, in no stage"
         " yet, and you expected version 1."
     )
 
 
 def test_an_unknown_stage_is_answered_with_the_stages_and_the_one_that_was_meant() -> None:
-    refusal = ask(standing_in("Active"), "at risk")
+    refusal = ask(in_stage("Active"), "at risk")
 
     assert refusal == Refused(
         "invalid_stage",
@@ -140,7 +138,7 @@ def test_an_unknown_stage_is_answered_with_the_stages_and_the_one_that_was_meant
         ("Prospect", "Onboarded", "Active", "At-Risk", "Churned"),
         field="stage",
     )
-    assert ask(standing_in("Active"), "Zzz").message == (
+    assert ask(in_stage("Active"), "Zzz").message == (
         "There is no stage “Zzz”. The stages are “Prospect”, “Onboarded”, “Active”, “At-Risk” and “Churned”."
     )
 
@@ -149,17 +147,17 @@ def test_a_stage_typed_in_decomposed_form_is_the_same_stage() -> None:
     policy = compile_policy(parse_configuration({"stages": ["New", "Café"]}), version=1)
 
     assert policy.canonical_stage("Cafe\u0301") == "Café"
-    assert ask(standing_in("New"), "Cafe\u0301", policy=policy) == Allowed("New", "Café", None, ())
-    assert ask(standing_in("Café"), "Cafe\u0301", policy=policy) == Unchanged("Café")
+    assert ask(in_stage("New"), "Cafe\u0301", policy=policy) == Allowed("New", "Café", None, ())
+    assert ask(in_stage("Café"), "Cafe\u0301", policy=policy) == Unchanged("Café")
 
 
 def test_the_stage_that_a_customer_already_has_changes_nothing_and_needs_no_reason() -> None:
-    assert ask(standing_in("At-Risk"), "At-Risk") == Unchanged("At-Risk")
-    assert ask(standing_in("At-Risk"), "At-Risk", reason_code="Nonsense") == Unchanged("At-Risk")
+    assert ask(in_stage("At-Risk"), "At-Risk") == Unchanged("At-Risk")
+    assert ask(in_stage("At-Risk"), "At-Risk", reason_code="Nonsense") == Unchanged("At-Risk")
 
 
 def test_a_transition_that_is_not_allowed_is_answered_with_those_that_are() -> None:
-    assert ask(standing_in("Prospect"), "At-Risk") == Refused(
+    assert ask(in_stage("Prospect"), "At-Risk") == Refused(
         "transition_not_allowed",
         "A customer in “Prospect” cannot be moved to “At-Risk”. Choose one of: “Onboarded” or “Churned”.",
         ("Onboarded", "Churned"),
@@ -168,7 +166,7 @@ def test_a_transition_that_is_not_allowed_is_answered_with_those_that_are() -> N
 
 
 def test_out_of_a_stage_without_transitions_nothing_is_allowed() -> None:
-    assert ask(standing_in("Churned"), "Active") == Refused(
+    assert ask(in_stage("Churned"), "Active") == Refused(
         "transition_not_allowed",
         "A customer in “Churned” cannot be moved to “Active”. No transition leads out of this stage.",
         (),
@@ -178,7 +176,7 @@ def test_out_of_a_stage_without_transitions_nothing_is_allowed() -> None:
 
 @pytest.mark.parametrize("reason", [None, "", "  ", "\t\n"])
 def test_a_missing_or_blank_reason_is_answered_with_the_accepted_ones(reason: str | None) -> None:
-    assert ask(standing_in("Active"), "At-Risk", reason_code=reason) == Refused(
+    assert ask(in_stage("Active"), "At-Risk", reason_code=reason) == Refused(
         "reason_required",
         "To move a customer to “At-Risk” you must give a reason."
         " Choose one of: “Low Engagement” or “Support Escalation”.",
@@ -189,7 +187,7 @@ def test_a_missing_or_blank_reason_is_answered_with_the_accepted_ones(reason: st
 
 @pytest.mark.parametrize("reason", ["low engagement", "Low-Engagement", "Price", "x" * 255])
 def test_a_reason_that_the_stage_does_not_know_is_answered_with_those_it_does(reason: str) -> None:
-    refusal = ask(standing_in("Active"), "At-Risk", reason_code=reason)
+    refusal = ask(in_stage("Active"), "At-Risk", reason_code=reason)
 
     assert refusal.code == "unknown_reason"
     assert refusal.allowed == ("Low Engagement", "Support Escalation")
@@ -203,7 +201,7 @@ def test_without_named_reasons_any_text_is_one() -> None:
     policy = compile_policy(parse_configuration(SMALLEST), version=1)
 
     def move(reason: str | None) -> Any:
-        return ask(standing_in("Active"), "Churned", policy=policy, reason_code=reason)
+        return ask(in_stage("Active"), "Churned", policy=policy, reason_code=reason)
 
     assert move("Went bankrupt 💥").reason_code == "Went bankrupt 💥"
     assert move("  too dear ").reason_code == "too dear"
@@ -228,13 +226,13 @@ def test_without_named_reasons_any_text_is_one() -> None:
 
 
 def test_a_reason_may_be_given_where_none_is_required() -> None:
-    assert ask(standing_in("Prospect"), "Onboarded", reason_code="Signed").reason_code == "Signed"
-    assert ask(standing_in("Prospect"), "Onboarded", reason_code="  ").reason_code is None
-    assert ask(standing_in("Prospect"), "Onboarded", reason_code="a\x00").code == "unknown_reason"
+    assert ask(in_stage("Prospect"), "Onboarded", reason_code="Signed").reason_code == "Signed"
+    assert ask(in_stage("Prospect"), "Onboarded", reason_code="  ").reason_code is None
+    assert ask(in_stage("Prospect"), "Onboarded", reason_code="a\x00").code == "unknown_reason"
 
 
 def test_a_new_customer_may_come_into_any_stage_with_its_reason() -> None:
-    new = standing_in(None, version=0)
+    new = in_stage(None, version=0)
 
     assert ask(new, "Prospect") == Allowed(None, "Prospect", None, ())
     assert ask(new, "Active") == Allowed(None, "Active", None, ())
@@ -247,37 +245,37 @@ def test_the_first_placement_into_the_initial_stage_needs_no_reason_even_if_it_r
     document = {**FULL, "required_reason_codes": ["Prospect"], "transitions": {"Active": ["Prospect"]}}
     policy = compile_policy(parse_configuration(document), version=1)
 
-    assert ask(standing_in(None, 0), "Prospect", policy=policy) == Allowed(None, "Prospect", None, ())
-    assert ask(standing_in("Active"), "Prospect", policy=policy).code == "reason_required"
+    assert ask(in_stage(None, 0), "Prospect", policy=policy) == Allowed(None, "Prospect", None, ())
+    assert ask(in_stage("Active"), "Prospect", policy=policy).code == "reason_required"
 
 
 def test_a_customer_in_a_stage_of_another_version_may_be_moved_to_any_stage() -> None:
-    assert ask(standing_in("Gone"), "Active") == Allowed("Gone", "Active", None, ())
-    assert ask(standing_in("Gone"), "At-Risk").code == "reason_required"
-    assert ask(standing_in("Gone"), "Gone").code == "invalid_stage"
+    assert ask(in_stage("Gone"), "Active") == Allowed("Gone", "Active", None, ())
+    assert ask(in_stage("Gone"), "At-Risk").code == "reason_required"
+    assert ask(in_stage("Gone"), "Gone").code == "invalid_stage"
 
 
 def test_an_event_older_than_the_stay_in_the_stage_is_refused_as_that() -> None:
     before, after = ENTERED - timedelta(seconds=1), ENTERED + timedelta(seconds=1)
 
-    assert ask(standing_in("At-Risk"), "Active", effective_at=before, only_if_newer=True) == Refused(
+    assert ask(in_stage("At-Risk"), "Active", effective_at=before, only_if_newer=True) == Refused(
         "stale_event",
         "The event of 2025-07-28T12:33:59+00:00 is older than the customer's stage: "
         "it has been in “At-Risk” since 2025-07-28T12:34:00+00:00.",
     )
     for fresh in (ENTERED, after, None):
-        decision = ask(standing_in("At-Risk"), "Active", effective_at=fresh, only_if_newer=True)
+        decision = ask(in_stage("At-Risk"), "Active", effective_at=fresh, only_if_newer=True)
         assert isinstance(decision, Allowed)
-    assert isinstance(ask(standing_in("At-Risk"), "Active", effective_at=before), Allowed)
+    assert isinstance(ask(in_stage("At-Risk"), "Active", effective_at=before), Allowed)
 
 
 def test_an_old_event_is_stale_also_where_the_transition_or_the_reason_would_be_refused() -> None:
     old = {"effective_at": ENTERED - timedelta(days=1), "only_if_newer": True}
 
-    assert ask(standing_in("Churned"), "Active", **old).code == "stale_event"
-    assert ask(standing_in("Active"), "At-Risk", **old).code == "stale_event"
-    assert ask(standing_in("Active"), "Active", **old) == Unchanged("Active")
-    assert ask(standing_in("Active"), "Nowhere", **old).code == "invalid_stage"
+    assert ask(in_stage("Churned"), "Active", **old).code == "stale_event"
+    assert ask(in_stage("Active"), "At-Risk", **old).code == "stale_event"
+    assert ask(in_stage("Active"), "Active", **old) == Unchanged("Active")
+    assert ask(in_stage("Active"), "Nowhere", **old).code == "invalid_stage"
 
 
 times = st.none() | st.datetimes(timezones=st.just(UTC))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.rules.insight.curves import CENSORED, estimate
-from lifecycle.rules.insight.flows import Flow, balance, gained_and_lost, moves_between, standing_over_time
+from lifecycle.rules.insight.flows import Flow, balance, gained_and_lost, moves_between, totals_over_time
 from lifecycle.rules.insight.stages import key_of, name_of
 from lifecycle.rules.insight.stays import FOREVER, Move, Report, Worth, pieces_of, stay_at, worths_of
 
@@ -75,7 +75,7 @@ def flows_of(histories: list[tuple[list[Move], list[Worth]]]) -> list[Flow]:
 
 @given(histories)
 def test_who_stands_where_at_the_end_of_each_day_is_what_a_replay_says(histories):
-    shown = standing_over_time(flows_of(histories), DAYS + 1)
+    shown = totals_over_time(flows_of(histories), DAYS + 1)
     for day in range(1, DAYS + 2):
         timestamp = at(day * 24)
         stands = Counter(stage for history, _ in histories if (stage := replay(history, timestamp)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, FigureChange
-from lifecycle.rules.insight.flows import standing_over_time
+from lifecycle.rules.insight.flows import totals_over_time
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
@@ -196,7 +196,7 @@ def compare_chosen(about, written, *, stages, tenant):
     )
     if about.known == EFFECTIVE:
         flows = read_flows(Period(about.day, about.day, **filters), tenant=tenant)
-        stands = {stages.name(key): one for key, one in standing_over_time(flows, 1)[1].items() if key}
+        stands = {stages.name(key): one for key, one in totals_over_time(flows, 1)[1].items() if key}
         assert {stage: one.customers for stage, one in stands.items() if one.customers} == counted
         assert {(stage, currency): arr for stage, one in stands.items() for currency, arr in one.money} == money
     return here, counted, money

@@ -42,7 +42,7 @@ from lifecycle.services.configuration.stage_migrations import (
     find_tenants_with_moves,
     move_customers,
 )
-from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports.working import UploadWorker
 from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.health_plays import find_tenants_with_health_plays, work_off_health_plays
@@ -159,7 +159,7 @@ class Command(ServiceCommand):
             try:
                 busy |= self._move(tenant, stop)
             except Exception as error:
-                if concerns_everybody(error):
+                if concerns_every_tenant(error):
                     raise
                 # One tenant's customers must not hold up those of the others.
                 log.error("moves put off", tenant=tenant.slug, error=describe(error))
@@ -193,7 +193,7 @@ class Command(ServiceCommand):
                     if time.monotonic() > until:
                         break
             except Exception as error:
-                if concerns_everybody(error):
+                if concerns_every_tenant(error):
                     raise
                 log.error(f"{what} put off", tenant=tenant.slug, error=describe(error))
                 self._put_off[what, tenant.id] = time.monotonic() + PUT_OFF_SECONDS
@@ -257,7 +257,7 @@ class Command(ServiceCommand):
             try:
                 count = forget()
             except Exception as error:
-                if concerns_everybody(error):
+                if concerns_every_tenant(error):
                     raise
                 log.error("not forgotten", what=what, error=describe(error))
             else:

@@ -27,7 +27,7 @@ class Flow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StageTotals:
     """How many are in a stage at the end of a day, and their revenue by currency."""
 
     customers: int = 0
@@ -48,7 +48,7 @@ class Balance:
         return self.start + self.came - self.left
 
 
-def standing_over_time(flows: Iterable[Flow], parts: int) -> list[dict[str, Standing]]:
+def totals_over_time(flows: Iterable[Flow], parts: int) -> list[dict[str, StageTotals]]:
     """For each of the parts 0..``parts``: stage -> who is in it at its end."""
     came: list[dict[str, int]] = [defaultdict(int) for _ in range(parts + 1)]
     money: list[dict[tuple[str, str], Decimal]] = [defaultdict(Decimal) for _ in range(parts + 1)]
@@ -61,7 +61,7 @@ def standing_over_time(flows: Iterable[Flow], parts: int) -> list[dict[str, Stan
         if is_move and flow.from_stage != NO_STAGE:
             came[flow.part][flow.from_stage] -= flow.customers
             money[flow.part][flow.from_stage, flow.currency] -= flow.arr
-    result: list[dict[str, Standing]] = []
+    result: list[dict[str, StageTotals]] = []
     number: dict[str, int] = defaultdict(int)
     worth: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for part in range(parts + 1):
@@ -71,7 +71,7 @@ def standing_over_time(flows: Iterable[Flow], parts: int) -> list[dict[str, Stan
             worth[key] += amount
         result.append(
             {
-                stage: Standing(
+                stage: StageTotals(
                     number[stage],
                     tuple((currency, arr) for (of, currency), arr in sorted(worth.items()) if of == stage and arr),
                 )

@@ -18,7 +18,7 @@ from lifecycle.models import NO_TENANT, BulkChange, Customer, DeadLetter, Effect
 from lifecycle.services.bulk import working as bulk
 from lifecycle.services.customers.pins import release_expired_pins
 from lifecycle.services.effects import forgetting
-from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports import uploads
 from lifecycle.services.transitions import idempotency
 from storage.cursors import prepared_cursor
@@ -171,7 +171,7 @@ def _forget_all(what: str, tenant_ids: Collection[UUID], forget: Callable[[UUID]
                 if count < BATCH:
                     break
         except Exception as error:
-            if concerns_everybody(error):
+            if concerns_every_tenant(error):
                 raise
             log.error("not forgotten", what=what, tenant=str(tenant_id), error=describe(error))
             failure = failure or error

@@ -19,7 +19,7 @@ from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal
-from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
+from lifecycle.services.events.failures import concerns_every_tenant, describe, is_transient
 from lifecycle.services.events.filing import read_message
 from lifecycle.services.events.processing import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
 from lifecycle.services.events.replay_agreement import Agreement, MoreWouldStart, Starting
@@ -208,7 +208,7 @@ def _replay_alone(dead_letter: DeadLetter, run: _Run) -> Replayed:
     except DeadLetterRefused as refusal:
         return _note_failure(dead_letter, Refusal(refusal.code, str(refusal)))
     except Exception as error:
-        if concerns_everybody(error):
+        if concerns_every_tenant(error):
             raise
         log.error("dead letter failed", dead_letter=str(dead_letter.id), error=describe(error))
         if is_transient(error):

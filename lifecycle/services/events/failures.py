@@ -30,8 +30,8 @@ def is_transient(error: BaseException) -> bool:
     return state.startswith(TRANSIENT) if state else isinstance(error, db.OperationalError | db.InterfaceError)
 
 
-def concerns_everybody(error: BaseException) -> bool:
-    """Whether work for other tenants would fail as well: the server is away, and not only some rows are held."""
+def concerns_every_tenant(error: BaseException) -> bool:
+    """Whether work for every other tenant would fail as well: the server is away, and not only some rows are held."""
     return isinstance(error, db.Error) and is_transient(error) and not sql_state(error).startswith(_OF_ROWS)
 
 

@@ -18,7 +18,7 @@ from lifecycle.models import ParkedEvent
 from lifecycle.rules.envelopes import Invalid, Message, Received, receive
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, store_dead_letters, store_unreadable
-from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
+from lifecycle.services.events.failures import concerns_every_tenant, describe, is_transient
 from lifecycle.services.events.inbox import Due
 from lifecycle.services.events.tenant_batches import DEAD, Result, TenantBatch
 from storage.cipher import MasterKeyMissing, Undecryptable
@@ -59,7 +59,7 @@ def sweep_parked(*, actor: Actor, now: dt.datetime, seconds: float = SWEEP_SECON
         try:
             _sweep_tenant(tenant_id, results, actor=actor, now=now, until=until)
         except Exception as error:
-            if concerns_everybody(error):
+            if concerns_every_tenant(error):
                 raise
             log.error("parked events put off", tenant=str(tenant_id), error=describe(error))
     return results
@@ -75,7 +75,7 @@ def _sweep_tenant(tenant_id: UUID, results: list[Result], *, actor: Actor, now: 
         try:
             results += _release(tenant_id, part, actor=actor, now=now)
         except Exception as error:
-            if concerns_everybody(error):
+            if concerns_every_tenant(error):
                 raise
             if len(part) > 1:
                 middle = len(part) // 2

@@ -17,7 +17,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from lifecycle.models import ImportUpload
-from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports.columns import MappingRefused
 from lifecycle.services.imports.counts import Counts
 from lifecycle.services.imports.evidence import Evidence
@@ -136,7 +136,7 @@ def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[Non
     except NoConfiguration:
         lease.end(State.READY, Message("import_without_configuration"))
     except Exception as error:
-        if concerns_everybody(error):
+        if concerns_every_tenant(error):
             raise
         log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
         what = "import_undecryptable" if isinstance(error, Undecryptable) else "import_failed"

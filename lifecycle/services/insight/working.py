@@ -10,7 +10,7 @@ import structlog
 from django.utils import timezone
 
 from audit.services.feed import SOON, floor_of
-from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.sums import repair_sums
 from lifecycle.services.insight.turns import TurnTaken
@@ -100,7 +100,7 @@ class FactWorker:
             # An erasure of a large tenant may take minutes, and all others wait for this thread.
             return 0
         except Exception as error:
-            if concerns_everybody(error):
+            if concerns_every_tenant(error):
                 raise
             log.error(
                 "not brought up to date",
