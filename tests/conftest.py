@@ -149,10 +149,13 @@ def make_people(tenant: TenantRef) -> People:
 
 
 @pytest.fixture(scope="module")
-def shared_tenant(django_db_setup: None, django_db_blocker: Any) -> TenantRef:
-    """As ``tenant``, for a file whose tests do not change it: there ``tenant`` and ``users`` lead to these."""
+def shared_tenant(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any) -> TenantRef:
+    """The one tenant of a file whose tests do not change it: ``pytestmark = pytest.mark.one_tenant`` makes ``tenant``
+    and ``users`` lead there. The mark may say what the tenant is made with: ``one_tenant(configuration=...)``.
+    """
+    mark = request.node.get_closest_marker("one_tenant")
     with django_db_blocker.unblock():
-        return TenantFactory()
+        return TenantFactory(**(mark.kwargs if mark else {}))
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +166,10 @@ def shared_users(shared_tenant: TenantRef, django_db_blocker: Any) -> People:
 
 
 @pytest.fixture
-def tenant(db: None) -> TenantRef:
-    """A fresh tenant with DM-4's configuration: five stages, each leading to each other."""
+def tenant(request: pytest.FixtureRequest, db: None) -> TenantRef:
+    """A fresh tenant with DM-4's configuration: five stages, each leading to each other. Or the one of the file."""
+    if request.node.get_closest_marker("one_tenant"):
+        return request.getfixturevalue("shared_tenant")
     return TenantFactory()
 
 
@@ -175,8 +180,10 @@ def other_tenant(db: None) -> TenantRef:
 
 
 @pytest.fixture
-def users(tenant: TenantRef) -> People:
+def users(request: pytest.FixtureRequest, tenant: TenantRef) -> People:
     """The people of ``tenant``."""
+    if request.node.get_closest_marker("one_tenant"):
+        return request.getfixturevalue("shared_users")
     return make_people(tenant)
 
 

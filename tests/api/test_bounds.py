@@ -9,8 +9,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tenants.actors import TenantRef
-from tests.conftest import People
 from tests.rules.documents import any_json
 from tests.rules.growing import measure
 
@@ -49,16 +47,7 @@ QUERIES: dict[str, Callable[[int], str]] = {
         for unit in UNITS
     },
 }
-
-
-@pytest.fixture
-def tenant(db: None, shared_tenant: TenantRef) -> TenantRef:
-    return shared_tenant
-
-
-@pytest.fixture
-def users(shared_users: People) -> People:
-    return shared_users
+pytestmark = pytest.mark.one_tenant
 
 
 @pytest.fixture

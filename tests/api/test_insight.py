@@ -18,6 +18,7 @@ from tests.services.test_insight import ACTOR, at, step, tell
 RISKY = {**MINIMAL, "categories": {"At-Risk": "risk", "Churned": "lost"}}
 FIGURES = ("stages", "flow", "conversion", "durations", "cohorts", "risk", "save-rate")
 PERIOD = f"from={at(1).date()}&to={at(70).date()}"
+pytestmark = pytest.mark.one_tenant
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +35,6 @@ def shared_tenant(django_db_setup, django_db_blocker):
             Customer.objects.filter(id=customers["dan"].id).update(segment="Enterprise")
         keep_facts(tenant)
     return tenant
-
-
-@pytest.fixture
-def tenant(db, shared_tenant):
-    return shared_tenant
-
-
-@pytest.fixture
-def users(db, shared_users):
-    return shared_users
 
 
 def counts_in(body):

@@ -15,7 +15,7 @@ from lifecycle.models import EffectRun, Notification
 from tenants.context import tenant_context
 from tenants.refusals import STATUS_OF_CODE
 from tests.admin.drafts import new_draft
-from tests.factories import MINIMAL, PASSWORD, CustomerFactory, TenantFactory
+from tests.factories import MINIMAL, PASSWORD, CustomerFactory
 
 LIFECYCLE = "customer_id stage stage_entered_at updated_at updated_by reason_code source version transitions"
 SUMMARY = "stage days_in_stage health renewal billing support"
@@ -181,20 +181,7 @@ CODES = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared_tenant(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        return TenantFactory(configuration=DOCUMENT)
-
-
-@pytest.fixture
-def tenant(db, shared_tenant):
-    return shared_tenant
-
-
-@pytest.fixture
-def users(db, shared_users):
-    return shared_users
+pytestmark = pytest.mark.one_tenant(configuration=DOCUMENT)
 
 
 @pytest.fixture

@@ -36,22 +36,7 @@ PERIOD = "from=2026-03-02&to=2026-05-10"
 CELL = re.compile(r'<a href="(/insight/customers\?[^"]+)">([^<]+)</a>')
 COUNT = re.compile(r'id="count">([0-9,]+) row')
 RISKY = {**MINIMAL, "categories": {"At-Risk": "risk", "Churned": "lost"}}
-
-
-@pytest.fixture(scope="module")
-def shared_tenant(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        return TenantFactory(configuration=RISKY)
-
-
-@pytest.fixture
-def tenant(db, shared_tenant):
-    return shared_tenant
-
-
-@pytest.fixture
-def users(db, shared_users):
-    return shared_users
+pytestmark = pytest.mark.one_tenant(configuration=RISKY)
 
 
 @pytest.fixture(scope="module")
