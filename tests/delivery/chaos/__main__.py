@@ -17,7 +17,7 @@ from tests.delivery.chaos.caps import Capped
 from tests.delivery.chaos.patches import LEASE_SECONDS, MUTANTS
 from tests.delivery.chaos.population import fill_tenant, prepare_tenant
 from tests.delivery.chaos.servers import Endpoint, MailServer
-from tests.messaging.chaos.running import say, try_mutants
+from tests.messaging.chaos.running import await_all, say, try_mutants
 from tests.messaging.chaos.world import Post, World, Zygote, build_world
 from tests.messaging.chaos.zygote import POINTS
 
@@ -193,17 +193,19 @@ class Run:
             self.injected["stopped for longer than its lease"] += 1
 
     def _await_end(self, tenant: Any) -> list[Any]:
-        """Every effect, once none is to be run any more, or after too long."""
+        """Every effect, once none is to be run any more, or when none has ended for too long."""
         from lifecycle.models import EffectRun
         from tenants.context import tenant_context
 
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
+        rows: list[Any] = []
+
+        def look() -> tuple[int, int]:
             with tenant_context(tenant.id):
-                rows = list(EffectRun.objects.filter(tenant_id=tenant.id))
-            if all(row.state in ENDED for row in rows) or time.monotonic() > deadline:
-                return rows
-            signals.pause(0.5)
+                rows[:] = EffectRun.objects.filter(tenant_id=tenant.id)
+            return sum(row.state in ENDED for row in rows), len(rows)
+
+        await_all(look, patience=SETTLE_SECONDS)
+        return rows
 
     def _count(self, rows: list[Any], statuses: dict[str, int], *, expected: int) -> list[str]:
         wrong = [f"{name} ended with status {status}" for name, status in statuses.items() if status != 0]

@@ -2,15 +2,38 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 from django.conf import settings
+
+from local import signals
 
 
 def say(text: str) -> None:
     """One line for people."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def await_all(
+    look: Callable[[], tuple[int, int]],
+    *,
+    patience: float,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], object] = signals.pause,
+) -> bool:
+    """Whether all come to their end: ``look`` says how many have, and of how many. False when none more has for
+    ``patience`` seconds: a busy machine is slow, and what is lost never ends.
+    """
+    most, deadline = -1, 0.0
+    while True:
+        ended, count = look()
+        if ended > most:
+            most, deadline = ended, clock() + patience
+        if ended == count or clock() > deadline:
+            return ended == count
+        pause(0.5)
 
 
 def try_mutants(module: str, names: Iterable[str], *, seed: int, more: Sequence[str] = ()) -> int:
