@@ -61,20 +61,22 @@ class BearerAuthentication(BaseAuthentication):
             if looks_like_key(token):
                 key = verify_key(token, now=timezone.now())
                 member = _member(key.user_id, key.tenant_id, request)
-                return identify(member, granted=frozenset(key.scopes), slug=slug), key
+                scopes = frozenset(key.scopes)
+                return identify(member, granted=scopes, slug=slug, scopes=scopes), key
             claims = _read_claims(token)
         except (TokenRefused, ApiKeyRefused, ExternalTokenRefused) as refused:
             raise AuthenticationFailed(str(refused)) from refused
         membership = _member(claims.user_id, claims.tenant_id, request)
         # A changed password ends our own tokens; an external issuer answers for the log-in itself.
-        granted = permissions_of(claims.roles)
+        granted, narrowed = permissions_of(claims.roles), None
         if isinstance(claims, AccessClaims):
             if membership.stamp != claims.stamp or claims.session_id in membership.ended_sessions:
                 raise AuthenticationFailed(STALE)
             if claims.key_id is not None and not is_key_good(claims.key_id, now=timezone.now()):
                 raise AuthenticationFailed(KEY_ENDED)
-            granted = granted if claims.scopes is None else claims.scopes
-        return identify(membership, granted=granted, slug=slug), claims
+            narrowed = claims.scopes
+            granted = granted if narrowed is None else narrowed
+        return identify(membership, granted=granted, slug=slug, scopes=narrowed), claims
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 says in WWW-Authenticate."""
@@ -168,12 +170,18 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
     return identify(membership, granted=granted, slug=slug)
 
 
-def identify(membership: Membership, *, granted: frozenset[str] | None, slug: str | None) -> Identity:
+def identify(
+    membership: Membership,
+    *,
+    granted: frozenset[str] | None,
+    slug: str | None,
+    scopes: frozenset[str] | None = None,
+) -> Identity:
     """The identity of a member in the tenant that ``slug`` names, or in their own.
 
-    ``granted``: what the token's roles grant; None: nothing narrows the membership. A super admin without a slug has
-    no tenant yet. Raises AuthenticationFailed for a deactivated account or a suspended tenant; NotFound for a tenant
-    that does not exist, which for everyone but a super admin is every tenant but their own.
+    ``granted``: what the token's roles or ``scopes`` grant; None: nothing narrows the membership. A super admin without
+    a slug has no tenant yet. Raises AuthenticationFailed for a deactivated account or a suspended tenant; NotFound for
+    a tenant that does not exist, which for everyone but a super admin is every tenant but their own.
     """
     if not membership.is_active:
         raise AuthenticationFailed(INACTIVE)
@@ -195,6 +203,7 @@ def identify(membership: Membership, *, granted: frozenset[str] | None, slug: st
         public_names=membership.public_names,
         is_service_account=membership.is_service_account,
         updates_per_hour=membership.updates_per_hour,
+        scopes=scopes,
     )
 
 

@@ -50,6 +50,11 @@ def describe_denial(identity: Identity, permission: str, action: str | None = No
     ``action`` ends "cannot": what was asked for, where that is not what the permission usually is about.
     """
     if permission in ROLE_PERMISSIONS[identity.role]:
+        if identity.scopes is not None and permission not in identity.scopes:
+            return _(
+                "This needs the scope %(permission)s, which your API key, or the token that you got for it, does not"
+                " have."
+            ) % {"permission": permission}
         return _(
             "Your token was issued before you became %(role)s and does not hold the permission %(permission)s yet: log"
             " in again or refresh it."

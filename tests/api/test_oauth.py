@@ -17,6 +17,7 @@ from tests.factories import ADMIN_ACTOR, utc_now
 
 TOKEN = "/api/v1/auth/oauth/token"
 GRANT = {"grant_type": "client_credentials"}
+NO_SCOPE = "This needs the scope {}, which your API key, or the token that you got for it, does not have."
 READ, WRITE, HISTORY = "view_lifecycle", "update_lifecycle", "view_history"
 
 
@@ -74,8 +75,22 @@ def test_the_scope_narrows_what_the_token_may(make_key, users, customer, scope, 
     assert token["scope"] == granted
     client = client_with(token["access_token"])
     assert client.get("/api/v1/customers").status_code == 200
-    status = client.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": "Active"}, format="json").status_code
-    assert status == (200 if WRITE in granted else 403)
+    moved = client.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": "Active"}, format="json")
+    assert moved.status_code == (200 if WRITE in granted else 403)
+    if WRITE not in granted:
+        assert moved.json()["detail"] == NO_SCOPE.format(WRITE)
+
+
+def test_a_key_says_which_scope_it_lacks_and_nothing_of_tokens_and_roles(make_key, users):
+    client = client_with(make_key(READ).secret)
+    refused = client.get("/api/v1/lifecycle/history")
+    assert (refused.status_code, refused.json()["detail"]) == (403, NO_SCOPE.format("view_history"))
+    # What the account itself may not do is no matter of scopes.
+    refused = client.get("/api/v1/keys")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        403,
+        "Your role cannot manage API keys. Who can: Tenant Admin.",
+    )
 
 
 def refusals(secret, name):
