@@ -49,6 +49,8 @@ PATIENT = {
     "idle_in_transaction_session_timeout": 240,
     "transaction_timeout": 600,
 }
+# So many more things are made than go until they are looked through for garbage.
+THINGS_BETWEEN_LOOKS = 20_000
 # Any number that nothing else locks; it holds on the whole cluster, as every session locks it in the same database.
 MIGRATING = 360_001
 
@@ -96,13 +98,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
-    """Whatever is loaded here stays until the end: looking through it again and again for garbage finds none."""
+    """Whatever is loaded here stays until the end: looking through it again and again for garbage finds none. Nor does
+    looking after each 700 things that are made: most of them are still used by the request at hand.
+    """
     gc.disable()
     try:
         _share_compiling(session.config)
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(THINGS_BETWEEN_LOOKS, *gc.get_threshold()[1:])
         gc.enable()
 
 
@@ -282,9 +287,22 @@ def _make_template(admin: psycopg.Connection, name: str) -> None:
     admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Of what passed no one reads the log and the names it has: a worker would send them each time, three times a
+    test.
+    """
+    report: Any = yield
+    if report.passed and is_worker(item.config):
+        report.sections, report.keywords = [], {}
+    return report
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove every database of the run, also those of workers that were ended."""
+    # Pytest looks for garbage five times at the end, for warnings that are ignored here, and Python twice.
+    gc.freeze()
     if is_worker(session.config) or not getattr(settings, "DATABASE_ADMIN_URL", ""):
         return
     run = session.config.stash[RUN]
