@@ -54,10 +54,17 @@ LARGEST: dict[str, Any] = {
         for number in range(MOST_EFFECTS)
     ],
 }
-# As many rules as are folded, and nothing else: what is done with one of them does not depend on their number.
+# As many rules as are folded, and nothing else: what is done with one of them depends neither on their number nor on
+# how much each of them says.
 FOLDED: dict[str, Any] = {
-    **{name: value for name, value in LARGEST.items() if name in ("stages", "initial", "reason_codes", "categories")},
-    "event_rules": LARGEST["event_rules"][:12],
+    "stages": STAGES[:6],
+    "initial": STAGES[0],
+    "reason_codes": {stage: ["Price & value", "Too late"] for stage in STAGES[:6]},
+    "categories": dict.fromkeys(STAGES[:6], "engaged"),
+    "event_rules": [
+        {**rule, "from": STAGES[:6], "to": STAGES[number % 6], "when": rule["when"][:3]}
+        for number, rule in enumerate(LARGEST["event_rules"][:12])
+    ],
 }
 
 
