@@ -106,11 +106,11 @@ def real_passwords(users, tenant):
 def open_browser(chromium, site, page_client):
     """``open_browser(user)``: a browser of its own, logged in; its console must stay free of errors.
 
-    How a person logs in has tests of its own; here the session is there already.
+    How a person logs in has tests of its own; here the session is there already. No page is open yet but ``at``.
     """
     contexts, complaints = [], []
 
-    def build(user=None, **options):
+    def build(user=None, *, at=None, **options):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}, base_url=site.url)
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -120,7 +120,8 @@ def open_browser(chromium, site, page_client):
         if user is not None:
             session = page_client(user).cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}])
-            page.goto("/")
+        if at is not None:
+            page.goto(at)
         return page
 
     yield build

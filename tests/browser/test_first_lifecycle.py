@@ -43,7 +43,7 @@ class Person:
 
 
 def test_from_nothing_to_a_published_lifecycle_in_less_than_five_minutes(open_browser, users, tenant):
-    page = open_browser(users.tenant_admin, reduced_motion="reduce", viewport={"width": 1440, "height": 900})
+    page = open_browser(users.tenant_admin, at="/", reduced_motion="reduce", viewport={"width": 1440, "height": 900})
     they = Person()
     they.click(page.get_by_role("link", name="Admin", exact=True))
     they.click(page.locator("main").get_by_role("link", name="Lifecycle", exact=True))
@@ -99,7 +99,7 @@ def test_from_nothing_to_a_published_lifecycle_in_less_than_five_minutes(open_br
 
 
 def test_every_link_and_button_of_the_lifecycle_is_large_enough_to_hit(open_browser, users, tenant):
-    page = open_browser(users.tenant_admin)
+    page = open_browser(users.tenant_admin, reduced_motion="reduce")
     for address in ("/admin/", "/admin/tenants/configurationversion/"):
         page.goto(address)
         assert page.evaluate(SMALL) == [], address

@@ -87,7 +87,7 @@ def test_renewals_show_what_is_due_and_what_a_contract_has_renewed(open_browser,
     speaker.hear(speaker.updated("K", source="/billing", billing=before, minutes=-60 * 24 * 20))
     speaker.hear(speaker.renewed("K", contract_id="K-77", starts_on="2026-04-01", ends_on="2027-03-31", arr=1500))
     record(tenant, "due", "Larch Labs", "Live", renewal_in=0)
-    page = open_browser(users.viewer)
+    page = open_browser(users.viewer, at="/")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Renewals").click()
     today = utc_now().date()
     expect(page.locator("#month-heading")).to_have_text(today.strftime("%B %Y"))

@@ -66,7 +66,7 @@ def test_no_page_that_links_lead_to_is_wider_than_the_screen(open_browser, users
         User.objects.filter(id=users.tenant_admin.id).update(
             username="a" * 60, full_name="C" * 60, email=f"{'b' * 50}@example.com"
         )
-    page = open_browser(users.tenant_admin, viewport={"width": WIDTH, "height": 800})
+    page = open_browser(users.tenant_admin, viewport={"width": WIDTH, "height": 800}, reduced_motion="reduce")
     ahead = ["/", "/admin/", *(route.replace("{customer_id}", str(customer.id)) for route in (*PAGES, *OWN))]
     seen, wide = set(), {}
     for address in ahead:

@@ -66,7 +66,7 @@ def badge(page):
 def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did(
     open_browser, site, users, tenant, customer
 ):
-    page = open_browser(users.account_manager)
+    page = open_browser(users.account_manager, at="/")
     at_risk = page.get_by_role("region", name="Customers at risk")
     expect(at_risk).to_contain_text("Usage Dropped")
     at_risk.get_by_role("link", name="Aurora Logistics", exact=True).click()
@@ -434,7 +434,7 @@ def test_the_back_button_has_one_entry_for_a_search_however_it_was_typed(open_br
 def test_the_list_and_the_overview_follow_when_somebody_else_moves_a_customer(
     open_browser, site, users, tenant, customer
 ):
-    overview, listing = open_browser(users.viewer), open_browser(users.viewer)
+    overview, listing = open_browser(users.viewer, at="/"), open_browser(users.viewer)
     listing.goto("/customers?stage=Live")
     expect(listing.get_by_text("Try removing a filter.")).to_be_visible()
     for page in (overview, listing):
