@@ -59,9 +59,11 @@ def read_with(serializer: type[StrictSerializer], item: Any) -> dict[str, Any] |
 
 
 def summarize_errors(errors: Sequence[Mapping[str, str]]) -> str:
-    """The error, or how many there are."""
+    """The error with the name of its field, or how many there are."""
     if len(errors) == 1:
-        return errors[0]["detail"]
+        parts = errors[0]["pointer"].split("/")[1:]
+        name = ".".join(part.replace("~1", "/").replace("~0", "~") for part in parts)
+        return f"{name}: {errors[0]['detail']}" if name else errors[0]["detail"]
     return _("%(count)s fields of the item are wrong; see errors.") % {"count": len(errors)}
 
 
@@ -77,7 +79,7 @@ def describe_errors(errors: Any, path: tuple[Any, ...] = ()) -> Iterator[dict[st
         else:
             yield {
                 "pointer": "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path),
-                "detail": f"{'.'.join(map(str, path))}: {error}" if path else str(error),
+                "detail": str(error),
                 "code": (error.code if isinstance(error, ErrorDetail) else None) or "invalid",
             }
 
