@@ -11,6 +11,7 @@ EFFECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "choose_one_of": _("Choose one of: %(choices)s."),
         "no_time_zone": _("Choose the name of a time zone, such as Europe/Berlin or America/New_York."),
         "no_such_effect": _("There is no such automation."),
+        "no_such_automation": _("There is no automation “%(name)s”: check its name. Nothing was changed."),
         "no_such_endpoint": _("There is no endpoint “%(name)s”. Nothing was changed."),
         "not_replayed_together": _("Only failed and held automations can be replayed together."),
         "nothing_to_cancel": _("This automation is %(state)s: only what is held or due can be canceled."),

@@ -132,3 +132,17 @@ def test_statements_do_not_grow_with_tasks(manager, tenant, users):
         counts.append((len(page["results"]), len(queries)))
     assert [rows for rows, _ in counts] == [4, 8]
     assert counts[0][1] == counts[1][1] <= 6
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "2201-01-01", "9999-12-31"])
+def test_a_task_is_due_on_a_day_that_someone_can_mean(manager, tenant, day):
+    customer = CustomerFactory(tenant=tenant)
+    tasks = f"/api/v1/customers/{customer.id}/tasks"
+    refused = manager.post(tasks, {"title": "Call", "due_on": day}, format="json")
+    sentence = "The due date must be between 1900 and 2200. Nothing was saved."
+    assert (refused.status_code, refused.json()["detail"]) == (400, sentence)
+    task = make(manager, customer, due_on="2026-01-31")
+    refused = manager.patch(f"/api/v1/tasks/{task['id']}", {"due_on": day}, format="json")
+    assert (refused.status_code, refused.json()["detail"]) == (400, sentence)
+    with tenant_context(tenant.id):
+        assert [str(one.due_on) for one in Task.objects.all()] == ["2026-01-31"]

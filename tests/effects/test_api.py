@@ -162,6 +162,14 @@ def test_failed_effects_are_replayed_together(api_client: Client, customer: Cust
     assert client.post("/api/v1/effects/replay", {"since": since, "state": "done"}, format="json").status_code == 400
 
 
+def test_what_no_one_has_is_not_said_to_be_paused(api_client: Client) -> None:
+    client = api_client("tenant_admin")
+    answer = client.put("/api/v1/effects/pause", {"paused": True, "effect": "Escalat", "reason": "x"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.json()["detail"] == "There is no automation “Escalat”: check its name. Nothing was changed."
+    assert client.put("/api/v1/effects/pause", {"paused": False, "reason": "x"}, format="json").json() == {"pauses": []}
+
+
 def test_a_pause_is_set_seen_and_taken_away(api_client: Client) -> None:
     client = api_client("tenant_admin")
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from lifecycle.sentences.codes import EFFECT_STATES
 from lifecycle.services.effects.breaker import ACTOR as BREAKER_ACTOR
 from lifecycle.services.effects.breaker import close_breaker
 from tenants.actors import Actor, TenantRef
+from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 # Held effects wait for a person; failed ones can be tried again. An unknown e-mail may have arrived: only one by one.
 # What was suppressed reached no one, and there is no one to send it to.
@@ -133,10 +135,15 @@ def set_pause(
     actor: Actor,
     now: dt.datetime,
 ) -> None:
-    """Pause or resume everything, one effect (by name), or one endpoint (by name or id). Raises ActionRefused."""
+    """Pause or resume everything, one effect (by name), or one endpoint (by name). Raises ActionRefused.
+
+    Also for a name that nothing has: who pauses must not believe that it is paused.
+    """
     if endpoint:
         _pause_endpoint(paused, endpoint, tenant=tenant, now=now)
     elif paused:
+        if effect and not _is_known(effect, tenant):
+            raise ActionRefused("not_found", "no_such_automation", name=effect)
         EffectPause.objects.get_or_create(
             tenant_id=tenant.id,
             effect=effect,
@@ -169,6 +176,14 @@ def resume_tenant(*, reason: str, tenant: TenantRef, actor: Actor, now: dt.datet
 def list_pauses(tenant: TenantRef) -> list[EffectPause]:
     """What is paused now. One statement."""
     return list(EffectPause.objects.filter(tenant_id=tenant.id).order_by("effect"))
+
+
+def _is_known(effect: str, tenant: TenantRef) -> bool:
+    """Whether the live configuration has it, or anything ever ran under this name. Two statements at most."""
+    with suppress(NoConfiguration):
+        if live_policy(tenant.id).effect(effect) is not None:
+            return True
+    return _all(tenant).filter(effect=effect).exists()
 
 
 def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.datetime) -> None:

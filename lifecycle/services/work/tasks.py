@@ -21,7 +21,7 @@ from lifecycle.services.work.encryption import Keys, decrypt_texts, encrypt_text
 from lifecycle.services.work.notes import By, record_step
 from lifecycle.services.work.refusals import WorkRefused, check_version, lock_customer, refuse_value
 from tenants.actors import TenantRef
-from tenants.rules.values import InvalidValue, read_line
+from tenants.rules.values import InvalidValue, check_day, read_line
 
 LONGEST_TITLE: Final = 200
 OPEN, DONE = "open", "done"
@@ -53,6 +53,7 @@ def create_task(
     Call in the tenant's context. Raises WorkRefused.
     """
     title = read_title(title)
+    _check_due(due_on)
     lock_customer(customer_id, by.tenant)
     task = Task(
         id=by.new_id(),
@@ -98,6 +99,7 @@ def change_task(
         text = title
         task.title = encrypt_text(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
     if due_on != KEEP:
+        _check_due(due_on)
         task.due_on, task.due_key = due_on, due_on or _LAST_DAY
     if assignee != KEEP:
         task.assignee_id = find_assignee(assignee, tenant=by.tenant) if assignee else None
@@ -238,6 +240,14 @@ def read_title(title: str) -> str:
         return read_line(title, LONGEST_TITLE, required=True)
     except InvalidValue as error:
         raise refuse_value("title", _("The title %(error)s. Nothing was saved."), error) from error
+
+
+def _check_due(day: dt.date | None) -> None:
+    try:
+        if day is not None:
+            check_day(day)
+    except InvalidValue as error:
+        raise refuse_value("due_on", _("The due date %(error)s. Nothing was saved."), error) from error
 
 
 def _open(tasks: Sequence[Task], tenant: TenantRef, keys: Keys | None = None) -> dict[UUID, str | None]:
