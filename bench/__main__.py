@@ -10,6 +10,7 @@ events a second). ``http`` alone takes about four minutes, ``insight`` about six
 """
 
 import argparse
+import gc
 import sys
 import time
 import traceback
@@ -51,6 +52,8 @@ def main(arguments: list[str]) -> int:
                     _say(f"{part}: making {_customers():,} customers")
                     populated = populate(f"bench-{part}", _customers())
                     settle()
+                # As the product's processes do when they begin.
+                gc.freeze()
                 _say(f"{part}: measuring")
                 try:
                     figures += _load(part)(populated)

@@ -1,5 +1,6 @@
 """``python -m bench.memory TENANT_ID SLUG TOTAL``: make the transitions, print the peak memory in megabytes."""
 
+import gc
 import resource
 import sys
 from uuid import UUID
@@ -17,6 +18,7 @@ def run(tenant_id: str, slug: str, total: str) -> None:
     with tenant_context(tenant.id):
         rows = CustomerLifecycleStatus.objects.filter(stage=OUT_OF_RISK)
         customers = list(rows.values_list("customer_id", flat=True))
+    gc.freeze()
     for step in apply_batches(tenant, customers, int(total)):
         step()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -4,7 +4,7 @@ Django binds parameters on the client and undoes preparation; for the few statem
 ``psycopg.Cursor`` halves the work of the backend.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -99,6 +99,11 @@ def plain_array(values: Iterable[Any]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def uuid_array(values: Iterable[UUID]) -> str:
+    """The same of UUIDs alone, in half the time: PostgreSQL reads them without hyphens."""
+    return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
+
+
 def bytea_array(values: Iterable[bytes]) -> str:
     """A PostgreSQL array literal of binary values."""
     return "{" + ",".join('"\\\\x' + value.hex() + '"' for value in values) + "}"
@@ -106,10 +111,13 @@ def bytea_array(values: Iterable[bytes]) -> str:
 
 def text_array(values: Iterable[str | None]) -> str:
     """A PostgreSQL array literal of texts; None becomes NULL. An all-empty column may be left out as ``{}``."""
-    return "{" + ",".join(["NULL" if value is None else _quote(value) for value in values]) + "}"
+    values = list(values)
+    # Thousands of rows have a few stages and reasons between them.
+    quoted = {value: "NULL" if value is None else _quote(value) for value in set(values)}
+    return "{" + ",".join([quoted[value] for value in values]) + "}"
 
 
-def sparse_text_array(values: list[str | None]) -> str:
+def sparse_text_array(values: Sequence[str | None]) -> str:
     """Like ``text_array``, but ``{}`` when no value is set: ``unnest`` pads a shorter array with NULL."""
     return text_array(values) if any(values) else "{}"
 

@@ -1,5 +1,6 @@
 """What a process of the product has to say: lines of the log where logs are collected, plain lines for a person."""
 
+import gc
 import io
 import logging
 import sys
@@ -40,6 +41,12 @@ class OperatorCommand(BaseCommand):
     """
 
     requires_system_checks: list[str] = []
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Django's, for a process of its own."""
+        # What was imported stays to the end. Looked through at every collection, it is a quarter of what batches cost.
+        gc.freeze()
+        super().run_from_argv(argv)
 
 
 class ServiceCommand(OperatorCommand):

@@ -62,17 +62,24 @@ def clean_data(event_type: str, data: Mapping[str, Any]) -> Cleaned:
     if entry.id_field is not None:
         cleaned[entry.id_field] = _required(data, entry.id_field, read_external_id)
     if entry.part is not None:
-        ids = frozenset({"external_id", entry.id_field or ""})
-        _read(cleaned, entry.kinds, "", left_out, decisive=entry.decisive, besides=ids)
+        kinds, ids = _KINDS_OF_TYPES[event_type], _IDS_OF_TYPES[event_type]
+        _read(cleaned, kinds, "", left_out, decisive=entry.decisive, besides=ids)
     else:
         _read_profile(cleaned, left_out)
     return Cleaned(cleaned, tuple(left_out.sentences), frozenset(left_out.paths))
 
 
+def _put_amounts_last(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The order in which ``_read`` takes fields: the currency, by which amounts are read, comes before them."""
+    return dict(sorted(kinds.items(), key=lambda item: item[1].name == "amount"))
+
+
 _KINDS = {
-    part: {field.name: field.kind for field in fields_of(part) if field.in_profile}
+    part: _put_amounts_last({field.name: field.kind for field in fields_of(part) if field.in_profile})
     for part in (COMPANY, CONTACTS, BILLING, SUPPORT)
 }
+_KINDS_OF_TYPES = {name: _put_amounts_last(entry.kinds) for name, entry in EVENT_TYPES.items()}
+_IDS_OF_TYPES = {name: frozenset({"external_id", entry.id_field or ""}) for name, entry in EVENT_TYPES.items()}
 # Ids, and parts with fields of their own: read by themselves.
 _NOT_SINGLE = frozenset({"external_id", CONTACTS, BILLING, SUPPORT})
 _REQUIRED = frozenset(field.name for field in fields_of(COMPANY) if field.is_required)
@@ -122,10 +129,10 @@ def _read(
     """Replace each value by what it reads as; null stays, and what cannot be read goes, as what nothing is known of
     and cannot be stored. ``besides``: names that are read elsewhere.
 
-    Amounts come last: the currency of the same message, if it names one, says what they are, and how many decimals
-    they have. Raises InvalidValue for a decisive one.
+    ``kinds`` with amounts last: the currency of the same message, if it names one, says what they are, and how many
+    decimals they have. Raises InvalidValue for a decisive one.
     """
-    for name, kind in sorted(kinds.items(), key=lambda item: item[1].name == "amount"):
+    for name, kind in kinds.items():
         if name not in values or (values[name] is None and name not in required):
             continue
         read: Callable[[Any], Any] = kind.read
@@ -153,8 +160,10 @@ def _read(
 
 def _check_spelling(kind: Kind, value: object) -> None:
     """Numbers are spelled as the schema has them: what is only read as one, such as 1e3, is not what was meant."""
+    if not kind.is_number or not isinstance(value, str):
+        return
     pattern = kind.schema.get("pattern")
-    if isinstance(value, str) and kind.is_number and not (pattern and re.search(pattern, value)):
+    if not (pattern and re.search(pattern, value)):
         raise InvalidValue("invalid_number", gettext_noop("is not a number; write for example 1234.50"))
 
 

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -45,6 +46,8 @@ _FAR: Final = 10**18
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
 _SOFT_HYPHEN: Final = "\u00ad"
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+# Of a timestamp with all its digits; a longer one is not remembered.
+_USUAL_LENGTH: Final = 40
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 # RFC 5321 without quoted local parts and address literals, which no CRM means; letters of any script are fine.
@@ -296,9 +299,16 @@ def check_day(day: dt.date) -> dt.date:
 
 def read_timestamp(value: object) -> dt.datetime:
     """An RFC 3339 timestamp with its offset, in UTC, between 1900 and 2200. Raises InvalidValue."""
-    if isinstance(value, str) and _TIMESTAMP.fullmatch(value.strip()):
+    text = value.strip() if isinstance(value, str) else ""
+    # The schema of an event asks whether it is one, and whoever keeps it asks again.
+    return (_read_timestamp if len(text) <= _USUAL_LENGTH else _read_timestamp.__wrapped__)(text)
+
+
+@lru_cache(maxsize=4096)
+def _read_timestamp(text: str) -> dt.datetime:
+    if _TIMESTAMP.fullmatch(text):
         try:
-            timestamp = dt.datetime.fromisoformat(value.strip().upper()).astimezone(dt.UTC)
+            timestamp = dt.datetime.fromisoformat(text.upper()).astimezone(dt.UTC)
         except (ValueError, OverflowError):
             pass
         else:

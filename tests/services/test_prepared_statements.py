@@ -1,5 +1,6 @@
 """Statements that go out in one message with what opens their transaction: whatever comes before, between and after."""
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from django.db import DataError, OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from lifecycle.models import Customer
-from storage.cursors import fetch_prepared, fetch_prepared_dicts
+from storage.cursors import fetch_prepared, fetch_prepared_dicts, text_array, uuid_array
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.services.test_orm_shapes import make_customers
@@ -137,3 +138,15 @@ def test_values_arrive_as_they_are_and_rows_have_the_names_of_their_columns() ->
     ]
     with pytest.raises(DataError, match="NUL"):
         fetch_prepared(query, {**values, "text": "a\0b"}, using="default")
+
+
+def test_arrays_arrive_as_they_were_given() -> None:
+    ids = [uuid.uuid4(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)]
+    texts = ['say "no"', "back\\slash", None, "", "NULL", "{a,b}", 'say "no"', "Zoë, née É"]
+    arrays = {"ids": uuid_array(ids), "texts": text_array(texts)}
+    ((found_ids, found_texts),) = fetch_prepared(
+        "SELECT array_to_json(%(ids)s::uuid[])::text, array_to_json(%(texts)s::text[])::text", arrays, using="default"
+    )
+    assert json.loads(found_ids) == [str(one) for one in ids]
+    assert json.loads(found_texts) == texts
+    assert (uuid_array([]), text_array(iter(["a"]))) == ("{}", '{"a"}')

@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from lifecycle.management.commands import load_demo
@@ -45,6 +46,23 @@ def test_a_large_load_of_the_demo_ends_with_fresh_statistics(db: None, monkeypat
         load("--customers", str(customers))
     assert count(scenario.slug) == customers
     assert loaded == ([1000] if customers == 1000 else []), "once, when all are there"
+
+
+def test_the_planner_hears_of_the_first_thousand_while_the_demo_is_loaded(db: None, monkeypatch) -> None:
+    """Planned on an empty table, each move of a few customers would go through all of their tenant's."""
+    scenario = with_slug(scenarios.GLOBEX, f"s-{uuid7().hex[-12:]}")
+    now = timezone.now()
+    tenant, cast = loading.prepare_tenant(scenario, now=now)
+    analyzed_at = []
+    monkeypatch.setattr(loading, "BATCH", 10)
+    monkeypatch.setattr(loading, "AT_ONCE", 1)
+    monkeypatch.setattr(loading, "LARGE_LOAD", 20)
+    monkeypatch.setattr(loading, "refresh_statistics", lambda: analyzed_at.append(count(scenario.slug)))
+    list(loading.load_customers(scenario, 20, tenant=tenant, cast=cast, now=now))
+    assert analyzed_at == [], "the last batch: who loads does it when all are there"
+    list(loading.load_customers(scenario, 50, tenant=tenant, cast=cast, now=now))
+    assert len(analyzed_at) == 1
+    assert 20 <= analyzed_at[0] < 50
 
 
 def count(slug: str) -> int:

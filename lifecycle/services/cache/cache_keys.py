@@ -14,7 +14,7 @@ def part_key(tenant_id: UUID | str, customer_id: UUID | str, part: str) -> str:
     return f"c360:{tenant_id}:{customer_id}:{part}"
 
 
-def configuration_key(tenant_id: UUID) -> str:
+def configuration_key(tenant_id: UUID | str) -> str:
     """The number of the tenant's live configuration."""
     return f"c360:{tenant_id}:configuration"
 

@@ -64,7 +64,9 @@ class Reading:
 
 def keys_of(tenant_id: UUID, customer_id: UUID, *parts: str) -> list[str]:
     """The keys that ``read`` looks at, to be fetched together with something else."""
-    return [configuration_key(tenant_id), *(part_key(tenant_id, customer_id, part) for part in parts)]
+    # The texts once: they are made twice for each cached answer.
+    tenant, customer = str(tenant_id), str(customer_id)
+    return [configuration_key(tenant), *[part_key(tenant, customer, part) for part in parts]]
 
 
 def read(tenant_id: UUID, customer_id: UUID, *parts: str, held: Held | None = None) -> Reading:

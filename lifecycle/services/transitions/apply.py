@@ -31,7 +31,7 @@ from lifecycle.services.transitions.outcomes import (
     StatusRecord,
 )
 from storage import cipher
-from storage.cursors import fetch_prepared, plain_array, sparse_text_array, text_array
+from storage.cursors import fetch_prepared, plain_array, sparse_text_array, text_array, uuid_array
 from tenants.actors import TenantRef
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
@@ -106,13 +106,14 @@ def _lock(changes: Sequence[Change | Choice], *, tenant: TenantRef) -> tuple[dic
     rows = fetch_prepared(statements.LOCK, parameters, using="default")
     if not rows:
         return {}, 0
-    statuses = {
+    statuses = {}
+    for text, stage, entered, updated, by, kind, source, reason, version, _ in rows:
         # The ids come as strings and are known: to make ten thousand of them again would cost more than to judge them.
-        (id_ := ids[text]): StatusRecord(
-            id_, stage, EPOCH + entered * MICROSECOND, EPOCH + updated * MICROSECOND, *rest
-        )
-        for text, stage, entered, updated, *rest, _ in rows
-    }
+        id_ = ids[text]
+        entered_at = EPOCH + entered * MICROSECOND
+        # The same for most, who were moved when it was said.
+        updated_at = entered_at if updated == entered else EPOCH + updated * MICROSECOND
+        statuses[id_] = StatusRecord(id_, stage, entered_at, updated_at, by, kind, source, reason, version)
     return statuses, rows[0][-1]
 
 
@@ -155,16 +156,17 @@ def _judge(
 
 def _record_move(call: Call, change: Change, decision: Allowed, version: int, *, backdated: bool) -> StatusRecord:
     entered_at = change.effective_at or call.now
+    # By place: by name it takes twice as long.
     return StatusRecord(
-        customer_id=change.customer_id,
-        stage=decision.to_stage,
-        stage_entered_at=entered_at,
-        updated_at=entered_at if backdated else call.now,
-        updated_by=call.actor.name,
-        actor_kind=call.actor.kind,
-        source=call.source,
-        reason_code=decision.reason_code or "",
-        version=version + 1,
+        change.customer_id,
+        decision.to_stage,
+        entered_at,
+        entered_at if backdated else call.now,
+        call.actor.name,
+        call.actor.kind,
+        call.source,
+        decision.reason_code or "",
+        version + 1,
     )
 
 
@@ -256,23 +258,25 @@ def _chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
 
 
 def _columns(chunk: Sequence[Outcome], tenant: TenantRef) -> dict[str, Any]:
-    changes = [outcome.change for outcome in chunk]
+    # Turned over at once: asked one by one, ten thousand changes for a dozen values each take as long as their judging.
+    asked = dict(zip(Change._fields, zip(*(outcome.change for outcome in chunk), strict=True), strict=True))
+    records = [outcome.record for outcome in chunk if outcome.record]
 
-    def sparse(read: Callable[[Change], Any]) -> str:
-        return sparse_text_array([str(value) if (value := read(change)) else None for change in changes])
+    def sparse(name: str) -> str:
+        return sparse_text_array([str(value) if value else None for value in asked[name]]) if any(asked[name]) else "{}"
 
     return {
-        "customer_ids": plain_array(change.customer_id for change in changes),
-        "versions": plain_array(outcome.record.version - 1 for outcome in chunk if outcome.record),
-        "history_ids": plain_array(outcome.history_id for outcome in chunk),
-        "to_stages": text_array([outcome.record.stage for outcome in chunk if outcome.record]),
-        "effective_at": sparse(lambda change: change.effective_at),
-        "reason_codes": sparse_text_array([outcome.record.reason_code for outcome in chunk if outcome.record]),
-        "on_behalf_of": sparse(lambda change: change.on_behalf_of),
-        "request_ids": sparse(lambda change: change.request_id),
-        "event_ids": sparse(lambda change: change.event_id),
+        "customer_ids": uuid_array(asked["customer_id"]),
+        "versions": plain_array([record.version - 1 for record in records]),
+        "history_ids": uuid_array(outcome.history_id for outcome in chunk if outcome.history_id),
+        "to_stages": text_array([record.stage for record in records]),
+        "effective_at": sparse("effective_at"),
+        "reason_codes": sparse_text_array([record.reason_code for record in records]),
+        "on_behalf_of": sparse("on_behalf_of"),
+        "request_ids": sparse("request_id"),
+        "event_ids": sparse("event_id"),
         "notes": _encrypt_notes(chunk, tenant),
-        "depths": sparse(lambda change: change.depth or None),
+        "depths": sparse("depth"),
     }
 
 
