@@ -242,9 +242,9 @@ def read_title(title: str) -> str:
         raise refuse_value("title", _("The title %(error)s. Nothing was saved."), error) from error
 
 
-def _check_due(day: dt.date | None) -> None:
+def _check_due(day: dt.date | Keep | None) -> None:
     try:
-        if day is not None:
+        if isinstance(day, dt.date):
             check_day(day)
     except InvalidValue as error:
         raise refuse_value("due_on", _("The due date %(error)s. Nothing was saved."), error) from error

@@ -1,0 +1,60 @@
+"""What a person sees of a command that cannot go on."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError
+
+from config import command_line, processes
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(processes, "_process", processes.COMMAND)
+
+    def raise_it(error: BaseException) -> None:
+        def fail(arguments: list[str]) -> None:
+            raise error
+
+        monkeypatch.setattr(command_line, "execute_from_command_line", fail)
+
+    return raise_it
+
+
+def away() -> OperationalError:
+    error = OperationalError("connection failed: Connection refused\n\tIs the server running?")
+    error.__cause__ = psycopg.OperationalError("connection failed")
+    return error
+
+
+def test_a_database_that_is_away_is_said_in_one_line(interrupt: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    interrupt(away())
+    with pytest.raises(SystemExit) as end:
+        command_line.run(["manage.py", "verify_audit"])
+    assert end.value.code == 75
+    assert capsys.readouterr().err == (
+        "The database cannot be reached at the moment. What was reported as done is saved; run the command again later."
+        " (connection failed: Connection refused)\n"
+    )
+
+
+def test_ctrl_c_is_said_in_one_line(interrupt: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    interrupt(KeyboardInterrupt())
+    with pytest.raises(SystemExit) as end:
+        command_line.run(["manage.py", "verify_audit"])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "Interrupted. What was reported as done is saved.\n"
+
+
+@pytest.mark.parametrize("arguments", [["consume_events"], ["verify_audit", "--traceback"]])
+def test_services_and_who_asks_for_it_get_the_whole_error(interrupt: Any, arguments: list[str]) -> None:
+    interrupt(away())
+    with pytest.raises(OperationalError):
+        command_line.run(["manage.py", *arguments])
+
+
+def test_a_bug_is_no_outage(interrupt: Any) -> None:
+    interrupt(ValueError("a bug"))
+    with pytest.raises(ValueError, match="a bug"):
+        command_line.run(["manage.py", "verify_audit"])
