@@ -66,6 +66,8 @@ def _describe(*names: str) -> tuple[OpenApiParameter, ...]:
 PERIOD: Final = _describe(*OF_A_PERIOD)
 PAGE: Final = _describe("cursor")
 LIST: Final = _describe(*OF_A_LIST)
+OF_KEPT: Final = ("from", "to", "currency", "cursor")
+KEPT: Final = _describe(*OF_KEPT)
 
 
 def ask_period(parameters: QueryDict, *more: str, today: dt.date, may_be_ahead: bool = False) -> Period:
@@ -82,6 +84,14 @@ def ask_list(parameters: QueryDict, period: Period, *, now: dt.datetime) -> Aske
     if parameters.get("figure") not in BEHIND:
         raise refuse_choice("figure", BEHIND)
     return _read(lambda: read_behind(parameters, period, now=now))
+
+
+def ask_kept(parameters: QueryDict, *, today: dt.date) -> tuple[dt.date, str]:
+    """The month of ``from``, as a day of it, and the currency. Raises RequestRefused."""
+    refuse_unknown_parameters(parameters, OF_KEPT)
+    for name, value in parameters.items():
+        _check(name, str(value))
+    return _read(lambda: read_period(parameters, today)).begin, str(parameters.get("currency", ""))
 
 
 def ask_page(parameters: QueryDict) -> int:

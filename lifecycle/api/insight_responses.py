@@ -269,6 +269,9 @@ class KeptResponse(ResponseSerializer):
 
     currency = serializers.CharField(allow_blank=True)
     customers = serializers.IntegerField()
+    link = serializers.URLField(
+        allow_null=True, help_text="Where these customers are listed; null without the right to see histories."
+    )
     start = _money()
     end = _money()
     gross_retention = serializers.DecimalField(max_digits=7, decimal_places=1)
@@ -327,6 +330,26 @@ class BehindResponse(PagesResponse):
     """What a figure counts, the longest ago first."""
 
     results = CountedStayResponse(many=True)
+
+
+class KeptCustomerResponse(ResponseSerializer):
+    """A customer whose revenue a month began with, and what was kept of it."""
+
+    customer_id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    owner = serializers.CharField(allow_blank=True)
+    segment = serializers.CharField(allow_blank=True)
+    stage = serializers.CharField()
+    start = _money()
+    end = _money()
+    kept = _money()
+
+
+class KeptCustomersResponse(PagesResponse):
+    """The customers whose revenue a month began with, the largest first; they add up to what it has kept."""
+
+    results = KeptCustomerResponse(many=True)
 
 
 class DueRenewalResponse(ResponseSerializer):

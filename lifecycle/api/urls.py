@@ -108,6 +108,7 @@ v1: list[URLPattern | URLResolver] = [
             ("save-rate", "save_rate", "of-save-rate"),
             ("renewals", "renewals", "renewals"),
             ("renewals/customers", "due", "renewals-due"),
+            ("renewals/kept", "kept", "renewals-kept"),
             ("customers", "behind", "behind"),
         )
     ),

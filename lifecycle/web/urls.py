@@ -69,6 +69,7 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/tasks/<uuid:task_id>/state", work.set_task_state, name="task-state"),
     path("customers/<uuid:customer_id>/handover", handover.show_handover, name="customer-handover"),
     path("renewals", renewals.show_renewals, name="renewals"),
+    path("renewals/kept", renewals.show_kept, name="renewals-kept"),
     path("renewals/calendar", renewals.change_feed, name="renewals-calendar"),
     path("calendar/<str:secret>.ics", renewals.read_feed, name="calendar-feed"),
     path("tasks", work.own_tasks, name="own-tasks-page"),

@@ -220,6 +220,18 @@ def test_what_months_have_kept_is_said_of_everyone(api_client, tenant):
     assert [(one["currency"], one["customers"], one["gross_retention"]) for one in kept["2026-04-01"]] == [
         ("USD", 1, "80.0")
     ]
+    (april,) = kept["2026-04-01"]
+    assert april["link"] is None
+    assert api_client("viewer").get("/api/v1/insight/renewals/kept?from=2026-04-01&currency=USD").status_code == 403
+    manager = api_client("account_manager")
+    body = get(manager, "/api/v1/insight/renewals?from=2026-03-01&to=2026-05-01")
+    (april,) = body["months"][1]["kept"]
+    listed = get(manager, april["link"])
+    assert (listed["total"], listed["next"]) == (april["customers"], None)
+    (row,) = listed["results"]
+    assert [row["start"], row["end"], row["kept"]] == ["150.00", "120.00", "120.00"]
+    assert get(manager, "/api/v1/insight/renewals/kept?from=2026-04-01&currency=CHF")["total"] == 0
+    assert manager.get("/api/v1/insight/renewals/kept?from=2026-04-01&owner=x").status_code == 400
 
 
 def test_an_answer_takes_as_many_statements_for_one_customer_as_for_many(api_client, db):

@@ -17,7 +17,7 @@ from tests.factories import CustomerFactory, UserFactory
 FEED = "list_changes"
 AROUND = {"next", "previous", "next_cursor", "total"}
 # The lists behind figures are counted always, for the count is the figure, and have fifty rows.
-COUNTED = {"list_behind_figure", "list_renewals_due", "list_forecast_customers"}
+COUNTED = {"list_behind_figure", "list_renewals_due", "list_revenue_kept", "list_forecast_customers"}
 
 
 def lists_of_the_api() -> dict[str, dict[str, Any]]:

@@ -71,7 +71,7 @@ MEANT = (
     (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (
-        (*INSIGHT, *FORECASTS, "list_renewals_due", "list_behind_figure"),
+        (*INSIGHT, *FORECASTS, "list_renewals_due", "list_revenue_kept", "list_behind_figure"),
         {"#/from", "#/to", "#/day", "#/cohort", "#/way"},
         "a period ends after it begins, within ten years since 1990, and a way is one that there is",
     ),

@@ -122,6 +122,7 @@ ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
     ("GET", "/api/v1/insight/save-rate"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/renewals"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/insight/renewals/customers"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/renewals/kept"): EntryPoint(VIEW_HISTORY),
     ("GET", "/api/v1/insight/customers"): EntryPoint(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
     ("GET", "/api/v1/tasks"): EntryPoint(VIEW_LIFECYCLE),
     ("GET", "/api/v1/views"): EntryPoint(VIEW_LIFECYCLE),

@@ -44,6 +44,7 @@ PAGES = {
     "/tasks": VIEW_HISTORY,
     "/customers/{customer_id}/handover": VIEW_HISTORY,
     "/renewals": VIEW_LIFECYCLE,
+    "/renewals/kept": VIEW_HISTORY,
     "/insight": VIEW_LIFECYCLE,
     "/insight/forecast": VIEW_LIFECYCLE,
     "/board": VIEW_LIFECYCLE,

@@ -12,12 +12,23 @@ from rest_framework.response import Response
 from lifecycle.api import insight_responses as responses
 from lifecycle.api import schema
 from lifecycle.api.insight_bodies import VIEWS, FigureRequest, show_listed
-from lifecycle.api.insight_parameters import LIST, PAGE, PERIOD, ask_list, ask_page, ask_period, show_page
+from lifecycle.api.insight_parameters import (
+    KEPT,
+    LIST,
+    PAGE,
+    PERIOD,
+    ask_kept,
+    ask_list,
+    ask_page,
+    ask_period,
+    show_page,
+)
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.insight.asking import OF_A_LIST, write_behind, write_period
 from lifecycle.services.insight.reading import ROWS, Period, Stages, list_behind, next_month
 from lifecycle.services.work import renewals
-from lifecycle.services.work.renewals import Month
+from lifecycle.services.work.kept_customers import list_kept
+from lifecycle.services.work.renewals import Month, Retention
 from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.texts import fold_text
 from tenants.services.configuration.policies import live_policy
@@ -32,7 +43,7 @@ class InsightViewSet(TenantViewSet):
     required_permissions: ClassVar[dict[str, str]] = {
         **dict.fromkeys((*VIEWS, "renewals"), VIEW_LIFECYCLE),
         "due": VIEW_LIFECYCLE,
-        "behind": VIEW_HISTORY,
+        **dict.fromkeys(("behind", "kept"), VIEW_HISTORY),
     }
 
     @schema.describe("get_insight_stages", "insight", *PERIOD, answer=responses.InsightStagesResponse)
@@ -103,6 +114,7 @@ class InsightViewSet(TenantViewSet):
                         {
                             "currency": one.currency,
                             "customers": one.customers,
+                            "link": self._link_kept(one),
                             "start": one.start,
                             "end": one.end,
                             "gross_retention": one.gross,
@@ -129,6 +141,17 @@ class InsightViewSet(TenantViewSet):
         offset = (page - 1) * renewals.PER_PAGE
         rows = renewals.list_renewals(period.begin, end, now=timezone.now(), offset=offset, **given)
         return show_page(request, responses.DueResponse, rows, count, page, renewals.PER_PAGE)
+
+    @schema.describe("list_revenue_kept", "insight", *KEPT, answer=responses.KeptCustomersResponse)
+    def kept(self, request: Request) -> Response:
+        """The customers whose revenue in `currency` the month of `from` began with, and what it has kept of it."""
+        day, currency = ask_kept(request.query_params, today=timezone.now().date())
+        page, month = ask_page(request.query_params), Month(day.year, day.month)
+        given: dict[str, Any] = {"tenant": self.tenant, "policy": live_policy(self.tenant.id)}
+        rows, count = list_kept(month, currency, offset=(page - 1) * renewals.PER_PAGE, **given)
+        amounts = {"start": "start_arr", "end": "end_arr", "kept": "kept_arr"}
+        rows = [row | {name: row[column] for name, column in amounts.items()} for row in rows]
+        return show_page(request, responses.KeptCustomersResponse, rows, count, page, renewals.PER_PAGE)
 
     @schema.describe("list_behind_figure", "insight", *PERIOD, *LIST, *PAGE, answer=responses.BehindResponse)
     def behind(self, request: Request) -> Response:
@@ -158,6 +181,13 @@ class InsightViewSet(TenantViewSet):
         of_month = Period(month.first, month.plus(1).first - renewals.ONE_DAY, period.owner, period.segment)
         place = self.request.build_absolute_uri(reverse("insight-renewals-due"))
         return f"{place}?{urlencode(write_period(of_month))}"
+
+    def _link_kept(self, kept: Retention) -> str | None:
+        if not self.identity.may(VIEW_HISTORY):
+            return None
+        last = kept.month.plus(1).first - renewals.ONE_DAY
+        asked = {"from": str(kept.month.first), "to": str(last), "currency": kept.currency}
+        return f"{self.request.build_absolute_uri(reverse('insight-renewals-kept'))}?{urlencode(asked)}"
 
     def _ask_period(self, *more: str, may_be_ahead: bool = False) -> Period:
         today = timezone.now().date()

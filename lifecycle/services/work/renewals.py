@@ -215,8 +215,8 @@ def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Pol
     (``FigureChange``); that of a customer who was lost by then, and still is, counts as 0. Currencies are not added up.
     What is not known is left out: ``count_unknown`` says of how many.
     """
-    begun = {_begin(month): month for month in months}
-    timestamps = sorted({*begun, *(_begin(month.plus(1)) for month in months)})
+    begun = {begin_of(month): month for month in months}
+    timestamps = sorted({*begun, *(begin_of(month.plus(1)) for month in months)})
     given = {"timestamps": timestamps, "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
     return [
         Retention(
@@ -233,7 +233,7 @@ def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Pol
 
 def count_unknown(month: Month, *, tenant: TenantRef) -> int:
     """Customers with revenue today of whom none is known at the beginning of the month. One statement."""
-    given = {"start": _begin(month), "tenant_id": tenant.id}
+    given = {"start": begin_of(month), "tenant_id": tenant.id}
     (row,) = fetch_prepared_dicts(_UNKNOWN, given, using="default")
     return int(row["customers"])
 
@@ -245,7 +245,8 @@ def _given(
     return {"tenant_id": tenant.id, "start": start, "end": end, "lost": lost, "owner": owner, "segment": segment}
 
 
-def _begin(month: Month) -> dt.datetime:
+def begin_of(month: Month) -> dt.datetime:
+    """When it begins."""
     return dt.datetime.combine(month.first, dt.time(), dt.UTC)
 
 

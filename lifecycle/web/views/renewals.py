@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from lifecycle.sentences.codes import name_source
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
+from lifecycle.services.work.kept_customers import list_kept
 from lifecycle.services.work.kept_revenue import read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
@@ -30,7 +31,7 @@ from lifecycle.web.stage_colors import stage_colors
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.pages import TenantRequest
-from tenants.roles import VIEW_LIFECYCLE
+from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 # What a calendar program is given: from so long ago until so far ahead.
@@ -84,12 +85,37 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "retention": _by_month(kept.months) if kept else [],
         "is_counted": kept is not None,
         "unknown": kept.unknown if kept else 0,
+        "may_open": request.identity.may(VIEW_HISTORY),
         "counted_at": kept.counted_at if kept else None,
         "has_feed": calendar_feeds.has_feed(request.identity.user_id, tenant=tenant),
         "feed": request.session.pop("calendar_feed", ""),
         "stage_colors": stage_colors(policy),
     }
     return render(request, "work/renewals.html", context)
+
+
+@page(VIEW_HISTORY)
+def show_kept(request: TenantRequest) -> HttpResponse:
+    """The customers behind what a month has kept of its revenue in one currency."""
+    policy = live_policy(request.tenant.id)
+    month = renewals.read_month(request.GET.get("month", ""), timezone.now().date())
+    currency = request.GET.get("currency", "").replace("\x00", "")[:3]
+    number = _read_number(request.GET.get("page", ""))
+    given: dict[str, Any] = {"tenant": request.tenant, "policy": policy}
+    rows, count = list_kept(month, currency, offset=(number - 1) * PER_PAGE, **given)
+    shown = Paginator(range(count), PER_PAGE).get_page(number)
+    if number != shown.number:
+        rows, count = list_kept(month, currency, offset=(shown.number - 1) * PER_PAGE, **given)
+    context = {
+        "month_name": month.first,
+        "currency": currency,
+        "rows": rows,
+        "pages": _turn(request, shown, "page", "kept"),
+        "count": count,
+        "owner_names": name_owners((row["owner"] for row in rows), tenant=request.tenant),
+        "stage_colors": stage_colors(policy),
+    }
+    return render(request, "work/kept.html", context)
 
 
 @page(VIEW_LIFECYCLE, "POST")

@@ -1,0 +1,103 @@
+"""What a month has kept opens the list of its customers, who add up to it."""
+
+import datetime as dt
+import re
+from decimal import Decimal
+from html import unescape
+from random import Random
+
+import pytest
+
+from lifecycle.models import BillingFigures, CustomerLifecycleStatus, FigureChange
+from lifecycle.services.work.kept_customers import list_kept
+from lifecycle.services.work.renewals import PER_PAGE, Month, measure_retention, months_before
+from tenants.context import tenant_context
+from tenants.services.configuration.policies import live_policy
+from tests.factories import SAAS, TenantFactory, utc_now
+from tests.web.conftest import text_of
+from tests.web.test_renewals import add
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(configuration=SAAS)
+
+
+@pytest.fixture
+def customers(tenant):
+    """Sixty customers with a past of chance: in two currencies, lost or not, also at the very turn of a month."""
+    random = Random(29)
+    first = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    turns = [dt.datetime(2026, number, 1, tzinfo=dt.UTC) for number in range(2, 7)]
+    ids = [add(tenant, f"Company {number:02}", renewal_on=None, arr="9") for number in range(60)]
+    with tenant_context(tenant.id):
+        FigureChange.objects.filter(tenant_id=tenant.id).delete()
+        BillingFigures.objects.filter(customer_id__in=ids[::3]).update(currency="USD")
+        for number, customer_id in enumerate(ids):
+            for _report in range(random.randint(0, 5)):
+                at = random.choice([*turns, first + dt.timedelta(days=random.uniform(-60, 170))])
+                arr = random.choice([None, "0", "100", "250.50", "900"])
+                FigureChange.objects.create(
+                    tenant_id=tenant.id, customer_id=customer_id, effective_at=at, recorded_at=at, source="/billing",
+                    figures={"billing.arr": arr},
+                )  # fmt: skip
+            if number % 4 == 0:
+                at = random.choice([*turns, first + dt.timedelta(days=random.uniform(0, 150))])
+                status = CustomerLifecycleStatus.objects.filter(customer_id=customer_id)
+                status.update(stage="Lost", stage_entered_at=at)
+    return ids
+
+
+def everyone(tenant, month, currency):
+    rows, offset = [], 0
+    with tenant_context(tenant.id):
+        while True:
+            page, count = list_kept(
+                month, currency, tenant=tenant, policy=live_policy(tenant.id), offset=offset, limit=7
+            )
+            rows += page
+            offset += 7
+            if offset >= count:
+                assert len(rows) == count == len({row["customer_id"] for row in rows})
+                return rows
+
+
+def test_the_customers_of_each_month_and_currency_add_up_to_what_it_has_kept(tenant, customers):
+    months = months_before(Month(2026, 7), 6)
+    with tenant_context(tenant.id):
+        measured = measure_retention(months, tenant=tenant, policy=live_policy(tenant.id))
+    assert len(measured) == 12 and any(one.kept < one.end and one.kept < one.start for one in measured)
+    for one in measured:
+        rows = everyone(tenant, one.month, one.currency)
+        assert len(rows) == one.customers
+        sums = [sum((row[name] for row in rows), Decimal()) for name in ("start_arr", "end_arr", "kept_arr")]
+        assert sums == [one.start, one.end, one.kept]
+        assert [row["start_arr"] for row in rows] == sorted((row["start_arr"] for row in rows), reverse=True)
+    assert everyone(tenant, Month(2026, 3), "CHF") == []
+
+
+def test_the_page_links_each_count_to_its_customers_and_the_list_has_as_many(page_client, tenant):
+    month = utc_now().date().replace(day=1) - dt.timedelta(days=1)
+    begun = dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC) - dt.timedelta(days=40)
+    for number in range(PER_PAGE + 3):
+        customer_id = add(tenant, f"Company {number:02}", renewal_on=None, arr="1000")
+        with tenant_context(tenant.id):
+            FigureChange.objects.filter(customer_id=customer_id).delete()
+            FigureChange.objects.create(
+                tenant_id=tenant.id, customer_id=customer_id, effective_at=begun, recorded_at=utc_now(),
+                source="/billing", figures={"billing.arr": str(1000 + number)},
+            )  # fmt: skip
+    page = page_client("account_manager").get("/renewals").content.decode()
+    links = re.findall(r'href="(/renewals/kept[^"]+)">(\d+)<', page)
+    address = f"/renewals/kept?month={month:%Y-%m}&amp;currency=EUR"
+    assert (address, "53") in links
+    client = page_client("account_manager")
+    first = client.get(unescape(address))
+    assert "53 customers" in text_of(first) and "1 to 50 of 53" in text_of(first)
+    assert "€1,052" in text_of(first) and "€1,000.00" not in text_of(first)
+    assert "51 to 53 of 53" in text_of(client.get(unescape(address) + "&page=2"))
+    assert "51 to 53 of 53" in text_of(client.get(unescape(address) + "&page=9"))
+    assert "No customers match." in text_of(client.get("/renewals/kept?month=x&currency=CHF"))
+    # Who sees no histories sees the number alone.
+    assert "/renewals/kept" not in page_client("viewer").get("/renewals").content.decode()
+    assert page_client("viewer").get(unescape(address)).status_code == 403
