@@ -359,7 +359,7 @@ def test_an_event_is_promised_to_its_topic_as_the_documents_describe_it(db: None
         "changed_at": first["time"],
         "sequence": 2,
     }
-    document = yaml.safe_load(describing.ASYNCAPI.read_text())
+    document = yaml.load(describing.ASYNCAPI.read_text(), yaml.CSafeLoader)
     described = document["components"]["messages"][topic]["payload"]["schema"]["allOf"][1]
     jsonschema.validate(first, described)
     assert described["properties"]["data"]["required"] == list(first["data"])
