@@ -129,6 +129,21 @@ def test_one_changed_byte_of_any_file_is_found(history: None, export: Callable[.
     assert verify(folder) == []
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "history.ndjson", "seals.ndjson", "proofs.ndjson", "keys.json"])
+def test_a_file_that_was_cut_off_anywhere_is_found_and_said_in_a_sentence(
+    history: None, export: Callable[..., Path], name: str
+) -> None:
+    path = export() / name
+    whole = path.read_bytes()
+    for length in (0, 1, len(whole) // 3, whole.rstrip().rfind(b"\n"), len(whole) - 2, len(whole) - 1):
+        path.write_bytes(whole[: max(0, length)])
+        run = verify_with(path.parent, "--key", PUBLIC)
+        assert run.returncode != 0, length
+        assert "Traceback" not in run.stdout + run.stderr and (run.stdout + run.stderr).strip()
+    path.unlink()
+    assert verify_with(path.parent, "--key", PUBLIC).returncode != 0
+
+
 @pytest.mark.parametrize("place", [0, 3, 9, 14])
 def test_a_missing_row_is_found_though_everything_else_is_put_right(
     history: None, export: Callable[..., Path], place: int
