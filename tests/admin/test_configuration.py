@@ -16,7 +16,7 @@ from tenants.services.configuration.versions import live_version
 from tests.admin.drafts import EDITOR, OVERVIEW, editor, new_draft, publish
 from tests.admin.test_walk import browser, choose
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory
-from tests.services.test_publication import written
+from tests.services.publishing import written
 
 
 def test_an_admin_sees_what_is_live_with_the_customers_in_each_stage(tenant: TenantRef, admin_browser: Client) -> None:

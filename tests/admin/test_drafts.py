@@ -17,7 +17,7 @@ from tenants.rules.configuration.starters import STARTERS
 from tenants.sentences import describe_finding
 from tests.admin.drafts import editor, entries, form_of, new_draft, reported, reread
 from tests.factories import MINIMAL, CustomerFactory, utc_now
-from tests.services.test_publication import SHORTER, written
+from tests.services.publishing import SHORTER, written
 
 
 def test_in_json_a_stage_may_take_the_name_of_one_that_goes_away(tenant: TenantRef, admin_browser: Client) -> None:

@@ -17,7 +17,7 @@ from tests.admin.sheets import WITH_EVERYTHING
 from tests.admin.test_walk import browser, choose
 from tests.factories import MINIMAL, SAAS
 from tests.rules.documents import check
-from tests.services.test_publication import written
+from tests.services.publishing import written
 
 
 def look(draft: ConfigurationVersion) -> str:

@@ -19,7 +19,7 @@ from tests.admin.test_trail import UUID, actor_of, rename_customer, table_of, wo
 from tests.admin.test_walk import choose
 from tests.admin.uploads import FILE, LIST, upload
 from tests.conftest import make_people
-from tests.effects.test_alerts import ALERT, STAGES, move
+from tests.effects.alerts import ALERT, STAGES, move
 from tests.factories import CustomerFactory, TenantFactory, UserFactory, utc_now
 from tests.messaging.speaking import Speaker
 from tests.messaging.test_dead_letters import NEEDS_REASON

@@ -18,7 +18,7 @@ from tenants.services.configuration.versions import live_version
 from tests.admin.drafts import OVERVIEW, editor, entries, form_of, new_draft, publish, reported, reread
 from tests.admin.test_walk import browser
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory
-from tests.services.test_publication import SHORTER, move_all, stages_of, written
+from tests.services.publishing import SHORTER, move_all, stages_of, written
 
 
 def test_publishing_asks_why_and_moves_the_customers_at_once(

@@ -15,7 +15,7 @@ from tenants.context import tenant_context
 from tenants.roles import Role
 from tests.api.tags import REWRITTEN
 from tests.factories import CONTRACT_EXAMPLE, MINIMAL, CustomerFactory, TenantFactory, UserFactory, utc_now
-from tests.services.test_publication import SHORTER, stages_of, written
+from tests.services.publishing import SHORTER, stages_of, written
 
 ADDRESS = "/api/v1/configuration"
 PREVIEW = "/api/v1/configuration/preview"

@@ -10,7 +10,7 @@ from django.utils.translation import trans_real
 from lifecycle.sentences.writing import forget_sentences
 from tests.admin.test_translations import TRANSLATED
 from tests.factories import MINIMAL
-from tests.services.test_publication import publish
+from tests.services.publishing import publish
 
 LOCALE = "config.languages.ChooseLanguage"
 # What no one translates: the tenant's names, and those of the API's fields, headers and addresses.

@@ -11,6 +11,7 @@ import pytest
 from lifecycle.delivery import bounds
 from lifecycle.delivery.webhooks import forget_connections
 from tests.delivery.endpoints import Authority, Server, answering
+from tests.delivery.handing_over import HandOver
 
 NAME = "hooks.example.com"
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
@@ -111,3 +112,8 @@ def endpoint(names, trusted, serve):
     """``endpoint(answer, ...)``: a TLS server for hooks.example.com."""
     context = trusted.context(NAME)
     return lambda *answers: serve(answering(*answers), tls=context)
+
+
+@pytest.fixture
+def hand_over():
+    return HandOver()

@@ -12,32 +12,22 @@ from redis import Redis
 from rest_framework.test import APIClient
 
 from lifecycle.delivery.senders import deliver
-from lifecycle.delivery.worker import EffectWorker
-from lifecycle.models import Customer, EffectRun, Notification, NotificationPreference
-from lifecycle.rules.transitions import Change
+from lifecycle.models import EffectRun, Notification, NotificationPreference
 from lifecycle.services.cache.cache_keys import live_channel
 from lifecycle.services.compliance.erasure import erase_customer
-from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.effects import queue
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.digests import digest_id
-from lifecycle.services.effects.forgetting import erase_effects
-from lifecycle.services.effects.notifications import count_unread, mark_read
-from lifecycle.services.effects.preferences import next_morning, set_preference
+from lifecycle.services.effects.notifications import mark_read
+from lifecycle.services.effects.preferences import next_morning
 from lifecycle.services.effects.queue import hand_over
-from lifecycle.services.transitions.apply import Call, apply
-from tenants.actors import TenantRef, system_actor
+from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.roles import Role
-from tests.conftest import People, make_people
+from tests.conftest import People
+from tests.effects.alerts import ALERT, STAGES, make_due, move, own, prefer, run_all, runs, states, unread
 from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
 from tests.mailing import SITE, Mailbox
-
-ALERT = {"name": "Escalate", "on": "enter", "stages": ["At-Risk"], "kind": "alert", "to": ["owner"]}
-STAGES = {"stages": ["Prospect", "At-Risk", "Churned"], "categories": {"At-Risk": "risk", "Churned": "lost"}}
-STEPS = [{"to": ["managers"], "after_minutes": 60}, {"to": ["admins"], "after_minutes": 240}]
-Threads = Callable[[int, Callable[[int], Any]], list[Any]]
 
 
 @pytest.fixture
@@ -45,48 +35,7 @@ def tenant(db: None) -> TenantRef:
     return TenantFactory(configuration={**STAGES, "effects": [ALERT]})
 
 
-def move(tenant: TenantRef, *customers: Customer, stage: str = "At-Risk") -> None:
-    call = Call(tenant, system_actor("test"), "API", utc_now(), uuid4(), starts_effects=True)
-    with tenant_context(tenant.id):
-        assert all(outcome.moved for outcome in apply(call, [Change(one.id, stage) for one in customers]))
-
-
-def own(tenant: TenantRef, users: People, *names: str) -> list[Customer]:
-    return [CustomerFactory(tenant=tenant, name=name, owner=users.viewer.username) for name in names]
-
-
-def prefer(tenant: TenantRef, user: User, alerts: str, **more: Any) -> None:
-    with tenant_context(tenant.id):
-        set_preference(user.id, tenant=tenant, now=utc_now(), alerts=alerts, **more)
-
-
-def run_all() -> None:
-    """As the worker that runs in production does, until nothing is due."""
-    worker = EffectWorker()
-    while worker.work():
-        assert worker.drain(120)
-    worker.close(1)
-
-
-def runs(tenant: TenantRef, **wanted: Any) -> list[EffectRun]:
-    with tenant_context(tenant.id):
-        return list(EffectRun.objects.filter(tenant_id=tenant.id, **wanted).order_by("id"))
-
-
-def states(tenant: TenantRef, **wanted: Any) -> list[tuple[str, str]]:
-    return [(run.state, run.reason) for run in runs(tenant, **wanted)]
-
-
-def unread(tenant: TenantRef, user: User) -> int:
-    with tenant_context(tenant.id):
-        return count_unread(user.id, tenant=tenant)
-
-
-def make_due(tenant: TenantRef, **wanted: Any) -> None:
-    """Its time has come."""
-    with tenant_context(tenant.id):
-        EffectRun.objects.filter(tenant_id=tenant.id, **wanted).update(due_at=utc_now())
-        Notification.objects.filter(tenant_id=tenant.id).exclude(waits_until=None).update(waits_until=utc_now())
+Threads = Callable[[int, Callable[[int], Any]], list[Any]]
 
 
 # --- mornings -----------------------------------------------------------------------------------------------------
@@ -308,134 +257,3 @@ def test_open_pages_of_the_person_hear_of_it(tenant: TenantRef, users: People) -
                 break
     bells = [one["bell"] for one in reported if "bell" in one]
     assert bells == [[str(users.viewer.id)]] * 2, "once for the alert, once as it was read elsewhere"
-
-
-# --- escalation ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def chain(db: None) -> tuple[TenantRef, People, Customer]:
-    """An alert to the owner, then to the managers, then to the admins; and a customer that was moved."""
-    tenant = TenantFactory(configuration={**STAGES, "effects": [{**ALERT, "escalate": STEPS}]})
-    people = make_people(tenant)
-    (customer,) = own(tenant, people, "Vale")
-    move(tenant, customer)
-    return tenant, people, customer
-
-
-def escalation(tenant: TenantRef) -> dict[str, tuple[str, str]]:
-    return {run.recipient: (run.state, run.reason) for run in runs(tenant, kind="escalation")}
-
-
-def test_each_step_waits_its_time_and_reaches_people_if_no_one_acknowledged(
-    chain: tuple[TenantRef, People, Customer],
-) -> None:
-    tenant, people, _ = chain
-    waits = {run.recipient: run.due_at - run.created_at for run in runs(tenant)}
-    assert waits == {
-        f"user:{people.viewer.id}": dt.timedelta(),
-        f"user:{people.account_manager.id}": dt.timedelta(minutes=60),
-        f"user:{people.tenant_admin.id}": dt.timedelta(minutes=240),
-    }
-    run_all()
-    assert [unread(tenant, person) for person in (people.viewer, people.account_manager)] == [1, 0]
-    make_due(tenant, recipient=f"user:{people.account_manager.id}")
-    run_all()
-    assert [unread(tenant, person) for person in (people.account_manager, people.tenant_admin)] == [1, 0]
-    with tenant_context(tenant.id):
-        assert [note.is_escalated for note in Notification.objects.order_by("id")] == [False, True]
-
-
-def test_an_alert_that_was_acknowledged_or_settled_goes_no_further(chain: tuple[TenantRef, People, Customer]) -> None:
-    tenant, people, customer = chain
-    run_all()
-    with tenant_context(tenant.id):
-        note = Notification.objects.get(user_id=people.viewer.id)
-        mark_read(note.id, people.viewer.id, tenant=tenant, now=utc_now(), acknowledge=True)
-    make_due(tenant, recipient=f"user:{people.account_manager.id}")
-    run_all()
-    assert escalation(tenant)[f"user:{people.account_manager.id}"] == ("suppressed", "acknowledged")
-    move(tenant, customer, stage="Churned")
-    make_due(tenant, recipient=f"user:{people.tenant_admin.id}")
-    run_all()
-    assert escalation(tenant)[f"user:{people.tenant_admin.id}"] == ("suppressed", "left_stage")
-    with tenant_context(tenant.id):
-        assert Notification.objects.filter(tenant_id=tenant.id).count() == 1
-
-
-def test_a_customer_that_left_and_came_back_starts_its_chain_again(chain: tuple[TenantRef, People, Customer]) -> None:
-    tenant, people, customer = chain
-    move(tenant, customer, stage="Prospect")
-    move(tenant, customer)
-    make_due(tenant, recipient=f"user:{people.account_manager.id}")
-    run_all()
-    assert states(tenant, recipient=f"user:{people.account_manager.id}") == [("suppressed", "left_stage"), ("done", "")]
-
-
-def test_rights_are_looked_at_again_on_delivery(chain: tuple[TenantRef, People, Customer]) -> None:
-    tenant, people, _ = chain
-    with tenant_context(tenant.id):
-        User.objects.filter(id=people.account_manager.id).update(role=Role.VIEWER)
-        User.objects.filter(id=people.tenant_admin.id).update(is_active=False)
-    make_due(tenant)
-    run_all()
-    assert escalation(tenant) == {
-        f"user:{people.account_manager.id}": ("suppressed", "other_role"),
-        f"user:{people.tenant_admin.id}": ("suppressed", "inactive_user"),
-    }
-
-
-def test_an_owner_in_a_later_step_too_hears_once_and_at_once(db: None) -> None:
-    steps = [{"to": ["owner", "managers"], "after_minutes": 60}]
-    tenant = TenantFactory(configuration={**STAGES, "effects": [{**ALERT, "escalate": steps}]})
-    people = make_people(tenant)
-    move(tenant, CustomerFactory(tenant=tenant, owner=people.account_manager.username))
-    (run,) = runs(tenant)
-    assert (run.kind, run.recipient, run.due_at) == ("alert", f"user:{people.account_manager.id}", run.created_at)
-
-
-# --- texts --------------------------------------------------------------------------------------------------------
-
-
-def test_an_alert_says_its_own_text_until_the_customer_is_erased(db: None, client: Any) -> None:
-    own = {"subject": "Call {{ customer.name }}", "body": "{{ recipient.name }}, it is in {{ stage }}."}
-    tenant = TenantFactory(configuration={"stages": ["Prospect", "At-Risk"], "effects": [{**ALERT, **own}]})
-    people = make_people(tenant)
-    customer = CustomerFactory(tenant=tenant, name="Hooli", owner=people.viewer.username)
-    move(tenant, customer)
-    run_all()
-    with tenant_context(tenant.id):
-        note = Notification.objects.get(tenant_id=tenant.id, user_id=people.viewer.id)
-    assert (note.subject, note.body) == ("Call Hooli", f"{people.viewer.full_name}, it is in At-Risk.")
-    client.force_login(people.viewer)
-    page = client.get("/notifications").content.decode()
-    assert "<strong>Call Hooli</strong>" in page
-    assert "it is in At-Risk." in page
-    with tenant_context(tenant.id):
-        erase_effects(tenant.id, customer.id, now=utc_now())
-        note.refresh_from_db()
-    assert (note.subject, note.body) == ("", "")
-
-
-def test_what_people_were_alerted_of_is_in_the_export_until_the_customer_is_erased(
-    db: None,
-) -> None:
-    own = {"subject": "Call {{ customer.name }}", "body": "{{ recipient.name }}, it is in {{ stage }}."}
-    tenant = TenantFactory(configuration={"stages": ["Prospect", "At-Risk"], "effects": [{**ALERT, **own}]})
-    people = make_people(tenant)
-    hooli, other = (
-        CustomerFactory(tenant=tenant, name=name, owner=people.viewer.username) for name in ("Hooli", "Acme")
-    )
-    move(tenant, hooli, other)
-    run_all()
-
-    def exported() -> list[tuple[Any, ...]]:
-        with tenant_context(tenant.id):
-            found = export_customer(hooli.external_id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
-        return [(one["user_id"], one["to_stage"], one["subject"], one["body"]) for one in found["notifications"]]
-
-    body = f"{people.viewer.full_name}, it is in At-Risk."
-    assert exported() == [(people.viewer.id, "At-Risk", "Call Hooli", body)]
-    with tenant_context(tenant.id):
-        erase_customer(hooli.external_id, tenant=tenant, actor=ADMIN_ACTOR, reason="Request 17", now=utc_now())
-    assert exported() == [(people.viewer.id, "At-Risk", "", "")]

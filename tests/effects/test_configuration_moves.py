@@ -29,7 +29,7 @@ from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tests.admin.drafts import new_draft, reported
 from tests.factories import CustomerFactory, TenantFactory, utc_now
-from tests.services.test_publication import ADMIN, move_all, publish, stages_of, written
+from tests.services.publishing import ADMIN, move_all, publish, stages_of, written
 
 EFFECTS: list[dict[str, Any]] = [
     {"name": "Forecast", "kind": "forecast", "on": "enter", "stages": ["Churned"]},

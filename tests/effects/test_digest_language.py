@@ -6,13 +6,15 @@ import re
 import pytest
 
 from lifecycle.models import Notification
+from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.digests import render_digest
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.admin.test_translations import pseudo_locale
 from tests.conftest import People
-from tests.effects.test_alerts import claim, find_lanes, make_due, move, own, prefer, run_all, tenant
+from tests.effects.alerts import make_due, move, own, prefer, run_all
+from tests.effects.test_alerts import tenant
 from tests.factories import utc_now
 
 __all__ = ["pseudo_locale", "tenant"]

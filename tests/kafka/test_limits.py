@@ -14,8 +14,8 @@ from lifecycle.messaging.relay import TopicsStopped
 from lifecycle.rules.envelopes import receive
 from tests.kafka.brokers import Brokers
 from tests.messaging.kafka import Broker, await_that, consume_all
+from tests.messaging.relay.relaying import DEAD_LETTERS, LIFECYCLE, ids_of, make_relay, pending
 from tests.messaging.speaking import Speaker, as_message, outcomes
-from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, ids_of, make_relay, pending
 
 
 def test_changes_that_fit_one_by_one_go_out_though_a_batch_of_them_does_not(

@@ -16,8 +16,8 @@ from lifecycle.messaging import batch_processing
 from lifecycle.services.events.processing import process_events
 from tests.kafka.brokers import Brokers
 from tests.messaging.kafka import Broker, await_that, consume_all, end_command, start_command, working
+from tests.messaging.relay.relaying import DEAD_LETTERS, LIFECYCLE, pending, relaying
 from tests.messaging.speaking import Speaker, outcomes
-from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, pending, relaying
 from tests.messaging.test_supervision import child_of, consuming
 
 CREATED = "customer.created"

@@ -11,8 +11,8 @@ from lifecycle.messaging.clients import ensure_topics
 from local.kafka.certificates import make_authority
 from tests.kafka.brokers import Brokers
 from tests.messaging.kafka import Broker, await_that, consume_all, working
+from tests.messaging.relay.relaying import DEAD_LETTERS, LIFECYCLE, make_relay, relaying
 from tests.messaging.speaking import Speaker, outcomes
-from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, make_relay, relaying
 from tests.messaging.test_stopped_topics import waiting
 
 CREATED, UPDATED = "customer.created", "customer.updated"

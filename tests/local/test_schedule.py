@@ -18,7 +18,7 @@ FILES = {
     "tests/local/test_demo.py": 10,
     "tests/messaging/test_chaos.py": 1,
     "tests/messaging/test_consumer.py": 15,
-    "tests/messaging/test_relay.py": 15,
+    "tests/messaging/relay/test_relay.py": 15,
     "tests/rules/test_health.py": 9,
     "tests/serving/test_requests.py": 6,
     "tests/serving/test_slow_clients.py": 6,

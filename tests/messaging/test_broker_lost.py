@@ -19,8 +19,9 @@ from local.tansu import answers_kafka, find_program
 from tenants.context import tenant_context
 from tests.messaging.kafka import PATIENCE, Broker, await_that, consume_all, working
 from tests.messaging.mock_cluster import OFFSET_FETCH, mock_cluster
+from tests.messaging.relay.conftest import empty_outbox
+from tests.messaging.relay.relaying import LIFECYCLE, ids_of, relaying
 from tests.messaging.speaking import Speaker
-from tests.messaging.test_relay import LIFECYCLE, empty_outbox, ids_of, relaying
 
 __all__ = ["empty_outbox"]
 

@@ -12,7 +12,8 @@ from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.messaging.kafka import Broker, await_that
-from tests.messaging.test_relay import broker, empty_outbox, make_relay
+from tests.messaging.relay.conftest import broker, empty_outbox
+from tests.messaging.relay.relaying import make_relay
 
 __all__ = ["broker", "empty_outbox"]
 

@@ -16,8 +16,8 @@ from lifecycle.services.events import outbox
 from tenants.context import tenant_context
 from tests.messaging.kafka import PATIENCE, Broker, await_that
 from tests.messaging.mock_cluster import PRODUCE, MockCluster, mock_cluster
+from tests.messaging.relay.relaying import DEAD_LETTERS, LIFECYCLE, make_relay, pending, relaying
 from tests.messaging.speaking import Speaker
-from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, make_relay, pending, relaying
 from tests.plans import count_rows_read
 
 pytestmark = pytest.mark.own_broker

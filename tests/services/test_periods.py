@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from psycopg.sql import SQL, Identifier
 
@@ -16,23 +16,13 @@ from audit.models import OutboxMessage, RefusedAttempt
 from audit.services.refusals import forget_refusals
 from lifecycle.models import InboxEvent
 from lifecycle.services.events import inbox, outbox
-from storage.periods import turn_periods
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.aging import administrator, begin_period, grow_older, periods_of
 from tests.factories import utc_now
+from tests.services.periods import DAY, HOUR, INBOX, MONTH, OUTBOX, REFUSED, claim, drop_all_but_newest
 
-INBOX, OUTBOX, REFUSED = "lifecycle_inboxevent", "audit_outbox", "audit_refused_attempt"
-DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
-MONTH = 30 * DAY
 WAIT_SECONDS = 60
-
-
-def claim(tenant: TenantRef, *event_ids: str, replaying: bool = False) -> set[str]:
-    """Take events of CRM; the ids of those that were not taken before."""
-    events = {("/crm", event_id): "customer.updated" for event_id in event_ids}
-    with tenant_context(tenant.id):
-        return {event_id for _, event_id in inbox.claim(tenant.id, events, now=utc_now(), replaying=replaying)}
 
 
 def settle(tenant: TenantRef, event_id: str, outcome: str) -> None:
@@ -151,9 +141,6 @@ def await_waiting(superuser: psycopg.Connection[Any], count: int) -> None:
         time.sleep(0.01)
 
 
-# --- what is over ---------------------------------------------------------------------------------------------------
-
-
 def test_an_event_is_remembered_for_a_month_and_for_a_third_longer_at_most(tenant: TenantRef) -> None:
     inbox.forget(remembered=MONTH)
     begin_period(INBOX)
@@ -204,12 +191,6 @@ def writes_little() -> bool:
         cursor.execute("EXPLAIN (ANALYZE, WAL, FORMAT JSON) SELECT turn_lifecycle_inboxevent('10 days', '30 days')")
         ((plan,),) = cursor.fetchone()
     return plan["Plan"]["WAL Bytes"] < 300_000
-
-
-def drop_all_but_newest(table: str) -> None:
-    with connections["owner"].cursor() as cursor:
-        while len(periods_of(table)) > 1:
-            cursor.execute("SELECT drop_period(%s, clock_timestamp(), 1, '{}')", [table])
 
 
 def announce(tenant: TenantRef, *, published_at: dt.datetime | None) -> int:
@@ -285,160 +266,3 @@ def test_refused_attempts_stay_for_ninety_days_and_for_fifteen_longer_at_most(te
         forget_refusals()
         days += 5
     assert days == 105
-
-
-# --- who may, who waits, what is left -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("table", [INBOX, OUTBOX, REFUSED])
-def test_a_period_begins_by_itself_when_its_time_has_come_and_not_before(db: None, table: str) -> None:
-    using = "relay" if table == OUTBOX else "default"
-    turn_periods(table, every=2 * DAY, kept=9 * DAY, using=using)
-    before = periods_of(table)
-    turn_periods(table, every=2 * DAY, kept=900 * DAY, using=using)
-    assert periods_of(table) == before
-    grow_older(table, 2 * DAY)
-    turn_periods(table, every=2 * DAY, kept=900 * DAY, using=using)
-    assert len(periods_of(table)) == len(before) + 1
-
-
-def test_a_clock_that_is_wrong_for_a_moment_forgets_nothing_before_its_time(tenant: TenantRef) -> None:
-    """So many periods must have begun as make up the time: one begins at a time, however late it seems to be."""
-    begin_period(INBOX)
-    claim(tenant, "a")
-    for _ in range(2):
-        grow_older(INBOX, 400 * DAY)
-        inbox.forget(remembered=MONTH)
-        assert claim(tenant, "a") == set()
-
-
-def test_no_one_is_asked_to_forget_sooner_than_the_table_allows(tenant: TenantRef) -> None:
-    drop_all_but_newest(INBOX)
-    claim(tenant, "a")
-    for _ in range(4):
-        begin_period(INBOX)
-    number = len(periods_of(INBOX))
-    grow_older(INBOX, dt.timedelta(minutes=50))
-    assert turn_periods(INBOX, every=dt.timedelta(0), kept=dt.timedelta(0), using="default") == 0
-    assert len(periods_of(INBOX)) == number
-    assert claim(tenant, "a") == set()
-
-
-@pytest.mark.parametrize(("table", "least"), [(INBOX, DAY), (OUTBOX, dt.timedelta(hours=1)), (REFUSED, 90 * DAY)])
-def test_a_period_outlives_those_who_ask_for_less_than_the_least_that_may_be_set(
-    db: None, table: str, least: dt.timedelta
-) -> None:
-    """By any statement of the application's role: a shorter memory of the inbox would apply an event a second time."""
-    using = "relay" if table == OUTBOX else "default"
-    drop_all_but_newest(table)
-    begin_period(table)
-    (oldest, _) = before = periods_of(table)
-    grow_older(table, least - dt.timedelta(minutes=5))
-    assert turn_periods(table, every=900 * DAY, kept=dt.timedelta(0), using=using) == 0
-    assert len(periods_of(table)) == len(before)
-    grow_older(table, dt.timedelta(minutes=10))
-    assert turn_periods(table, every=900 * DAY, kept=dt.timedelta(0), using=using) == 1
-    assert oldest not in periods_of(table)
-    assert len(periods_of(table)) == 1
-
-
-@pytest.mark.parametrize(
-    ("alias", "statement"),
-    [
-        ("default", "SELECT begin_period('lifecycle_inboxevent', now())"),
-        ("default", "SELECT drop_period('lifecycle_inboxevent', now(), 0, '{}')"),
-        ("default", "SELECT turn_audit_outbox('1 day', '1 day')"),
-        ("default", "DELETE FROM lifecycle_inboxevent"),
-        ("default", "DELETE FROM audit_refused_attempt"),
-        ("default", "SELECT FROM lifecycle_inboxevent_rest"),
-        ("default", "INSERT INTO lifecycle_inboxevent_rest SELECT * FROM lifecycle_inboxevent"),
-        ("relay", "SELECT turn_lifecycle_inboxevent('1 day', '1 day')"),
-        ("relay", "SELECT turn_audit_refused_attempt('1 day', '1 day')"),
-        ("relay", "DELETE FROM audit_outbox"),
-        ("platform", "SELECT turn_lifecycle_inboxevent('1 day', '1 day')"),
-    ],
-)
-def test_each_role_turns_its_own_tables_and_reaches_no_partition(db: None, alias: str, statement: str) -> None:
-    with pytest.raises(DatabaseError, match="permission denied"), connections[alias].cursor() as cursor:
-        cursor.execute(statement)
-
-
-@pytest.mark.parametrize("mode", ["ACCESS SHARE", "ROW EXCLUSIVE"])
-def test_one_who_holds_the_table_is_not_waited_for(tenant: TenantRef, mode: str) -> None:
-    """A backup holds it for an hour: the period begins afterwards, and no one has waited behind it for long."""
-    grow_older(INBOX, 40 * DAY)
-    before = periods_of(INBOX)
-    with administrator() as backup, backup.transaction():
-        backup.execute(f"LOCK TABLE lifecycle_inboxevent IN {mode} MODE")
-        begin = time.monotonic()
-        assert inbox.forget(remembered=MONTH) == 0
-        assert time.monotonic() - begin < 5, "a third of a second, on a machine that is not busy"
-        assert periods_of(INBOX) == before
-        assert claim(tenant, "a") == {"a"}
-    inbox.forget(remembered=MONTH)
-    assert len(periods_of(INBOX)) > 1
-    assert periods_of(INBOX)[-1] != before[-1]
-
-
-def test_while_one_turns_the_periods_the_others_leave_it_to_them(tenant: TenantRef) -> None:
-    grow_older(INBOX, 40 * DAY)
-    before = periods_of(INBOX)
-    with connections["owner"].cursor() as leader, transaction.atomic(using="owner"):
-        leader.execute("SELECT pg_advisory_xact_lock(hashtextextended('periods of lifecycle_inboxevent', 0))")
-        assert inbox.forget(remembered=MONTH) == 0
-        assert periods_of(INBOX) == before
-    inbox.forget(remembered=MONTH)
-    assert periods_of(INBOX)[-1] != before[-1]
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        "begin_period('lifecycle_inboxevent', clock_timestamp())",
-        "drop_period('lifecycle_inboxevent', clock_timestamp(), 1, '{}')",
-    ],
-)
-def test_who_is_killed_while_doing_it_has_done_nothing(tenant: TenantRef, step: str, superuser: Any) -> None:
-    begin_period(INBOX)
-    claim(tenant, "a")
-    begin_period(INBOX)
-    before = periods_of(INBOX)
-    with pytest.raises(OperationalError), connections["owner"].cursor() as cursor, transaction.atomic(using="owner"):
-        cursor.execute(f"SELECT pg_backend_pid(), {step}")
-        pid, changed = cursor.fetchone()
-        assert changed
-        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-        cursor.execute("SELECT 1")
-    connections["owner"].close()
-    assert periods_of(INBOX) == before
-    assert claim(tenant, "a", "b") == {"b"}
-
-
-def test_events_of_a_tenant_that_comes_from_a_server_ahead_of_this_one_are_known_here(tenant: TenantRef) -> None:
-    """Replication brings their rows under the period of the other server; the next one here takes them in."""
-    begin_period(INBOX)
-    drop_all_but_newest(INBOX)
-    ahead = utc_now() + dt.timedelta(seconds=1)
-    with administrator() as admin:
-        for event_id, period in (("old", ahead - 300 * DAY), ("new", ahead)):
-            admin.execute(
-                "INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at, period)"
-                " VALUES (%s, '/crm', %s, 'customer.updated', 'applied', now(), %s)",
-                [tenant.id, event_id, period],
-            )
-        assert rows_of("lifecycle_inboxevent_rest", admin) == 2
-        assert claim(tenant, "old", "new", "other") == {"other"}
-        time.sleep(1.1)
-        leaf = begin_period(INBOX)
-        assert (rows_of("lifecycle_inboxevent_rest", admin), rows_of(leaf, admin)) == (0, 2)
-    assert claim(tenant, "old", "new", "other") == set()
-
-
-def rows_of(partition: str, admin: psycopg.Connection[Any]) -> int:
-    (count,) = admin.execute(SQL("SELECT count(*) FROM {}").format(Identifier(partition))).fetchone() or (0,)
-    return int(count)
-
-
-def test_it_is_not_done_inside_a_transaction(db: None) -> None:
-    with pytest.raises(RuntimeError, match="outside of any"), transaction.atomic():
-        inbox.forget(remembered=MONTH)

@@ -13,7 +13,7 @@ from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import read_configuration
 from tests.factories import MINIMAL, CustomerFactory, utc_now
-from tests.services.test_publication import SHORTER, written
+from tests.services.publishing import SHORTER, written
 
 
 def preview(tenant: TenantRef, document: Any, **options: Any) -> Any:

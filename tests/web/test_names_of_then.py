@@ -15,7 +15,7 @@ from tenants.services.accounts.members import name_accounts, name_members_and_ac
 from tests.admin.test_names_of_then import LATER, rename
 from tests.admin.test_trail import rename_customer, words_of
 from tests.conftest import make_people
-from tests.effects.test_alerts import ALERT, STAGES, move
+from tests.effects.alerts import ALERT, STAGES, move
 from tests.factories import CustomerFactory, TenantFactory, UserFactory, utc_now
 from tests.services.test_insight import at, tell
 

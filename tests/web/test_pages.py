@@ -14,7 +14,7 @@ from tenants.actors import system_actor
 from tenants.authentication import Impersonation
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, TenantFactory, utc_now
-from tests.services.test_publication import SHORTER, publish
+from tests.services.publishing import SHORTER, publish
 from tests.statements import statements_of
 from tests.web.conftest import HTMX, markup_of, text_of
 
