@@ -66,7 +66,7 @@ def test_a_replay_starts_nothing_unless_asked(refused: Speaker) -> None:
 
 
 def test_what_would_start_is_found_out_and_nothing_is_kept(refused: Speaker) -> None:
-    refused.hear(refused.say("customer.created", "c9", name="\0"), refused.renewed("c9", minutes=1))
+    refused.hear(refused.renewed("c9", contract_id=5), refused.renewed("c9", minutes=1))
     before = kept(refused)
     preview = preview_replay(letters(refused), actor=OPERATOR, now=at(60))
     assert preview.counts == {("Forecast", "forecast"): 2, ("Write", "email"): 2}

@@ -39,7 +39,7 @@ def join(request: pytest.FixtureRequest, brokers: Brokers, broker: Broker, setti
 
 def speak_of(acme: Speaker, number: int) -> None:
     """One change of a stage and one dead letter."""
-    acme.hear(acme.created(f"c{number}"), acme.created(f"d{number}", name="\0"))
+    acme.hear(acme.created(f"c{number}"), acme.renewed(f"d{number}", contract_id=5))
 
 
 def test_a_relay_that_may_not_write_one_topic_writes_the_other(

@@ -116,18 +116,18 @@ def test_many_operators_at_once_replay_a_dead_letter_once(refused: Speaker, in_t
 
 def test_what_was_applied_under_the_same_id_in_the_meantime_resolves_the_dead_letter(acme: Speaker) -> None:
     acme.hear(acme.created())
-    acme.hear(acme.updated(id="e1", minutes=1, segment="\0"))
-    acme.hear(acme.updated(id="e1", minutes=1, segment="SMB"))
+    acme.hear(acme.renewed(id="e1", minutes=1, contract_id=5))
+    acme.hear(acme.renewed(id="e1", minutes=1, contract_id="K1"))
     (dead_letter,) = acme.dead_letters()
     with tenant_context(acme.tenant.id):
         # As if the schema had learned to take it.
-        good = acme.updated(id="e1", minutes=1, segment="Other").message.value
+        good = acme.renewed(id="e1", minutes=1, contract_id="K2").message.value
         from audit.services.message_encryption import encrypt_message
 
         dead_letter.value = encrypt_message(good or b"", tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
         dead_letter.save()
     assert replay(acme) == ["duplicate"]
-    assert acme.customer().segment == "SMB"
+    assert acme.customer().billing.contract_id == "K1"
     assert acme.dead_letters()[0].state == "replayed"
 
 
@@ -228,7 +228,7 @@ def run(*arguments: str) -> str:
 
 def test_the_command_lists_by_tenant_type_and_error(refused: Speaker) -> None:
     slug = refused.tenant.slug
-    refused.hear(refused.updated(minutes=1, name="\0"))
+    refused.hear(refused.updated("c\0", minutes=1))
     lines = run("list", "--tenant", slug).splitlines()
     assert len(lines) == 2
     assert "contract.renewed" in lines[0] and "reason_required" in lines[0]

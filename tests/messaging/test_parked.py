@@ -238,9 +238,9 @@ def test_a_dead_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, po
 def test_dead_letters_under_a_lost_key_do_not_keep_the_others_from_the_new_one(acme: Speaker, settings: Any) -> None:
     old = dict(settings.MASTER_KEYS)
     newest = max(old) + 1
-    acme.hear(acme.created("a", name="\0"))
+    acme.hear(acme.renewed("a", contract_id=5))
     settings.MASTER_KEYS = {newest: b"n" * 32, **old}
-    acme.hear(acme.created("b", name="\0"))
+    acme.hear(acme.renewed("b", contract_id=5))
     # The first key is lost; then there is another one.
     settings.MASTER_KEYS = {newest + 1: b"m" * 32, newest: b"n" * 32}
     while rewrap_dead_letters():

@@ -62,7 +62,7 @@ def read_all(broker: Broker, name: str) -> list[Any]:
 def tell(acme: Speaker, number: int) -> None:
     """A change, a dead letter and a message of a third topic."""
     acme.hear(acme.created(f"c{number}"))
-    acme.hear(acme.created(f"d{number}", name="\0", number=number))
+    acme.hear(acme.renewed(f"d{number}", contract_id=number))
     with tenant_context(acme.tenant.id):
         OutboxMessage.objects.create(
             tenant_id=acme.tenant.id, topic=THIRD, key=b"k", payload=b"%d" % number, created_at="2026-03-01T00:00:00Z"
@@ -164,7 +164,7 @@ def test_a_batch_that_is_too_large_is_sent_again_one_by_one_and_no_dead_letter_l
     acme: Speaker, cluster: MockCluster, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A topic's limit holds for a batch: that it is refused says nothing about the messages in it."""
-    acme.hear(*[acme.created(f"d{number}", name="\0") for number in range(6)])
+    acme.hear(*[acme.renewed(f"d{number}", contract_id=5) for number in range(6)])
     cluster.refuse_once(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
     make_relay(broker, once=True).run()
     assert waiting() == {}

@@ -116,7 +116,7 @@ def tell_by_events(speaker: Speaker) -> None:
     assert outcomes(speaker.hear(speaker.renewed("c1", minutes=2, arr=6))) == ["applied"]
     assert outcomes(speaker.hear(speaker.closed("c1", minutes=3, csat=1))) == ["applied+moved"]
     assert outcomes(speaker.hear(speaker.updated("c1", minutes=4, contacts=[person, person]))) == ["applied"]
-    assert outcomes(speaker.hear(speaker.created("c3", name="\0"), speaker.created("c3", name="\0\0"))) == [
+    assert outcomes(speaker.hear(speaker.renewed("c3", contract_id=5), speaker.renewed("c3", contract_id=6))) == [
         "dead:invalid_data",
         "dead:invalid_data",
     ]
