@@ -300,7 +300,7 @@ def check_day(day: dt.date) -> dt.date:
 def read_timestamp(value: object) -> dt.datetime:
     """An RFC 3339 timestamp with its offset, in UTC, between 1900 and 2200. Raises InvalidValue."""
     text = value.strip() if isinstance(value, str) else ""
-    # The schema of an event asks whether it is one, and whoever keeps it asks again.
+    # The schema of an event asks whether it is one, and it is read again to be kept.
     return (_read_timestamp if len(text) <= _USUAL_LENGTH else _read_timestamp.__wrapped__)(text)
 
 
