@@ -177,7 +177,10 @@ def _read_conditions(
                 where = read_where(text, policy, tenant)
         except InvalidWhere as error:
             errors.append(_describe(name, str(error)))
-    return join_conditions(where, named), errors
+    try:
+        return join_conditions(where, named), errors
+    except InvalidWhere as error:
+        return None, [*errors, _describe("where", str(error))]
 
 
 def read_columns(parameters: QueryDict) -> tuple[ListColumn, ...] | None:

@@ -7,8 +7,16 @@ from typing import Final
 from django.http import QueryDict
 
 from lifecycle.queries.list_condition_kinds import AT_LEAST, AT_MOST, IS, InvalidWhere
-from lifecycle.queries.list_conditions import CONDITIONS, ConditionField, read_where
-from lifecycle.rules.expressions import Condition, Expression, Operator, join
+from lifecycle.queries.list_conditions import CONDITIONS, ConditionField, read_where, say_invalid
+from lifecycle.rules.expressions import (
+    Condition,
+    Expression,
+    InvalidExpression,
+    Operator,
+    join,
+    parse_expression,
+    write_expression,
+)
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 
@@ -57,9 +65,17 @@ def read_named(name: str, text: str, policy: Policy, tenant: TenantRef) -> Condi
 
 
 def join_conditions(where: Expression | None, named: list[Condition]) -> Expression | None:
-    """All of them together; None for none."""
-    parts: list[Expression] = [*named] if where is None else [where, *named]
-    return join("and", *parts) if parts else None
+    """All of them together; None for none. Raises InvalidWhere where they are more than ``where`` may have: links to
+    further pages, views and files have them all in it.
+    """
+    if not named:
+        return where
+    joined = join("and", *named) if where is None else join("and", where, *named)
+    try:
+        parse_expression(write_expression(joined))
+    except InvalidExpression as error:
+        raise InvalidWhere(say_invalid(error)) from error
+    return joined
 
 
 def read_conditions(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> Expression | None:

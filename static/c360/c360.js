@@ -258,6 +258,26 @@
   document.addEventListener("htmx:beforeSend", (event) => {
     if (isBackground(event)) live.hasNewFigures = live.hasMissed = false;
   });
+  // What is under way when the page is left is no error: the console says nothing of it, unless the page stays, as it
+  // does when a file is sent.
+  const PATIENCE = 5000;
+  let isLeft = false;
+  const broken = [];
+  const stay = () => {
+    isLeft = false;
+    for (const handle of broken.splice(0)) handle();
+  };
+  window.addEventListener("beforeunload", () => {
+    isLeft = true;
+    window.setTimeout(stay, PATIENCE);
+  });
+  window.addEventListener("pageshow", stay);
+  document.addEventListener("htmx:beforeSend", ({ detail: { xhr } }) => {
+    for (const kind of ["onabort", "onerror"]) {
+      const handle = xhr[kind];
+      xhr[kind] = () => { if (isLeft) broken.push(handle); else handle(); };
+    }
+  });
   document.addEventListener("htmx:sendAbort", (event) => {
     if (isBackground(event)) live.hasMissed = true;
   });

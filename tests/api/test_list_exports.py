@@ -106,6 +106,17 @@ def test_an_export_is_recorded_with_its_rows_and_without_what_names_people(viewe
     }
 
 
+def test_who_asks_for_the_head_of_a_file_has_none_made_and_is_not_recorded(viewer, tenant):
+    head = viewer.head(FILE, {"format": "xlsx"})
+    whole = viewer.get(FILE, {"format": "xlsx"})
+    assert head.status_code == 200 and head.getvalue() == b"" and "Content-Length" not in head
+    assert {name: head[name] for name in ("Content-Type", "Content-Disposition")} == {
+        name: whole[name] for name in ("Content-Type", "Content-Disposition")
+    }
+    assert len(entries(tenant)) == 1
+    assert viewer.head(FILE, {"format": "pdf"}).status_code == 400
+
+
 def test_main_contacts_are_masked_for_those_who_may_not_reveal_them(viewer, api_client, tenant):
     fact = CustomerFacts(
         external_id="with",

@@ -9,8 +9,10 @@ from audit.models import AdministrationEntry, RefusedAttempt
 from lifecycle.models import Contact
 from lifecycle.services.customers import revealing
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from tenants.actors import system_actor
+from lifecycle.services.customers.revealing import note_reading
+from tenants.actors import USER, Actor, system_actor
 from tenants.context import tenant_context
+from tenants.roles import PERMISSIONS
 from tests.factories import CustomerFactory, look_at, utc_now
 from tests.web.conftest import HTMX, markup_of, text_of
 
@@ -125,7 +127,7 @@ def read_by(client, customer):
     return one["email"], two["email"]
 
 
-def test_programs_that_read_contacts_in_clear_are_recorded_once_a_day(api_client, users, tenant, known, monkeypatch):
+def test_programs_that_read_contacts_in_clear_are_recorded_once_an_hour(api_client, users, tenant, known, monkeypatch):
     clear, masked = ("zoe@acme.example", "max@acme.example"), ("z•••@acme.example", "m•••@acme.example")
     manager = api_client("account_manager")
     assert [read_by(manager, known) for _ in range(3)] == [clear] * 3
@@ -136,9 +138,36 @@ def test_programs_that_read_contacts_in_clear_are_recorded_once_a_day(api_client
     assert recorded(tenant) == [once]
     read_by(api_client("tenant_admin"), known)
     assert recorded(tenant)[1:] == [(str(users.tenant_admin.id), str(known.id), "", [0, 1], "profile")]
-    monkeypatch.setattr(revealing, "_noted_day", utc_now().date() - dt.timedelta(days=1))
+    # Another process has seen nothing of that, and asks the log.
+    monkeypatch.setattr(revealing, "_noted", set())
     read_by(manager, known)
-    assert recorded(tenant)[2:] == [once]
+    assert len(recorded(tenant)) == 2
+    # In another place it is another reading.
+    page_of = {known.id: [{"id": "0", "email": None, "phone": "+49 30 123456"}]}
+    manager_actor = Actor(USER, str(users.account_manager.id), frozenset(PERMISSIONS))
+    assert note_reading(page_of, tenant=tenant, actor=manager_actor, now=utc_now(), place="home")
+    with tenant_context(tenant.id):
+        entries = AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts")
+        assert [entry.detail for entry in entries.order_by("id")][2:] == [{"contacts": ["0"], "place": "home"}]
+
+
+def test_who_reads_on_in_the_next_hour_is_recorded_again_and_so_is_who_reads_of_another_contact(users, tenant, known):
+    now = utc_now().replace(minute=59)
+    actor = Actor(USER, str(users.account_manager.id), frozenset(PERMISSIONS))
+    ann, bob = ({"id": name, "email": f"{name}@acme.example", "phone": None} for name in ("ann", "bob"))
+
+    def read(*contacts, minutes=0):
+        at = now + dt.timedelta(minutes=minutes)
+        assert note_reading({known.id: contacts}, tenant=tenant, actor=actor, now=at, place="profile")
+
+    read(ann)
+    read(ann)
+    read(ann, bob)
+    read(ann, minutes=1)
+    read(ann, minutes=30)
+    with tenant_context(tenant.id):
+        entries = AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts").order_by("id")
+        assert [entry.detail["contacts"] for entry in entries] == [["ann"], ["ann", "bob"], ["ann"]]
 
 
 def test_what_cannot_be_recorded_is_not_read_and_is_tried_again(api_client, tenant, known, monkeypatch):

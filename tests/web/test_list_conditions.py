@@ -54,6 +54,21 @@ def test_conditions_are_part_of_the_address_and_said_in_words(client, four):
     assert "2 customers" in text_of(client.get("/customers", {"where": "stage:Live"}))
 
 
+def test_what_no_further_page_could_be_asked_for_is_refused_at_once(client, api_client, four):
+    most = " and ".join(f"days_in_stage>={number}" for number in range(30))
+    page = client.get("/customers", {"where": most, "days_max": "3650"})
+    assert page.status_code == 400
+    assert "The filter has more than 30 conditions." in text_of(page)
+    refused = api_client("viewer").get("/api/v1/customers", {"where": most, "days_max": "3650"})
+    assert refused.status_code == 400
+    assert "where" in refused.content.decode() and "The filter has more than 30 conditions." in refused.content.decode()
+    few = most.rpartition(" and ")[0]
+    assert names(client.get("/customers", {"where": few, "days_max": "3650", "ordering": "name"})) == [
+        four["ann live"],
+        four["no one's"],
+    ]
+
+
 def test_the_filters_of_the_api_are_filters_of_the_page(client, tenant, four):
     soon = str(record(tenant, "9", "Soon", "Wobbly", reason="Usage Dropped", renewal_in=4))
     page = client.get("/customers?renewal_within=10&at_risk=true")

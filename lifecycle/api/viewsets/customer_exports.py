@@ -1,6 +1,7 @@
 """The list of customers as a file, over the API: the parameters of the list, all its pages."""
 
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Any, ClassVar, Final
 
 from django.http import FileResponse, QueryDict
@@ -83,6 +84,12 @@ class CustomerExportViewSet(TenantViewSet):
         else:
             query, columns = past.query, past.columns
         with_contacts = read_flag(asked, CONTACTS)
+        name = f"customers-{now.date().isoformat()}.{kind}"
+        if request.method == "HEAD":
+            # None is made, and none is recorded: how long it would be is not known.
+            response = FileResponse(BytesIO(), as_attachment=True, filename=name, content_type=CONTENT_TYPES[kind])
+            del response["Content-Length"]
+            return response
         try:
             file = export_customers(
                 query,
@@ -98,7 +105,6 @@ class CustomerExportViewSet(TenantViewSet):
             )
         except ExportRefused as refused:
             raise RequestRefused("rate_limited", str(refused), headers={"Retry-After": RETRY_SECONDS}) from refused
-        name = f"customers-{now.date().isoformat()}.{kind}"
         return FileResponse(file, as_attachment=True, filename=name, content_type=CONTENT_TYPES[kind])
 
     def _read_past(self, asked: QueryDict, about: Mapping[str, Any]) -> PastList:

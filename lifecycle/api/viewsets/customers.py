@@ -123,7 +123,7 @@ class CustomerViewSet(TenantViewSet):
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """Company, contacts, billing, support, and the customer's stage [FR-01].
 
-        Who reads contacts in clear is in the administration log, once a day for each reader and customer.
+        Who reads contacts in clear is in the administration log, once an hour for each reader and customer.
         """
         refuse_unknown_parameters(request.query_params, ())
         return self._show_profile(self.customer_id)

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, transaction
 
-from audit.services.administration import record_administration, record_many
+from audit.services.administration import list_recorded, record_administration, record_many
 from audit.services.keys import load_keys
 from lifecycle.models import Contact, Customer
 from lifecycle.services.customers.parts import Json
@@ -25,13 +25,13 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 
 REVEAL: Final = "reveal_contacts"
-# Readings of a day that a process keeps in mind; beyond them they are recorded again.
+# Readings of an hour that a process keeps in mind; beyond them the log is asked.
 MOST_KEPT: Final = 200_000
 
 log = structlog.get_logger(__name__)
 
 _noted: set[int] = set()
-_noted_day = dt.date.min
+_noted_hour: dt.datetime | None = None
 _noting = threading.Lock()
 
 
@@ -84,32 +84,36 @@ def note_reading(
     place: str,
     request_id: UUID | None = None,
 ) -> bool:
-    """See to it that the administration log says who read which customers' contacts in clear: once a day, for each
-    reader and customer, in each process.
+    """See to it that the administration log says who read which customers' contacts in clear: once an hour by the
+    clock, for each reader, customer and place, whichever process answers; and again when other contacts are shown.
 
     ``contacts``: those that are shown, by customer; without an address or a number there is nothing to note. On the
-    primary, before they are shown: what is not recorded is not shown. One statement, none for what was noted.
+    primary, before they are shown: what is not recorded is not shown. Two statements, none for what this process has
+    seen in the log. Two processes at the same moment may both record it.
 
-    An entry names one customer, so that the log finds by a customer who has seen its contacts. What other processes
-    have noted is not asked of Redis: what decides that an entry is not written must be as safe as the log.
-
+    An entry names one customer, so that the log finds by a customer who has seen its contacts. What others have noted
+    is asked of the log itself: what decides that an entry is not written must be as safe as the log.
 
     False: nothing can be written for the moment, so they are to be masked.
     """
+    hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
     shown = {
         customer_id: [one["id"] for one in people if one["email"] or one["phone"]]
         for customer_id, people in contacts.items()
     }
-    keys = {id_: hash((tenant.id, actor.name, id_, place)) for id_, ids in shown.items() if ids}
+    keys = {id_: hash((tenant.id, actor.name, id_, place, *ids)) for id_, ids in shown.items() if ids}
     with _noting:
-        _begin_day(now.date())
+        _begin_hour(hour)
         new = [id_ for id_, key in keys.items() if key not in _noted]
     if not new:
         return True
     try:
         with on_primary(), tenant_context(tenant.id), transaction.atomic():
+            entries = [(str(id_), {"contacts": shown[id_], "place": place}) for id_ in new]
+            since = hour.replace(tzinfo=dt.UTC)
+            noted = list_recorded(REVEAL, [str(id_) for id_ in new], since, tenant_id=tenant.id, actor=actor.name)
             record_many(
-                [(str(id_), {"contacts": shown[id_], "place": place}) for id_ in new],
+                [entry for entry in entries if entry not in noted],
                 tenant_id=tenant.id,
                 actor=actor.name,
                 actor_kind=actor.kind,
@@ -118,7 +122,7 @@ def note_reading(
                 request_id=request_id,
             )
             # What is rolled back was not recorded.
-            transaction.on_commit(partial(_keep_in_mind, [keys[id_] for id_ in new], now.date()), robust=True)
+            transaction.on_commit(partial(_keep_in_mind, [keys[id_] for id_ in new], hour), robust=True)
     except DatabaseError as error:
         if not refuses_writes(error):
             raise
@@ -127,15 +131,15 @@ def note_reading(
     return True
 
 
-def _keep_in_mind(keys: Sequence[int], day: dt.date) -> None:
+def _keep_in_mind(keys: Sequence[int], hour: dt.datetime) -> None:
     with _noting:
-        _begin_day(day)
+        _begin_hour(hour)
         _noted.update(keys)
 
 
-def _begin_day(day: dt.date) -> None:
-    """Forget those of another day, and all of them when they are too many."""
-    global _noted_day
-    if day != _noted_day or len(_noted) >= MOST_KEPT:
+def _begin_hour(hour: dt.datetime) -> None:
+    """Forget those of another hour, and all of them when they are too many."""
+    global _noted_hour
+    if hour != _noted_hour or len(_noted) >= MOST_KEPT:
         _noted.clear()
-        _noted_day = day
+        _noted_hour = hour
