@@ -273,7 +273,7 @@ def test_a_bad_line_keeps_no_good_one_from_being_sent(acme: Speaker, tmp_path: P
         "line 3: it is JSON, but ",
         "line 4: unreadable: the ",
         "line 5: too_large: the e",
-        "line 6: invalid_data: A ",
+        "line 6: invalid_data: da",
     ]
     assert outcomes(consume_all(broker)) == ["applied", "applied"]
 

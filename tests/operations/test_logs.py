@@ -141,7 +141,7 @@ def tell(product: Product) -> Story:
     speaker = Speaker(tenant)
     broker.send(speaker.document("customer.created", "s1", name="Zephyr Works", contacts=[CONTACT | {"role": "CEO"}]))
     broker.send(speaker.document("customer.updated", "s1", contacts=[{**CONTACT, "email": ["x", CONTACT["email"]]}]))
-    broker.send(speaker.document("customer.updated", "s1", contacts=[CONTACT], name=f"{CONTACT['name']}\x00"))
+    broker.send(speaker.document("customer.updated", "s1\0", contacts=[CONTACT], name=CONTACT["name"]))
     broker.send(f"{CONTACT['name']} {CONTACT['email']}".encode(), topic="customer.updated")
     broker.flush()
 
