@@ -1,7 +1,8 @@
 """The lists behind figures are read from indexes."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
+
+from storage.indexes import AddIndexConcurrently, RemoveIndexConcurrently
 
 
 class Migration(migrations.Migration):
