@@ -250,6 +250,11 @@ if DATABASE_SERVERS:
     # Inside of the sessions, which stay on main, and around everything that asks about a tenant.
     MIDDLEWARE.insert(MIDDLEWARE.index("config.page_middleware.PageSessions") + 1, "config.choosing.ChooseServer")
 
+if DEBUG:
+    # Where no proxy does it. Outside of WhiteNoise, whose files come uncompressed in development.
+    _files = MIDDLEWARE.index("whitenoise.middleware.WhiteNoiseMiddleware")
+    MIDDLEWARE.insert(_files, "config.compression.CompressPages")
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
