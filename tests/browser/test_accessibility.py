@@ -68,6 +68,7 @@ def test_every_page_is_accessible(open_browser, users, tenant):
         "/customers",
         "/customers?category=risk",
         "/customers?search=no one",
+        "/renewals/kept",
         "/help",
         "/account",
         "/no/such/page",
@@ -153,7 +154,7 @@ def test_no_table_breaks_a_name_in_the_middle_of_a_word(open_browser, users, ten
             owner="Wilhelmina Featherstonehaugh",
         )
     page = open_browser(users.tenant_admin)
-    lists = ("/renewals", "/tasks", "/insight", "/board", *LISTS)
+    lists = ("/renewals", "/renewals/kept", "/tasks", "/insight", "/board", *LISTS)
     for address in ("/", "/customers", "/customers?category=risk", *lists):
         page.goto(address)
         for width in at_each_width(page, 768, 1024) if address in lists else at_each_width(page, 768, 900, 1024, 1440):
@@ -166,7 +167,16 @@ def test_every_link_and_button_is_large_enough_to_hit(open_browser, users, tenan
     with_contacts(tenant, customer)
     page = open_browser(users.account_manager)
     own = [f"/customers/{customer.id}{part}" for part in ("", "/move", "/timeline", "/as-of", "/handover")]
-    work = ("/renewals", "/tasks", "/insight", "/insight/forecast", "/notifications", "/account", "/help")
+    work = (
+        "/renewals",
+        "/renewals/kept",
+        "/tasks",
+        "/insight",
+        "/insight/forecast",
+        "/notifications",
+        "/account",
+        "/help",
+    )
     for address in ("/", "/customers", "/board", "/customers/as-of", "/board/as-of", *work, *own):
         page.goto(address)
         for width in at_each_width(page, 390, 1280):
@@ -187,7 +197,7 @@ def with_contacts(tenant, customer):
 def test_a_printed_page_has_the_content_alone(open_browser, users, tenant):
     customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
     page = open_browser(users.account_manager)
-    work = ("/board", "/customers/as-of", "/board/as-of", "/renewals", "/tasks", "/insight")
+    work = ("/board", "/customers/as-of", "/board/as-of", "/renewals", "/renewals/kept", "/tasks", "/insight")
     for address in ("/", "/customers", f"/customers/{customer.id}", *work):
         page.goto(address)
         page.emulate_media(media="print")

@@ -50,7 +50,16 @@ def test_pages_are_printed_without_what_is_pressed_and_with_whole_tables(open_br
     handover = f"/customers/{known.id}/handover"
     tables = 0
     own = (f"/customers/{known.id}", f"/customers/{known.id}/as-of", f"/customers/{known.id}/timeline", handover)
-    others = ("/board", "/board/as-of", "/customers/as-of", "/renewals", "/insight", "/help", "/tasks")
+    others = (
+        "/board",
+        "/board/as-of",
+        "/customers/as-of",
+        "/renewals",
+        "/renewals/kept",
+        "/insight",
+        "/help",
+        "/tasks",
+    )
     for address in ("/", whole, *own, *others):
         page.emulate_media(media="screen", color_scheme="dark")
         page.goto(address)

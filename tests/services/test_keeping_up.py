@@ -15,6 +15,13 @@ from tests.factories import TenantFactory, utc_now
 from tests.plans import count_rows_read
 from tests.services.test_insight import say, step, tell
 
+CUSTOMERS = """
+INSERT INTO lifecycle_customer (id, tenant_id, external_id, name, name_key, industry, segment, owner, owner_key, source,
+                                event_id, occurred_at, field_times, created_at, updated_at)
+SELECT md5(%(tenant_id)s::text || n)::uuid, %(tenant_id)s::uuid, n::text, n::text, n::text, '', '', '', '', '/crm', '',
+       now(), '{}', now(), now()
+  FROM generate_series(1, 3000) n
+"""
 STATUSES = """
 INSERT INTO customer_lifecycle_status (id, tenant_id, customer_id, stage, stage_entered_at, updated_at, updated_by,
                                        actor_kind, source, reason_code, version, head_hash)
@@ -23,8 +30,8 @@ SELECT uuidv7(), %(tenant_id)s::uuid, md5(%(tenant_id)s::text || n)::uuid, 'Acti
   FROM generate_series(1, 3000) n
 """
 STATES = """
-INSERT INTO lifecycle_insight_state (tenant_id, customer_id, sequence, figures)
-SELECT tenant_id, customer_id, version, 0 FROM customer_lifecycle_status WHERE tenant_id = %(tenant_id)s::uuid
+INSERT INTO lifecycle_insight_state (tenant_id, customer_id, sequence, figures, segment)
+SELECT tenant_id, customer_id, version, 0, '' FROM customer_lifecycle_status WHERE tenant_id = %(tenant_id)s::uuid
 """
 MOVES = """
 INSERT INTO customer_lifecycle_history (id, tenant_id, customer_id, sequence, to_stage, changed_at, effective_at,
@@ -40,11 +47,11 @@ def test_of_a_tenant_where_nothing_was_recorded_lately_the_newest_row_is_read_al
     tenant = TenantFactory()
     given = {"tenant_id": tenant.id, "batch": 500, "since": floor_of(utc_now() - dt.timedelta(hours=1))}
     with superuser.cursor() as cursor:
-        # Without the customers themselves.
         cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in (STATUSES, STATES, MOVES):
+        for statement in (CUSTOMERS, STATUSES, STATES, MOVES):
             cursor.execute(statement, {"tenant_id": str(tenant.id)})
-        for table in ("customer_lifecycle_status", "lifecycle_insight_state", "customer_lifecycle_history"):
+        written = ("lifecycle_customer", "customer_lifecycle_status", "lifecycle_insight_state")
+        for table in (*written, "customer_lifecycle_history"):
             cursor.execute(f"ANALYZE {table}")
         cursor.execute("SET LOCAL ROLE c360_app")
         cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant.id)])

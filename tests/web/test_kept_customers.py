@@ -98,6 +98,21 @@ def test_the_page_links_each_count_to_its_customers_and_the_list_has_as_many(pag
     assert "51 to 53 of 53" in text_of(client.get(unescape(address) + "&page=2"))
     assert "51 to 53 of 53" in text_of(client.get(unescape(address) + "&page=9"))
     assert "No customers match." in text_of(client.get("/renewals/kept?month=x&currency=CHF"))
+    assert "This list is as of now" not in text_of(first)
+    # Someone who comes late is on the list, and on the page it was opened from when that is counted again.
+    late = add(tenant, "Latecomer", renewal_on=None, arr="1000")
+    with tenant_context(tenant.id):
+        FigureChange.objects.filter(customer_id=late).delete()
+        FigureChange.objects.create(
+            tenant_id=tenant.id, customer_id=late, effective_at=begun, recorded_at=utc_now(), source="/billing",
+            figures={"billing.arr": "5000"},
+        )  # fmt: skip
+    shown = text_of(client.get(unescape(address)))
+    assert "54 customers" in shown and "€5,000" in shown
+    assert "This list is as of now. The number on the renewals page, 53, was counted " in shown
+    assert (address, "53") in re.findall(
+        r'href="(/renewals/kept[^"]+)">(\d+)<', client.get("/renewals").content.decode()
+    )
     # Who sees no histories sees the number alone.
     assert "/renewals/kept" not in page_client("viewer").get("/renewals").content.decode()
     assert page_client("viewer").get(unescape(address)).status_code == 403

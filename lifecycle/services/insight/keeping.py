@@ -14,13 +14,11 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-from django.db import connection
-
 from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
 from lifecycle.services.customers.statistics import INSIGHT_TABLES, LARGE_LOAD, refresh_statistics
 from lifecycle.services.insight.episodes import LOOSEN, count_wrong_episodes
+from lifecycle.services.insight.statements import as_json, ask, execute
 from lifecycle.services.insight.sums import change_sums, sum_stays_of
 from lifecycle.services.insight.turns import take_turn
 from storage.cursors import insert_rows, plain_array
@@ -161,7 +159,7 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
     """
     after, done, different = _FIRST, 0, 0
     with tenant_context(tenant.id):
-        total = _ask(_COUNT, tenant)[0][0]
+        total = ask(_COUNT, tenant)[0][0]
     yield Progress(0, total, 0)
     while True:
         with tenant_context(tenant.id):
@@ -173,7 +171,7 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
                 return
             different += renew_stays(batch, tenant=tenant, write=write)
             if write:
-                _execute(LOOSEN, tenant, customer_ids=plain_array(batch))
+                execute(LOOSEN, tenant, customer_ids=plain_array(batch))
             else:
                 different += count_wrong_episodes(batch, tenant=tenant)
         after, done = batch[-1], done + len(batch)
@@ -190,9 +188,9 @@ def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool 
     made, states = _make(customer_ids, tenant)
     kept: dict[UUID, list[Piece]] = defaultdict(list)
     ids = plain_array(customer_ids)
-    for customer_id, *values in _ask(_KEPT, tenant, customer_ids=ids):
+    for customer_id, *values in ask(_KEPT, tenant, customer_ids=ids):
         kept[customer_id].append(Piece(*values))
-    counted: dict[UUID, str | None] = dict(_ask(_COUNTED, tenant, customer_ids=ids))
+    counted: dict[UUID, str | None] = dict(ask(_COUNTED, tenant, customer_ids=ids))
     changed = [one for one in customer_ids if made.get(one, []) != kept.get(one, [])]
     segments = {one: states[one]["segment"] if one in states else counted.get(one) for one in customer_ids}
     moved = [one for one in customer_ids if segments[one] != counted.get(one) and one in made]
@@ -201,7 +199,7 @@ def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool 
         if different:
             _replace(changed, made, tenant, before=_pick(counted, different), after=_pick(segments, different))
         rows = ({"tenant_id": tenant.id, "customer_id": id_, **state} for id_, state in states.items())
-        _execute(_NOTE, tenant, rows=_as_json(rows))
+        execute(_NOTE, tenant, rows=as_json(rows))
     return len(different)
 
 
@@ -221,17 +219,17 @@ def _make(customer_ids: Sequence[UUID], tenant: TenantRef) -> tuple[dict[UUID, l
     present: dict[UUID, Worth | None] = {}
     states: dict[UUID, Any] = {}
     # First: what is written while this reads is seen as behind by the next run.
-    for customer_id, sequence, figures, arr, currency, since, segment in _ask(_PRESENT, tenant, customer_ids=ids):
+    for customer_id, sequence, figures, arr, currency, since, segment in ask(_PRESENT, tenant, customer_ids=ids):
         states[customer_id] = {"sequence": sequence, "figures": figures, "segment": segment}
         present[customer_id] = None if arr is None else Worth(since, arr, currency)
     moves: dict[UUID, list[Move]] = defaultdict(list)
-    for customer_id, name, version, effective_at, recorded_at, reason, source in _ask(_MOVES, tenant, customer_ids=ids):
+    for customer_id, name, version, effective_at, recorded_at, reason, source in ask(_MOVES, tenant, customer_ids=ids):
         if (name, version) not in keys:
             keys[name, version] = key_of(name, version, renames)
         by_configuration = source == _BY_CONFIGURATION
         moves[customer_id].append(Move(keys[name, version], effective_at, recorded_at, reason, by_configuration))
     reports: dict[UUID, list[Report]] = defaultdict(list)
-    for customer_id, at, arr, currency, has_arr in _ask(_REPORTS, tenant, customer_ids=ids):
+    for customer_id, at, arr, currency, has_arr in ask(_REPORTS, tenant, customer_ids=ids):
         reports[customer_id].append(Report(at, None if arr is None else Decimal(arr), currency, has_arr))
     made = {id_: pieces_of(rows, worths_of(reports[id_], present.get(id_))) for id_, rows in moves.items()}
     return made, states
@@ -251,32 +249,16 @@ def _replace(
     ids = plain_array(customer_ids)
     before_sums = sum_stays_of(before, tenant=tenant)
     if customer_ids:
-        _execute(_FORGET, tenant, customer_ids=ids)
-        _execute(LOOSEN, tenant, customer_ids=ids)
+        execute(_FORGET, tenant, customer_ids=ids)
+        execute(LOOSEN, tenant, customer_ids=ids)
         rows = (
             {"tenant_id": tenant.id, "customer_id": id_, **piece._asdict()}
             for id_ in customer_ids
             for piece in made.get(id_, ())
         )
-        _execute(_KEEP, tenant, rows=_as_json(rows))
+        execute(_KEEP, tenant, rows=as_json(rows))
     change_sums(before_sums, sum_stays_of(after, tenant=tenant), tenant=tenant)
 
 
 def _ids(statement: str, tenant: TenantRef, **parameters: Any) -> list[UUID]:
-    return [customer_id for (customer_id,) in _ask(statement, tenant, **parameters)]
-
-
-def _ask(statement: str, tenant: TenantRef, **parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"tenant_id": tenant.id, **parameters})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _execute(statement: str, tenant: TenantRef, **parameters: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"tenant_id": tenant.id, **parameters})
-
-
-def _as_json(rows: Iterable[dict[str, Any]]) -> str:
-    return orjson.dumps(list(rows), default=str).decode()
+    return [customer_id for (customer_id,) in ask(statement, tenant, **parameters)]

@@ -10,9 +10,6 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-from django.db import connection
-
 from lifecycle.queries.insight.facts import (
     COLUMNS,
     KINDS,
@@ -24,6 +21,7 @@ from lifecycle.queries.insight.facts import (
     sum_all,
     sum_stays,
 )
+from lifecycle.services.insight.statements import as_json, ask, execute
 from lifecycle.services.insight.turns import take_turn
 from storage.cursors import insert_rows, plain_array, text_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -119,7 +117,7 @@ SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tena
 def sum_stays_of(segments: Mapping[UUID, str | None], *, tenant: TenantRef) -> list[Total]:
     """What the stays of these customers add up to now, by their segments and by what facts are of. One statement."""
     asked = {"customer_ids": plain_array(segments), "segments": text_array(segments.values())}
-    return [(tuple(key), customers, Decimal(arr)) for *key, customers, arr in _ask(_SUM_OF_CUSTOMERS, tenant, **asked)]
+    return [(tuple(key), customers, Decimal(arr)) for *key, customers, arr in ask(_SUM_OF_CUSTOMERS, tenant, **asked)]
 
 
 def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: TenantRef) -> None:
@@ -143,9 +141,9 @@ def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: Tena
             if any(total)
         ]
         if different:
-            rows_of_table = _as_json(different)
-            _execute(table.add, tenant, rows=rows_of_table)
-            _execute(table.clear, tenant, rows=rows_of_table)
+            rows_of_table = as_json(different)
+            execute(table.add, tenant, rows=rows_of_table)
+            execute(table.clear, tenant, rows=rows_of_table)
 
 
 def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
@@ -154,8 +152,8 @@ def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
     """
     with tenant_context(tenant.id):
         allow_seconds(JOB_SECONDS)
-        wrong = {kind: count for table in _TABLES for kind, count in _ask(table.wrong, tenant)}
-        ((stray,),) = _ask(_STRAY, tenant)
+        wrong = {kind: count for table in _TABLES for kind, count in ask(table.wrong, tenant)}
+        ((stray,),) = ask(_STRAY, tenant)
     return wrong | ({"stray": stray} if stray else {})
 
 
@@ -168,9 +166,9 @@ def replace_sums(tenant: TenantRef, kinds: Collection[str] | None = None, *, wai
         take_turn(tenant, waits=waits)
         for table in _TABLES:
             wanted = [kind for kind in KINDS if kinds is None or f"{kind}{table.suffix}" in kinds]
-            _execute(table.remove, tenant, kinds=text_array(wanted))
+            execute(table.remove, tenant, kinds=text_array(wanted))
             for kind in wanted:
-                _execute(table.make(kind), tenant)
+                execute(table.make(kind), tenant)
 
 
 def repair_sums(tenant: TenantRef) -> dict[str, int]:
@@ -180,24 +178,8 @@ def repair_sums(tenant: TenantRef) -> dict[str, int]:
     statement where they agree. Waits for no one (TurnTaken). Call outside of any transaction.
     """
     with tenant_context(tenant.id):
-        ((disagree,),) = _ask(_DISAGREE, tenant)
+        ((disagree,),) = ask(_DISAGREE, tenant)
     wrong = find_wrong_sums(tenant) if disagree else {}
     if wrong:
         replace_sums(tenant, wrong, waits=False)
     return wrong
-
-
-def _ask(statement: str, tenant: TenantRef, **parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"tenant_id": tenant.id, **parameters})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _execute(statement: str, tenant: TenantRef, **parameters: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"tenant_id": tenant.id, **parameters})
-
-
-def _as_json(rows: Iterable[dict[str, Any]]) -> str:
-    return orjson.dumps(list(rows), default=str).decode()

@@ -85,6 +85,20 @@ def read_kept_revenue(*, tenant: TenantRef, policy: Policy, now: dt.datetime) ->
     return kept
 
 
+def find_kept_count(
+    month: Month, currency: str, *, tenant: TenantRef, policy: Policy, now: dt.datetime
+) -> tuple[int, dt.datetime] | None:
+    """How many customers pages say of a month and a currency, and when they were counted; None where they say nothing.
+
+    No statement.
+    """
+    kept = _find(tenant, policy, now) or _counted_here.get(_key(tenant, policy, now), (None, None))[1]
+    if kept is None or month not in months_before(_month_of(kept.counted_at), PAST_MONTHS):
+        return None
+    found = (row.customers for row in kept.months if (row.month, row.currency) == (month, currency))
+    return next(found, 0), kept.counted_at
+
+
 def _take_turn(tenant: TenantRef) -> bool:
     """Whether no one else counts for the tenant, until the transaction ends."""
     with connection.cursor() as cursor:

@@ -22,7 +22,7 @@ from lifecycle.sentences.codes import name_source
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
 from lifecycle.services.work.kept_customers import list_kept
-from lifecycle.services.work.kept_revenue import read_kept_revenue
+from lifecycle.services.work.kept_revenue import find_kept_count, read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
 from lifecycle.web.pages import page
@@ -96,9 +96,12 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
 
 @page(VIEW_HISTORY)
 def show_kept(request: TenantRequest) -> HttpResponse:
-    """The customers behind what a month has kept of its revenue in one currency."""
-    policy = live_policy(request.tenant.id)
-    month = renewals.read_month(request.GET.get("month", ""), timezone.now().date())
+    """The customers behind what a month has kept of its revenue in one currency, as of now.
+
+    Where the page it is opened from has counted others, the list says so: that count may be an hour old.
+    """
+    policy, now = live_policy(request.tenant.id), timezone.now()
+    month = renewals.read_month(request.GET.get("month", ""), now.date())
     currency = request.GET.get("currency", "").replace("\x00", "")[:3]
     number = _read_number(request.GET.get("page", ""))
     given: dict[str, Any] = {"tenant": request.tenant, "policy": policy}
@@ -106,12 +109,15 @@ def show_kept(request: TenantRequest) -> HttpResponse:
     shown = Paginator(range(count), PER_PAGE).get_page(number)
     if number != shown.number:
         rows, count = list_kept(month, currency, offset=(shown.number - 1) * PER_PAGE, **given)
+    counted, counted_at = find_kept_count(month, currency, now=now, **given) or (count, now)
     context = {
         "month_name": month.first,
         "currency": currency,
         "rows": rows,
         "pages": _turn(request, shown, "page", "kept"),
         "count": count,
+        "counted": counted,
+        "counted_at": counted_at,
         "owner_names": name_owners((row["owner"] for row in rows), tenant=request.tenant),
         "stage_colors": stage_colors(policy),
     }
