@@ -22,7 +22,7 @@ class CompressPages(GZipMiddleware):
         if request.method != "GET" or response.status_code in (204, 206, 304) or kind not in _TYPES:
             return response
         tag = response.headers.get("ETag")
-        compressed = super().process_response(request, response)  # type: ignore[arg-type]
+        compressed = super().process_response(request, response)
         if tag:
             # As WhiteNoise gives it in production for each coding of a file: it compares what comes back with its own.
             compressed.headers["ETag"] = tag

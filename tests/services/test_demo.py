@@ -209,8 +209,27 @@ def test_what_was_done_about_customers_at_risk_is_found_by_the_save_rate(acme: T
         period = Period(today.date() - timedelta(days=730), today.date())
         found = compare_actions(read_episodes(period, stages, tenant=acme, now=today))
     shown = {one.action: one.all for one in found if one.reason is None}
-    for action in ("nothing", "note", "task", "contact"):
+    for action in ("nothing", "note", "task", "message", "contact"):
         assert 0 < shown[action].recovered < shown[action].count, action
+
+
+def test_what_automations_wrote_to_customers_then_is_on_their_timelines(acme: TenantRef) -> None:
+    """To each contact, once, ten minutes after the move; of what was moved within the last day they still do."""
+    with tenant_context(acme.id):
+        moves = {row.id: row for row in LifecycleHistory.objects.all()}
+        sent = list(EffectRun.objects.filter(state=EffectRun.DONE, kind="email"))
+        contacts = Counter(Contact.objects.values_list("customer_id", flat=True))
+    assert {run.effect for run in sent} == {"Offer help", "Renewal campaign"}
+    for run in sent:
+        move = moves[run.history_id]
+        assert (run.customer_id, run.created_at) == (move.customer_id, move.effective_at)
+        assert run.finished_at == move.effective_at + timedelta(minutes=10)
+        assert move.effective_at < datetime.now(UTC) - timedelta(days=1)
+    past = [move for move in moves.values() if move.request_id is None]
+    helped = [move for move in past if move.to_stage == "At-Risk" and move.source == "API"]
+    written = Counter(run.history_id for run in sent if run.effect == "Offer help")
+    assert len(helped) > 5
+    assert written == {move.id: contacts[move.customer_id] for move in helped}
 
 
 def test_the_administration_log_has_what_was_done_then_in_its_order(acme: TenantRef) -> None:
@@ -242,7 +261,7 @@ def test_only_what_was_moved_within_the_last_day_starts_its_effects(db: None, mo
     monkeypatch.setattr(loading, "FRESH", timedelta(days=200))
     list(loading.load_customers(scenario, 40, tenant=tenant, cast=cast, now=NOW))
     with tenant_context(tenant.id):
-        started = set(EffectRun.objects.values_list("history_id", flat=True))
+        started = set(EffectRun.objects.filter(attempts=0).values_list("history_id", flat=True))
         moves = dict(LifecycleHistory.objects.filter(sequence__gt=1).values_list("id", "effective_at"))
     assert started
     assert all(moves[history_id] > NOW - timedelta(days=200) for history_id in started)

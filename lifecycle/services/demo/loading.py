@@ -26,10 +26,11 @@ from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.past_reports import PastReport, keep_past_reports
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
-from lifecycle.services.demo.past_writings import plan_past_work
+from lifecycle.services.demo.past_writings import plan_past_mail, plan_past_work
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
 from lifecycle.services.demo.writings import WORKED_ON, write_about
+from lifecycle.services.effects.past_mail import keep_past_mail
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.work.past_work import PastNote, PastTask, keep_past_work
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -41,6 +42,7 @@ from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration.document import parse_configuration
 from tenants.services.accounts.people import create_tenant, create_user
 from tenants.services.accounts.teams import set_team
+from tenants.services.configuration.policies import live_policy
 from tenants.services.configuration.versions import live_version
 from tenants.services.directory import find_login, find_tenant
 
@@ -160,6 +162,9 @@ def _load_batch(scenario: Scenario, numbers: range, *, tenant: TenantRef, cast: 
             busy = [story for number, story in zip(missing, stories, strict=True) if number < WORKED_ON]
             write_about(scenario, busy, ids, tenant=tenant, managers=cast.managers, now=now)
             write_past(scenario, busy, ids, tenant=tenant, managers=cast.managers)
+            # What was moved since starts its effects itself.
+            mails = plan_past_mail(live_policy(tenant.id), busy, ids, until=now - FRESH)
+            keep_past_mail(mails, tenant=tenant)
 
 
 def write_past(

@@ -1,11 +1,12 @@
 """What people wrote and did about the demo's customers when they were at risk before: whom they called, and when.
 Of some nothing: so Insight can compare those who were called with those who were not.
+And what automations wrote to customers.
 
 Who was called is made up after how it ended, so that calling helps some, as it does: neither everyone nor no one.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from random import Random
 from types import MappingProxyType
@@ -15,12 +16,17 @@ from uuid import UUID
 from lifecycle.services.demo.scenarios import Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story
 from lifecycle.services.demo.writings import TEXTS, Writings
+from lifecycle.services.effects.past_mail import PastMail
 from lifecycle.services.work.notes import By
 from lifecycle.services.work.past_work import PastNote, PastTask
 from tenants.actors import Actor, TenantRef
 from tenants.rules.configuration.categories import LOST, RISK
+from tenants.rules.configuration.effect_kinds import CONTACTS, KINDS
+from tenants.rules.configuration.policy import Policy
 
 _A_DAY: Final = dt.timedelta(days=1)
+# What is written to customers waits for so long, so that it can be taken back.
+_HELD: Final = dt.timedelta(minutes=KINDS["email"].customer_hold_minutes)
 # Of those that recovered, and of those that were lost, so many had been taken care of in their first days.
 _WORKED_ON: Final = MappingProxyType({True: 0.72, False: 0.5})
 # What was written down of it: a note and the call, the note alone, or the call alone.
@@ -55,6 +61,20 @@ def plan_past_work(
             notes += past.notes
             tasks += past.tasks
     return notes, tasks
+
+
+def plan_past_mail(
+    policy: Policy, stories: Sequence[Story], ids: Mapping[str, UUID], *, until: dt.datetime
+) -> list[PastMail]:
+    """What the automations of this configuration wrote to customers at every move until then. No statement."""
+    return [
+        PastMail(ids[story.external_id], effect.name, step.at, step.at + _HELD)
+        for story in stories
+        for before, step in pairwise((story.placed, *story.moves))
+        if step.at <= until
+        for effect in policy.effects_of(before.stage, step.stage, step.entry_point)
+        if effect.kind == "email" and CONTACTS in effect.to
+    ]
 
 
 class _Past:

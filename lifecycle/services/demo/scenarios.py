@@ -122,6 +122,17 @@ ACME_DOCUMENT: dict[str, Any] = {
             "body": "Hello {{ recipient.name }},\n\nthank you for another term with {{ tenant.name }}. "
             "{{ customer.owner }} remains your contact.\n",
         },
+        {
+            "name": "Offer help",
+            "on": "enter",
+            "categories": ["risk"],
+            "sources": ["API"],
+            "kind": "email",
+            "to": ["contacts"],
+            "subject": "Can we help, {{ customer.name }}?",
+            "body": "Hello {{ recipient.name }},\n\nwe have the impression that not everything goes as you hoped. "
+            "Answer with a time that suits you, and {{ customer.owner }} calls.\n",
+        },
         {"name": "Update the churn forecast", "on": "enter", "categories": ["risk", "lost"], "kind": "forecast"},
     ],
     "guidance": {
@@ -239,6 +250,17 @@ GLOBEX_DOCUMENT: dict[str, Any] = {
             "kind": "email",
             "to": ["admins"],
             "subject": "{{ customer.name }} zurückgewinnen",
+        },
+        {
+            "name": "Hilfe anbieten",
+            "on": "enter",
+            "stages": ["Gefährdet"],
+            "sources": ["API"],
+            "kind": "email",
+            "to": ["contacts"],
+            "subject": "{{ customer.name }}: Können wir helfen?",
+            "body": "Guten Tag {{ recipient.name }},\n\nwir haben den Eindruck, dass nicht alles wie gewünscht läuft. "
+            "Antworten Sie mit einer Zeit, die Ihnen passt; {{ customer.owner }} ruft an.\n",
         },
         {"name": "Abwanderungsprognose", "on": "leave", "categories": ["risk"], "kind": "forecast"},
     ],
