@@ -167,11 +167,16 @@ def _check_spelling(kind: Kind, value: object) -> None:
         raise InvalidValue("invalid_number", gettext_noop("is not a number; write for example 1234.50"))
 
 
+def _is_text_or_none(value: object) -> bool:
+    """Whether a person's field says what its sender meant: one that was cut or garbled on its way does not."""
+    return value is None or (isinstance(value, str) and is_storable(value))
+
+
 def _read_people(people: list[Any], left_out: _LeftOut) -> list[dict[str, Any]] | None:
     """People with what can be kept of each; someone of whom nothing is said is left out.
 
     None where the list says less than its sender knows, because they would replace all that are known: one of them
-    cannot be read, or no one is left. Only ``[]`` says that there is no one.
+    cannot be read or stored, or no one is left. Only ``[]`` says that there is no one.
     """
     if len(people) > MOST_PEOPLE:
         left_out.add(CONTACTS, f"has more than {MOST_PEOPLE} people")
@@ -184,7 +189,7 @@ def _read_people(people: list[Any], left_out: _LeftOut) -> list[dict[str, Any]] 
             return None
         cleaned = dict(person)
         _read(cleaned, _KINDS[CONTACTS], f"{place}.", left_out)
-        if not all(isinstance(person.get(name), str | None) for name in _KINDS[CONTACTS]):
+        if not all(_is_text_or_none(person.get(name)) for name in _KINDS[CONTACTS]):
             return None
         cleaned["email"], cleaned["phone"] = cleaned.get("email") or None, cleaned.get("phone") or None
         cleaned["name"] = cleaned.get("name") or cleaned["email"] or cleaned["phone"]

@@ -167,11 +167,22 @@ def test_a_value_that_cannot_be_stored_costs_its_own_field(spelled: bytes, is_bi
     else:
         found = read(orjson.dumps({**GOOD, "data": None})[:-5] + data + b"}")
     assert isinstance(found, Event)
-    person = {"name": "ann@x.example", "email": "ann@x.example", "phone": None}
-    left = {"external_id": "c1", "name": "Acme"}
-    is_text = spelled.startswith(b'"')
-    assert found.data == {**left, "contacts": [person]} if is_text else left
-    assert found.unread >= {"industry", "contacts[0].name"} | ({"other"} if spelled != b"9" * 5000 else set())
+    assert found.data == {"external_id": "c1", "name": "Acme"}
+    names = {"industry", "contacts", "contacts[0].name"} | ({"other"} if spelled != b"9" * 5000 else set())
+    assert found.unread >= names
+
+
+@pytest.mark.parametrize("spelled", [b"Ann Smi\\ud83d", b"Ann\\u0000"])
+@pytest.mark.parametrize("name", ["name", "email", "phone"])
+def test_a_person_who_cannot_be_stored_replaces_no_one(spelled: bytes, name: str) -> None:
+    ann = {"name": "Ann Smith", "email": "ann@x.example", "phone": "+43 1 234", name: "SPELLED"}
+    data = {"external_id": "c1", "name": "Acme", "contacts": [{"name": "Bob"}, ann]}
+    found = read(orjson.dumps({**GOOD, "data": data}).replace(b"SPELLED", spelled))
+    assert isinstance(found, Event)
+    assert found.data == {"external_id": "c1", "name": "Acme"}
+    assert found.unread == {"contacts", f"contacts[1].{name}"}
+    assert len(found.rejected) == 1
+    assert found.rejected[0].startswith(f"data.contacts[1].{name} ")
 
 
 @pytest.mark.parametrize("spelled", [b"1e400", b"NaN", b"Infinity", b"9" * 5000])
