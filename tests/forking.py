@@ -3,7 +3,8 @@
 ``Forked(arguments, ...)`` is ``Popen([sys.executable, *arguments], ...)`` in all that a test can see: a child of this
 process with its own environment, standard streams and process id, which is waited for, signalled and killed as any
 other, and which reads its settings from its own environment. Its modules alone were loaded before: in the environment
-of the tests, or in the one that is given as ``loaded_in``. A test of the start itself starts Python.
+of the tests, or in the one that is given as ``loaded_in``. A test of the start itself starts Python; one of what the
+start of a process says before it works takes ``Bare``, which loads and runs all of the product's own code.
 """
 
 import atexit
@@ -33,6 +34,12 @@ ROOT = Path(__file__).resolve().parents[1]
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 # What the modules of the two servers import, which are themselves made for a process of that kind.
 WEB = ("config.urls", "config.health", "config.serving.server", "config.serving.threads", "granian.server.mp")
+# What others wrote of all that the product imports until its settings are read.
+BARE = (
+    *("csp.constants", "dj_database_url", "django.conf.locale", "django.core.management", "django.db", "django.http"),
+    *("django.utils.translation", "ecs_logging", "environs", "granian.http", "granian.server.mp", "redis.connection"),
+    "structlog",
+)
 SET_CHILD_SUBREAPER = 36
 LARGEST = 1 << 20
 # The settings of the process that has loaded the product.
@@ -69,6 +76,9 @@ class Forked(Started):
         self._loaded_in = None if loaded_in is None else frozenset(loaded_in.items())
         super().__init__(arguments, env=env, **streams)
 
+    def _kind(self, arguments: list[str]) -> str:
+        return "web" if "config.serve" in arguments else "command"
+
     if sys.platform == "linux":
 
         def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, *options: Any) -> None:
@@ -77,19 +87,37 @@ class Forked(Started):
             ends = (pipes[0], pipes[3], pipes[5])
             streams = [end if end >= 0 else number for number, end in enumerate(ends)]
             _, *arguments = args
-            kind = "web" if "config.serve" in arguments else "command"
             try:
-                self.pid = _loaded(kind, self._loaded_in).fork(arguments, dict(env), streams)
+                self.pid = _loaded(self._kind(arguments), self._loaded_in).fork(arguments, dict(env), streams)
                 self._child_created = True
             finally:
                 self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+
+
+class Bare(Forked):
+    """The same, of a process that has loaded what others wrote and nothing of the product: each variable of ``env`` may
+    be what it likes, and all of the product that runs was loaded in it.
+    """
+
+    def __init__(self, arguments: list[str], *, env: Mapping[str, str], **streams: Any) -> None:
+        super().__init__(arguments, env=env, loaded_in={"PATH": os.environ["PATH"]}, **streams)
+
+    def _kind(self, arguments: list[str]) -> str:
+        return "bare"
+
+
+def run_bare(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What becomes of ``python ARGUMENTS`` in an environment."""
+    with Bare(list(arguments), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        output, errors = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(list(arguments), process.returncode, output, errors)
 
 
 class Loaded:
     """A process that has loaded the product, as the one that wants children of it sees it."""
 
     def __init__(self, kind: str, env: Mapping[str, str]) -> None:
-        self._env = dict(env)
+        self._env, self._is_bare = dict(env), kind == "bare"
         self._folder = tempfile.TemporaryDirectory()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -110,7 +138,7 @@ class Loaded:
         The loaded process forks one that forks it and ends: the kernel then gives it to this process.
         """
         other = {name for name in env.keys() | self._env.keys() if env.get(name) != self._env.get(name)}
-        strange = sorted(name for name in other if not name.startswith(FREE))
+        strange = sorted(name for name in other if not self._is_bare and not name.startswith(FREE))
         assert not strange, f"{strange} may have been read when the product was loaded: start Python"
         message = json.dumps({"arguments": arguments, "env": env, "parent": os.getpid()}).encode()
         _adopt(True)
@@ -169,6 +197,10 @@ def main() -> None:
 
 def load(kind: str) -> None:
     """Import what a start would."""
+    if kind == "bare":
+        for name in BARE:
+            importlib.import_module(name)
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
 
@@ -192,7 +224,8 @@ def load(kind: str) -> None:
 
 
 def begin(wanted: dict[str, Any], streams: list[int], between: int) -> None:
-    """Be the process that is wanted."""
+    """Be the process that is wanted. What nothing was loaded for finds its name and its settings itself."""
+    is_bare = not as_read
     while os.getppid() == between:
         time.sleep(0.0005)
     die_with_parent(signal.SIGTERM, parent=wanted["parent"])
@@ -211,18 +244,21 @@ def begin(wanted: dict[str, Any], streams: list[int], between: int) -> None:
         found = importlib.util.find_spec(module)
         assert found is not None and found.origin is not None
         sys.argv = [found.origin, *more]
-        processes.declare(more[0])
-        read_settings()
+        if not is_bare:
+            processes.declare(more[0])
+            read_settings()
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     elif first == "-c":
         program, *more = more
         sys.argv = [first, *more]
-        read_settings()
+        if not is_bare:
+            read_settings()
         exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
     else:
         sys.argv = [first, *more]
-        processes.declare_command(more)
-        read_settings()
+        if not is_bare:
+            processes.declare_command(more)
+            read_settings()
         runpy.run_path(first, run_name="__main__")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forking import Forked, Started
+from tests.forking import Bare, Forked, Started, run_bare
 from tests.local.scene import PATIENCE, PROJECT, await_end, is_alive
 
 SECRET = f"whsec_{base64.b64encode(bytes(32)).decode()}"
@@ -40,7 +40,7 @@ def test_it_is_a_child_that_ends_of_a_signal_and_leaves_nothing(signum: signal.S
     assert not is_alive(process.pid)
 
 
-@pytest.mark.parametrize("kind", [Forked, Started])
+@pytest.mark.parametrize("kind", [Forked, Started, Bare])
 def test_its_settings_are_of_its_own_environment_and_its_status_its_own(kind: type[Started]) -> None:
     env = {**os.environ, "DATABASE_RELAY_URL": "mysql://a:b@c/d", "LOG_FORMAT": "ecs"}
     with kind(["manage.py", "relay_events"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -54,6 +54,16 @@ def test_its_settings_are_of_its_own_environment_and_its_status_its_own(kind: ty
 def test_what_may_be_read_at_the_load_is_not_changed_by_a_fork() -> None:
     with pytest.raises(AssertionError, match="'SECRET_KEY'"):
         Forked(COMMAND, env={**os.environ, "SECRET_KEY": "another"})
+
+
+def test_a_bare_one_has_loaded_nothing_of_the_product_and_is_given_what_it_likes() -> None:
+    look = (
+        "import os, sys; parts = {'config', 'storage', 'tenants', 'audit', 'lifecycle'}\n"
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] in parts), sorted(os.environ))"
+    )
+    run = run_bare({"SECRET_KEY": "another"}, "-c", look)
+    # Which knows nothing yet of the process that it is in.
+    assert (run.stdout, run.stderr) == ("['config', 'config.processes'] ['SECRET_KEY']\n", "")
 
 
 def test_it_ends_with_the_process_that_wanted_it() -> None:

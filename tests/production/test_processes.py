@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from config import processes
+from tests.forking import run_bare
 
 PROJECT = Path(__file__).resolve().parents[2]
 STARTS = {
@@ -33,14 +34,7 @@ STARTS = {
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_bare({"PATH": os.environ["PATH"], **environment}, *arguments)
 
 
 @pytest.mark.parametrize("process", STARTS)

@@ -6,14 +6,17 @@ import os
 import re
 import runpy
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
+from django.test import Client, override_settings
 
 from config import processes
 from config.environment import read_email_url
+from tests.forking import run_bare
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 KEY = base64.b64encode(bytes(32)).decode()
@@ -61,32 +64,39 @@ def test_every_variable_is_in_the_example_and_every_example_is_a_variable() -> N
 def start(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Start a process of the product in an environment of production that differs in some variables."""
     path = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=PROJECT,
-        env={**path, **PRODUCTION, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_bare({**path, **PRODUCTION, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"}, *arguments)
 
 
 @pytest.fixture
-def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """``refusal(NAME="value")``: what the settings say, and end with, in an environment that differs so."""
+def read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """``read(NAME="value")``: the settings in an environment of production that differs so."""
 
-    def read(**environment: str) -> str:
+    def run(**environment: str) -> dict[str, Any]:
         monkeypatch.setattr(processes, "_process", processes.COMMAND)
         for name in os.environ.keys() - {"PATH", "HOME"}:
             monkeypatch.delenv(name)
         for name, value in (PRODUCTION | environment).items():
             monkeypatch.setenv(name, value)
+        kept = structlog.get_config()
+        try:
+            return runpy.run_path(str(PROJECT / "config" / "settings.py"))
+        finally:
+            structlog.configure(**kept)
+
+    return run
+
+
+@pytest.fixture
+def refusal(read: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``refusal(NAME="value")``: what the settings say, and end with, in such an environment."""
+
+    def refused(**environment: str) -> str:
         with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(PROJECT / "config" / "settings.py"))
+            read(**environment)
         assert end.value.code == 78
         return capsys.readouterr().err
 
-    return read
+    return refused
 
 
 def test_a_whole_environment_is_accepted() -> None:
@@ -224,12 +234,12 @@ def test_no_process_starts_with_an_empty_setting(arguments: tuple[str, ...]) -> 
     ],
     ids=["this name", "the names below", "browsers' lists"],
 )
-def test_what_strict_transport_security_takes_in_is_the_operators_choice(chosen: dict[str, str], header: str) -> None:
-    ask = (
-        "import django; django.setup()\n"
-        "from django.test import Client\n"
-        "answer = Client(SERVER_NAME='c360.example.com').get('/healthz/live', secure=True)\n"
-        "print(answer['Strict-Transport-Security'])"
-    )
-    run = start("-c", ask, **chosen)
-    assert run.stdout.splitlines()[-1] == header, run.stderr
+def test_what_strict_transport_security_takes_in_is_the_operators_choice(
+    read: Callable[..., dict[str, Any]], chosen: dict[str, str], header: str
+) -> None:
+    # Those for logs alone change the process that reads them.
+    made = read(LOG_FORMAT="console", **chosen)
+    asked = {name: value for name, value in made.items() if name.startswith("SECURE_") or name == "ALLOWED_HOSTS"}
+    with override_settings(**asked):
+        answer = Client(SERVER_NAME="c360.example.com").get("/healthz/live", secure=True)
+    assert (answer.status_code, answer["Strict-Transport-Security"]) == (200, header)
