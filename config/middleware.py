@@ -10,9 +10,10 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.core.signals import got_request_exception
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 
-from config.errors import unavailable
+from config.errors import page_not_found, unavailable
 from config.outages import find_outage
 from config.problems import API_PATHS, problem_response
 from config.redaction import describe_error, error_code
@@ -97,6 +98,30 @@ class AllowEventStream:
         response = self.get_response(request)
         response._csp_update = {"connect-src": stream_origin(request)}  # type: ignore[attr-defined]
         return response
+
+
+class ShowOwnPages:
+    """In development, too, what does not exist is answered by our own page and not by Django's about addresses.
+
+    The last middleware: Django makes its page where the exception leaves the view.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not settings.DEBUG:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on what has an address; else answer 404."""
+        try:
+            resolve(request.path_info)
+        except Resolver404 as error:
+            return page_not_found(request, error)
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """404 for what a view did not find."""
+        return page_not_found(request, exception) if isinstance(exception, Http404) else None
 
 
 class AnswerOutages:

@@ -254,6 +254,7 @@ if DEBUG:
     # Where no proxy does it. Outside of WhiteNoise, whose files come uncompressed in development.
     _files = MIDDLEWARE.index("whitenoise.middleware.WhiteNoiseMiddleware")
     MIDDLEWARE.insert(_files, "config.compression.CompressPages")
+    MIDDLEWARE.append("config.middleware.ShowOwnPages")
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

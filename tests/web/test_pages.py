@@ -307,3 +307,13 @@ def test_a_viewer_learns_why_they_cannot_change_the_stage(page_client, customer)
     page = text_of(page_client("viewer").get(f"/customers/{customer.id}"))
     assert "You have view-only access. Ask an account manager." in page
     assert "view-only access" not in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))
+
+
+@pytest.mark.parametrize("address", ["/nowhere", f"/customers/{uuid4()}", "/admin/nowhere"])
+@pytest.mark.parametrize("is_development", [True, False])
+def test_what_does_not_exist_is_our_own_page_in_development_too(page_client, settings, address, is_development):
+    settings.DEBUG = is_development
+    answer = page_client("tenant_admin").get(address)
+    assert answer.status_code == 404
+    assert "Error 404" in text_of(answer)
+    assert b"URLconf" not in answer.content
