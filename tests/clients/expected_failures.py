@@ -65,8 +65,8 @@ MEANT = (
     (("write_note", "edit_note"), {"#/text"}, "whether a text says anything, and to whom, no pattern can say"),
     (
         ("create_task", "change_task", "change_task_by_id"),
-        {"#/title", "#/assignee"},
-        "the same of a title, and who works for a tenant",
+        {"#/title", "#/assignee", "#/due_on"},
+        "the same of a title, who works for a tenant, and that work is due between 1900 and 2200",
     ),
     (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),

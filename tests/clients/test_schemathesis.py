@@ -126,6 +126,7 @@ def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
         "get_health_backtest",
         "begin_health_backtest",
         "list_behind_figure",
+        "list_revenue_kept",
     }
     assert refused == changing | EFFECTS | OF_THE_WORK | {"list_history", "list_changes"}
     assert {operation for operation, status in seen if status in (200, 207)} & changing == set()
