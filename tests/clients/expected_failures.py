@@ -3,10 +3,11 @@
 Whatever is not listed here fails the run. Each answer is noted in the file that ANSWERS names.
 """
 
+import functools
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import schemathesis
 from schemathesis import Case, HookContext, Response
@@ -149,7 +150,10 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
 
 
 _tried: set[tuple[str, str]] = set()
-_tried_at: dict[tuple[str, str], str | None] = {}
+# Each bound of a parameter, and the operation that it is tried at.
+_tried_at: dict[tuple[str, ...], str | None] = {}
+# What each operation was asked for each of its parameters: something good, something invalid.
+_asked: set[tuple[str | None, str | None, str | None, bool]] = set()
 
 
 @schemathesis.hook
@@ -159,9 +163,18 @@ def filter_case(context: HookContext, case: Case) -> bool:
     if not isinstance(data, CoveragePhaseData):
         return True
     called = case.operation.definition.raw.get("operationId")
-    if data.parameter_location != ParameterLocation.BODY:
-        return not _is_shared(called, data.parameter) or _is_first(called, data)
-    return called != "publish_configuration" or _is_new(data)
+    if data.parameter_location == ParameterLocation.BODY:
+        return called != "publish_configuration" or _is_new(data)
+    if data.parameter is None or data.parameter_location is None:
+        return True
+    assert case.meta is not None
+    is_first = _is_first(case, called, data)
+    what = (called, data.parameter_location.value, data.parameter, case.meta.generation.mode.is_positive)
+    if _is_shared(called, data.parameter):
+        return is_first
+    is_asked = what in _asked
+    _asked.add(what)
+    return is_first or not is_asked
 
 
 def _is_shared(called: str | None, parameter: str | None) -> bool:
@@ -173,10 +186,21 @@ def _is_shared(called: str | None, parameter: str | None) -> bool:
     )
 
 
-def _is_first(called: str | None, data: CoveragePhaseData) -> bool:
-    """Whether no other operation has tried it."""
-    parameter = str(data.parameter)
-    return _tried_at.setdefault((parameter, data.description.removeprefix(f"{parameter}: ")), called) == called
+def _is_first(case: Case, called: str | None, data: CoveragePhaseData) -> bool:
+    """Whether no other operation that describes the parameter with the same schema has tried this bound of it.
+
+    What is described alike is read by the same function; that each operation reads it at all shows what is good and
+    what is invalid, of which each is asked once of every parameter of each operation.
+    """
+    assert data.parameter_location is not None
+    name, location = str(data.parameter), data.parameter_location
+    described = next(
+        (one.definition for one in case.operation.iter_parameters() if one.name == name and one.location == location),
+        {},
+    )
+    schema = json.dumps(described.get("schema"), sort_keys=True, default=str)
+    bound = (location.value, name, schema, data.description.removeprefix(f"{name}: "))
+    return _tried_at.setdefault(bound, called) == called
 
 
 def _is_new(data: CoveragePhaseData) -> bool:
@@ -201,5 +225,9 @@ def filter_failure(context: HookContext, failure: Failure, case: Case, response:
 @schemathesis.hook
 def after_call(context: HookContext, case: Case, response: Response) -> None:
     """Note which operation gave which status."""
-    with Path(os.environ["ANSWERS"]).open("a") as file:
-        file.write(json.dumps([case.operation.definition.raw.get("operationId"), response.status_code]) + "\n")
+    _answers().write(json.dumps([case.operation.definition.raw.get("operationId"), response.status_code]) + "\n")
+
+
+@functools.cache
+def _answers() -> TextIO:
+    return Path(os.environ["ANSWERS"]).open("a", buffering=1)

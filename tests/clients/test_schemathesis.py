@@ -16,8 +16,12 @@ from tests.factories import MINIMAL, CustomerFactory, TenantFactory, UserFactory
 from tests.forking import ROOT
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
-# The body of a preview is the one of PUT, where each bound is tried.
+# The body of a preview is the one of PUT, where each bound is tried. Of the methods that an address does not have one
+# is tried here, which shows that the refusal is as described; tests/entry_points asks for the others at each address.
 CONFIG = """
+[phases.coverage]
+unexpected-methods = ["QUERY"]
+
 [[operations]]
 include-operation-id = "preview_configuration"
 phases.coverage.enabled = false
