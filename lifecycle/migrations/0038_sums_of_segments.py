@@ -95,4 +95,4 @@ class Migration(migrations.Migration):
 
     dependencies = [("lifecycle", "0037_segment_sums")]
 
-    operations = [migrations.RunPython(sum_up, migrations.RunPython.noop, atomic=False)]
+    operations = [migrations.RunPython(sum_up, atomic=False)]

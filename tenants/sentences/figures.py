@@ -41,6 +41,11 @@ def _write_day(_language: str | None, year: int, month: int, day: int) -> str:
     return format_date(dt.date(year, month, day), pgettext("format of a date", "j M Y"))
 
 
+def forget_days() -> None:
+    """Write every day again: for tests, which change catalogs."""
+    _write_day.cache_clear()
+
+
 def say_minute(timestamp: dt.datetime) -> str:
     """``12 Nov 2026, 14:03``, by the clock of the moment's own zone."""
     return format_date(timestamp, pgettext("format of a date", "j M Y, H:i"))

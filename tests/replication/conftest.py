@@ -52,10 +52,11 @@ class Pair:
         return psycopg.connect(url, autocommit=True)
 
     def ask(self, server: PostgreSQL, query: str) -> Any:
-        """One value."""
-        with self.admin(server) as connection:
-            (value,) = connection.execute(query).fetchone() or (None,)
-        return value
+        """One value; asked again where the replica, which does not wait for looks (``OF_STANDBY``), ended the look."""
+        while True:
+            with contextlib.suppress(psycopg.errors.SerializationFailure), self.admin(server) as connection:
+                (value,) = connection.execute(query).fetchone() or (None,)
+                return value
 
     def await_replayed(self) -> None:
         """Until the replica shows all that is committed, and this process knows of nothing later."""

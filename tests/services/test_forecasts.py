@@ -103,7 +103,7 @@ def tell_past(tenant, count, *, seed, tells=True):
                 head_hash=b"",
             )
         )
-        rows[InsightState].append(InsightState(**of, sequence=len(moves), figures=0))
+        rows[InsightState].append(InsightState(**of, sequence=len(moves), figures=0, segment=""))
         says_unhappy = is_unhappy if tells else random.random() < 1 / 3
         rows[FigureChange].append(
             FigureChange(
