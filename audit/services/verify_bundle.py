@@ -6,7 +6,7 @@ Exit status 0 when everything holds, 1 when something does not, 2 when the bundl
 
 What is checked:
 
-* Every file is, byte by byte, the one that the manifest names.
+* Every file is, byte by byte, the one that the manifest names. None says anything beyond what is checked, or twice.
 * The seals follow each other without a gap: each carries the digest of the one before, is signed (Ed25519) by a known
   key, and is not dated before the one before it, nor before a row that it covers.
 * Each history row has the SHA-256 that it carries, which includes the hash of the customer's row before; no row of a
@@ -42,6 +42,15 @@ COLUMNS = (
     "recorded_at", "changed_by", "on_behalf_of", "actor_kind", "source", "reason_code", "request_id", "event_id",
     "configuration_version", "note", "previous_hash",
 )  # fmt: skip
+# What each file says, and nothing else: what no hash, signature or count covers would look as if it were verified.
+FILES = {"history.ndjson", "seals.ndjson", "proofs.ndjson", "keys.json", "verify_bundle.py"}
+MANIFEST_NAMES = {"format", "tenant_id", "seals", "rows", "customers", "files", "digest"}
+SEALED = ("tenant_id", "number", "sealed_at", "leaves", "root", "previous")
+NAMES = {
+    "history.ndjson": {"seal", "position", *COLUMNS, "hash"},
+    "seals.ndjson": {"format", *SEALED, "key_id", "signature"},
+    "proofs.ndjson": {"id", "path"},
+}
 # What the clocks of a database and of a sealing process may differ by.
 CLOCKS_MICROSECONDS = 300 * 1_000_000
 MOST_FINDINGS = 100
@@ -117,6 +126,8 @@ class Bundle:
             previous = seal
         if next(history, None) is not None:
             self.findings.append("There are history rows that no seal of the bundle covers.")
+        if next(proofs, None) is not None:
+            self.findings.append("There are proofs of rows that are not in the bundle.")
         counted = {"seals": self.seals, "rows": self.rows, "customers": len(self.chains)}
         for name, count in counted.items():
             if self.manifest.get(name) != count:
@@ -145,7 +156,9 @@ class Bundle:
             self.findings.append("The manifest was altered: its digest is not that of what it says.")
         if (self.folder / MANIFEST).read_bytes() != written(self.manifest):
             self.findings.append("The manifest is not written as it was: it was altered.")
-        for name, expected in sorted(self.manifest.get("files", {}).items()):
+        if set(self.manifest) != MANIFEST_NAMES or set(self.manifest["files"]) != FILES:
+            self.findings.append("The manifest says more, or less, than manifests do: it was altered.")
+        for name, expected in sorted(self.manifest["files"].items()):
             path = self.folder / name
             if not path.is_file():
                 self.findings.append(f"The file {name} is missing.")
@@ -163,9 +176,13 @@ class Bundle:
             with (self.folder / name).open("rb") as file:
                 for number, line in enumerate(file, 1):
                     try:
-                        yield json.loads(line)
+                        pairs = json.loads(line, object_pairs_hook=list)
                     except ValueError as error:
                         raise ValueError(f"line {number:,} of {name} is not JSON") from error
+                    said = dict(pairs)
+                    if len(pairs) != len(said) or set(said) != NAMES[name]:
+                        raise ValueError(f"line {number:,} of {name} says more, or less, than is verified, or twice")
+                    yield said
         except OSError as error:
             raise ValueError(f"{name} cannot be read ({error})") from error
 
@@ -196,6 +213,10 @@ class Bundle:
 
     def _verify_seal(self, seal: dict[str, Any], previous: dict[str, Any] | None) -> None:
         number, wrong = seal["number"], self.findings.append
+        if seal["format"] != SEAL_FORMAT:
+            wrong(f"Seal {number} is not of the format {SEAL_FORMAT}.")
+        if seal["tenant_id"] != self.manifest.get("tenant_id"):
+            wrong(f"Seal {number} is not of the tenant that the manifest names.")
         if previous is not None:
             if number != previous["number"] + 1:
                 wrong(f"After seal {previous['number']} comes seal {number}: one is missing.")
@@ -271,8 +292,7 @@ def row_bytes(row: dict[str, Any]) -> bytes:
 
 def seal_bytes(seal: dict[str, Any]) -> bytes:
     """The bytes that a seal's signature is over."""
-    names = ("tenant_id", "number", "sealed_at", "leaves", "root", "previous")
-    return json.dumps([SEAL_FORMAT, *(seal[name] for name in names)]).encode()
+    return json.dumps([SEAL_FORMAT, *(seal[name] for name in SEALED)]).encode()
 
 
 def written(manifest: dict[str, Any]) -> bytes:

@@ -202,6 +202,60 @@ def test_a_seal_of_another_key_or_one_that_is_left_out_is_found(history: None, e
     assert "After seal 1 comes seal 3: one is missing." in verify(folder, PUBLIC)
 
 
+def put_right(folder: Path, edit: Callable[[dict[str, Any]], Any] = lambda _: None) -> None:
+    """Write a manifest that fits the files, with what else it shall say."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: verify_bundle.file_digest(folder / name) for name in manifest["files"]}
+    del manifest["digest"]
+    edit(manifest)
+    manifest["digest"] = verify_bundle.digest_of(manifest)
+    (folder / "manifest.json").write_bytes(verify_bundle.written(manifest))
+
+
+@pytest.mark.parametrize("name", ["history.ndjson", "seals.ndjson", "proofs.ndjson"])
+@pytest.mark.parametrize("said", ['"approved_by":"the board"', '"to_stage":"Churned"', '"leaves":1', '"id":"x"'])
+def test_nothing_is_said_beside_what_is_verified_nor_said_twice(
+    history: None, export: Callable[..., Path], name: str, said: str
+) -> None:
+    folder = export()
+    lines = (folder / name).read_text().splitlines()
+    lines[1] = f"{{{said},{lines[1][1:]}"
+    (folder / name).write_text("\n".join(lines) + "\n")
+    put_right(folder)
+    (finding,) = [one for one in verify(folder, PUBLIC) if "was not verified" in one]
+    assert f"line 2 of {name} says more, or less, than is verified, or twice" in finding
+
+
+def test_proofs_of_other_rows_are_found(history: None, export: Callable[..., Path]) -> None:
+    folder = export()
+    change(folder, "proofs.ndjson", lambda lines: lines.append(lines[3]))
+    assert verify(folder, PUBLIC) == ["There are proofs of rows that are not in the bundle."]
+
+
+def test_a_manifest_that_names_another_tenant_or_says_something_else_is_found(
+    history: None, export: Callable[..., Path]
+) -> None:
+    folder = export()
+    whole = (folder / "manifest.json").read_bytes()
+    put_right(folder, lambda manifest: manifest.update(tenant_id="00000000-0000-0000-0000-000000000001"))
+    assert verify(folder, PUBLIC) == [
+        f"Seal {number} is not of the tenant that the manifest names." for number in (1, 2, 3)
+    ]
+    more = "The manifest says more, or less, than manifests do: it was altered."
+    for edit in (
+        lambda manifest: manifest.update(approved_by="the board"),
+        lambda manifest: manifest["files"].pop("keys.json"),
+        lambda manifest: manifest["files"].update({"../bundle/keys.json": manifest["files"]["keys.json"]}),
+    ):
+        (folder / "manifest.json").write_bytes(whole)
+        put_right(folder, edit)
+        assert verify(folder, PUBLIC)[0] == more
+    (folder / "manifest.json").write_bytes(whole)
+    assert verify(folder, PUBLIC) == []
+    change(folder, "seals.ndjson", lambda lines: lines[0].update(format="customer360.seal.9"))
+    assert verify(folder, PUBLIC) == ["Seal 1 is not of the format customer360.seal.1."]
+
+
 def test_what_is_not_sealed_yet_is_said(
     history: None, export: Callable[..., Path], tenant: TenantRef, capsys: pytest.CaptureFixture[str]
 ) -> None:
