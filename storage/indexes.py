@@ -5,7 +5,8 @@ by a kill, or by the 5 s that a migration waits for the transactions before it. 
 that already exists.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.postgres import operations
@@ -33,16 +34,42 @@ def _make_index(editor: Any, table: str, name: str, make: Callable[[], None]) ->
     make()
 
 
+@contextmanager
+def _acting_as(editor: Any, role: str) -> Iterator[None]:
+    """As the role that owns the table; as the migrations' own where none is named."""
+    if not role:
+        yield
+        return
+    editor.execute(f"SET ROLE {editor.quote_name(role)}")
+    try:
+        yield
+    finally:
+        editor.execute("RESET ROLE")
+
+
 class AddIndexConcurrently(operations.AddIndexConcurrently):
-    """Django's, which makes again what was left half made, and goes on behind what was made."""
+    """Django's, which makes again what was left half made, and goes on behind what was made.
+
+    ``role``: who owns the table, if it is another than runs migrations: only an owner may make an index.
+    """
+
+    def __init__(self, model_name: str, index: Any, role: str = "") -> None:
+        super().__init__(model_name, index)
+        self.role = role
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         """Make the index, unless it is whole."""
         table = to_state.apps.get_model(app_label, self.model_name)._meta.db_table
         forwards = super().database_forwards
-        _make_index(
-            schema_editor, table, self.index.name, lambda: forwards(app_label, schema_editor, from_state, to_state)
-        )
+        with _acting_as(schema_editor, self.role):
+            _make_index(
+                schema_editor, table, self.index.name, lambda: forwards(app_label, schema_editor, from_state, to_state)
+            )
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Drop it, and what is left of it."""
+        with _acting_as(schema_editor, self.role):
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
 class RemoveIndexConcurrently(operations.RemoveIndexConcurrently):

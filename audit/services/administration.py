@@ -2,12 +2,22 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from audit.models import AdministrationEntry
+
+# Subject by subject: for many at once a planner whose statistics do not know of the last hour reads all of that hour.
+_RECORDED: Final = """
+SELECT e.id, e.subject, e.detail FROM unnest(%(subjects)s::text[]) asked (subject)
+ CROSS JOIN LATERAL (
+       SELECT a.id, a.subject, a.detail FROM audit_administration a
+        WHERE a.tenant_id = %(tenant_id)s AND a.subject = asked.subject AND a.id >= %(first)s
+          AND a.recorded_at >= %(since)s AND a.actor = %(actor)s AND a.action = %(action)s
+       OFFSET 0) e
+"""
 
 
 def record_administration(
@@ -70,18 +80,19 @@ def list_recorded(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Subject and detail of what the actor has done to these since then, as ``record_many`` takes them.
 
-    Call inside the tenant's context. One statement, by the index: ids begin with the time that they were made.
+    Call inside the tenant's context. One statement, which reads what was done to these since then and nothing else of
+    the log (``administration_by_subject``): ids begin with the time that they were made.
     """
-    rows = AdministrationEntry.objects.filter(
-        tenant_id=tenant_id,
+    asked = {
+        "tenant_id": tenant_id,
+        "subjects": list(subjects),
         # What a clock that is behind has made is asked for, too.
-        id__gte=_id_at(since - dt.timedelta(minutes=5)),
-        recorded_at__gte=since,
-        actor=actor,
-        action=action,
-        subject__in=subjects,
-    )
-    return list(rows.values_list("subject", "detail"))
+        "first": _id_at(since - dt.timedelta(minutes=5)),
+        "since": since,
+        "actor": actor,
+        "action": action,
+    }
+    return [(entry.subject, entry.detail) for entry in AdministrationEntry.objects.raw(_RECORDED, asked)]
 
 
 def record_dated(entries: Iterable[Mapping[str, Any]], *, tenant_id: UUID) -> None:
