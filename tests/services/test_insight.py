@@ -249,3 +249,20 @@ def test_the_worker_goes_from_tenant_to_tenant_and_one_that_fails_holds_up_no_ot
     while worker.work(enough=lambda: False):
         pass
     assert standing(other_tenant, at(1).date()) == {"0:Trial": 1} and not standing(tenant, at(1).date())
+
+
+def test_effects_are_counted_once_all_stays_and_then_all_episodes_were_looked_at(tenant, monkeypatch):
+    """A load of the past, or a mover that was away for months, has effects that are over and in no episode yet."""
+    monkeypatch.setattr(working, "PAUSE_SECONDS", 0)
+    stays = working.FactWorker(lambda: [tenant], lambda *_, **__: 0)
+    episodes = working.FactWorker(lambda: [tenant], lambda *_, **__: 0)
+    effects = working.CountedEffects(stays, episodes)
+    seen = [effects.are_counted()]
+    for worker in (episodes, episodes, stays):
+        assert worker.work(enough=lambda: False) is False
+        seen.append(effects.are_counted())
+    assert not any(seen), "the stays have just come"
+    episodes.work(enough=lambda: False)
+    assert not effects.are_counted(), "that round may have begun before"
+    episodes.work(enough=lambda: False)
+    assert effects.are_counted() and effects.are_counted()

@@ -46,7 +46,7 @@ from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports.working import UploadWorker
 from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.health_plays import find_tenants_with_health_plays, work_off_health_plays
-from lifecycle.services.insight.working import FactWorker
+from lifecycle.services.insight.working import CountedEffects, FactWorker
 from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_plays
 from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.undo import find_tenants_with_undos, work_off_undos
@@ -96,6 +96,7 @@ class Command(ServiceCommand):
         self._uploads = UploadWorker()
         self._facts = FactWorker(list_every_tenant)
         self._episodes = FactWorker(list_every_tenant, keep_episodes)
+        self._effects = CountedEffects(self._facts, self._episodes)
         self._revenue = FactWorker(list_every_tenant, RevenueKeeper().keep_revenue)
         self._rules = FactWorker(list_tenants, watch_rules)
         self._health = HealthFile(options["health_file"])
@@ -131,7 +132,7 @@ class Command(ServiceCommand):
                     busy |= not once and self._revenue.work(enough=lambda: bool(stop))
                     busy |= not once and self._rules.work(enough=lambda: bool(stop))
                     if not busy and not stop:
-                        self._forget(stop)
+                        self._forget(stop, once=once)
                     metrics.last_round.set_to_current_time()
                 except (OperationalError, InterfaceError) as error:
                     if once:
@@ -239,8 +240,11 @@ class Command(ServiceCommand):
         metrics.last_round.set_to_current_time()
         metrics.customers_moved.inc(move.last_batch)
 
-    def _forget(self, stop: StopRequest) -> None:
-        """Delete what is old when its minute has come. What fails is tried again in the next."""
+    def _forget(self, stop: StopRequest, *, once: bool) -> None:
+        """Delete what is old when its minute has come. What fails is tried again in the next.
+
+        Effects not before Insight has counted them; with --once it counts nothing.
+        """
         if time.monotonic() < self._forget_at:
             return
         self._forget_at = time.monotonic() + FORGET_SECONDS
@@ -253,6 +257,8 @@ class Command(ServiceCommand):
             "uploads": lambda: forget_old_uploads(now=timezone.now(), stop=lambda: stop),
             **{what: partial(forget_ended, what, now=timezone.now(), stop=lambda: stop) for what in FORGET_ENDED},
         }
+        if not once and not self._effects.are_counted():
+            del chores["effects"]
         for what, forget in chores.items():
             try:
                 count = forget()

@@ -71,6 +71,8 @@ class FactWorker:
         self._tenants = tenants
         self._keep_up = keep or FactKeeper().keep_facts
         self._waiting: list[TenantRef] = []
+        # How often all tenants have had their turn.
+        self.rounds = 0
         self._rests_until = time.monotonic() + PAUSE_SECONDS
 
     def work(self, enough: Callable[[], bool]) -> bool:
@@ -90,6 +92,7 @@ class FactWorker:
                 break
             del self._waiting[0]
         if not self._waiting:
+            self.rounds += 1
             self._rests_until = time.monotonic() + PAUSE_SECONDS
         return bool(self._waiting)
 
@@ -109,3 +112,22 @@ class FactWorker:
                 error=describe(error),
             )
             return 0
+
+
+class CountedEffects:
+    """Whether what effects did is in the episodes that are kept, so that rows whose time is over may go.
+
+    After a start all stays are brought up to date once, and then all episodes: what came while no one worked, or with a
+    load of the past, is counted before it is forgotten.
+    """
+
+    def __init__(self, stays: FactWorker, episodes: FactWorker) -> None:
+        self._stays, self._episodes = stays, episodes
+        self._enough: int | None = None
+
+    def are_counted(self) -> bool:
+        """Whether they are. Once they are, they stay so."""
+        if self._enough is None and self._stays.rounds:
+            # The round under way may have been at a tenant before its stays were there.
+            self._enough = self._episodes.rounds + 2
+        return self._enough is not None and self._episodes.rounds >= self._enough
