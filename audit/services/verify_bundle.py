@@ -135,6 +135,8 @@ class Bundle:
 
     def remarks(self) -> Iterator[str]:
         """What a reader has to know about what was, and was not, checked."""
+        if others := sorted({path.name for path in self.folder.iterdir()} - FILES - {MANIFEST}):
+            yield f"Not of the bundle, and not verified: {', '.join(others)}."
         if self.first_seal is not None and self.first_seal["number"] > 1:
             yield f"It begins with seal {self.first_seal['number']}: what that says of the one before is unchecked."
         if self.begun:

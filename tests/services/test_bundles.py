@@ -232,6 +232,16 @@ def test_proofs_of_other_rows_are_found(history: None, export: Callable[..., Pat
     assert verify(folder, PUBLIC) == ["There are proofs of rows that are not in the bundle."]
 
 
+def test_what_lies_beside_a_bundle_is_named_as_not_verified(history: None, export: Callable[..., Path]) -> None:
+    folder = export()
+    (folder / "summary.txt").write_text("All customers agreed.")
+    run = verify_with(folder, "--key", PUBLIC)
+    assert run.returncode == 0
+    assert "Not of the bundle, and not verified: summary.txt.\n" in run.stdout
+    (folder / "summary.txt").unlink()
+    assert "Not of the bundle" not in verify_with(folder, "--key", PUBLIC).stdout
+
+
 def test_a_manifest_that_names_another_tenant_or_says_something_else_is_found(
     history: None, export: Callable[..., Path]
 ) -> None:
