@@ -5,7 +5,12 @@ import os
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config.command_line import run
+    from config.interrupts import end_interrupted, insist_on_interrupts
 
+    insist_on_interrupts()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        from config.command_line import run
+    except KeyboardInterrupt:
+        end_interrupted()
     run(sys.argv)

@@ -6,11 +6,11 @@ from typing import Final
 
 from django.core.management import execute_from_command_line
 
+from config.interrupts import end_interrupted
 from config.processes import declare_command, is_service
 
-# As other programs say "try again later" (sysexits.h), and "interrupted" (128 + SIGINT).
+# As other programs say "try again later" (sysexits.h).
 TRY_AGAIN: Final = 75
-INTERRUPTED: Final = 130
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -24,7 +24,7 @@ def run(arguments: Sequence[str]) -> None:
     except KeyboardInterrupt:
         if is_service():
             raise
-        _end("Interrupted. What was reported as done is saved.", INTERRUPTED)
+        end_interrupted()
     except Exception as error:
         # Only now: it needs the settings.
         from config.outages import find_outage

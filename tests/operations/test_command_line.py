@@ -1,5 +1,7 @@
 """What a person sees of a command that cannot go on."""
 
+import subprocess
+import sys
 from typing import Any
 
 import psycopg
@@ -45,6 +47,36 @@ def test_ctrl_c_is_said_in_one_line(interrupt: Any, capsys: pytest.CaptureFixtur
         command_line.run(["manage.py", "verify_audit"])
     assert end.value.code == 130
     assert capsys.readouterr().err == "Interrupted. What was reported as done is saved.\n"
+
+
+SWALLOWED = """
+import signal, sys, time, weakref
+from config import command_line
+from config.interrupts import insist_on_interrupts
+
+class Thing:
+    pass
+
+def work(arguments):
+    thing = Thing()
+    # As the import of a module does when it is done with its lock.
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+    time.sleep(10)
+
+insist_on_interrupts()
+command_line.execute_from_command_line = work
+command_line.run(["manage.py", "verify_audit"])
+"""
+
+
+def test_ctrl_c_that_comes_where_python_swallows_it_ends_the_command_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        130,
+        "",
+        "Interrupted. What was reported as done is saved.\n",
+    )
 
 
 @pytest.mark.parametrize("arguments", [["consume_events"], ["verify_audit", "--traceback"]])
