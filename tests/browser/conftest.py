@@ -133,7 +133,8 @@ def open_browser(chromium, site, page_client):
 def _is_complaint(line):
     """Errors of the page itself; a refused request and a stream that is away are reported by the browser too.
 
-    htmx reports as errors also the requests that it ends because a newer wish has come, and refusals.
+    htmx reports as errors also the requests that it ends because a newer wish has come, those that find no way to the
+    server, and refusals.
     """
     expected = (
         "Failed to load resource",
@@ -142,6 +143,7 @@ def _is_complaint(line):
         "[object Event]",
         "htmx:afterRequest",
         "htmx:sendAbort",
+        "htmx:sendError",
         "Response Status Error Code 403",
     )
     return line.type == "error" and not any(text in line.text for text in expected)
