@@ -124,7 +124,8 @@ def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, ora
     # Of the orders that are computed alike, a few questions say enough.
     questions = FILTERS if ordering.lstrip("-") in SHOWN_FROM_THE_START else FILTERS[::6]
     for asked in questions:
-        for limit in (31, 200):
+        # With as many steps as a page of 200 has no walk gives up among 75 customers.
+        for limit in (31, 200) if patience == "generous" or asked in FILTERS[::6] else (31,):
             query = Question(ordering=ordering, limit=limit, **asked)
             got = read_all(crowd, oracle, ordering=ordering, limit=limit, **asked)
             assert got == oracle.ids(query), (asked, limit)
