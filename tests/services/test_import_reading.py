@@ -211,6 +211,39 @@ def test_a_customer_is_no_total_by_its_name(tmp_path: Path) -> None:
     assert [(a, b or "") for a, b in read(write(tmp_path / "a.csv", content))[0]] == rows
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "name,id,industry,arr\nTotal,C-17,,500\n",
+        "name,id,industry,arr\nSum,1017,,500\n",
+        "name,customer_id,industry,arr\nSumme,1017\n",
+        "id,name,industry,arr\nTotal,Total SE,,500\n",
+        "id,name,industry,arr\nSUMA,,Steel,\n",
+    ],
+)
+def test_a_customer_who_is_called_total_is_read_though_a_cell_is_empty(content: str, tmp_path: Path) -> None:
+    rows, sentences, _ = read(write(tmp_path / "a.csv", content))
+    assert (len(rows), sentences) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Total,,,500",
+        "Grand Total:,,,EUR 1.500",
+        "Totals,,12,$500",
+        "Summe,,,-1 500 EUR",
+        "Razem",
+        "Subtotal,,,55%",
+    ],
+)
+@pytest.mark.parametrize("header", ["name,id,number,arr", "id,name,number,arr"])
+def test_a_total_is_no_customer_wherever_the_id_is(header: str, line: str, tmp_path: Path) -> None:
+    rows, sentences, _ = read(write(tmp_path / "a.csv", f"{header}\nD-1,D-1x,5,7\n{line}\nD-2,D-2x,5,7\n"))
+    assert (len(rows), len(sentences)) == (2, 1)
+    assert sentences[0].startswith("The line is no customer but a total or a note")
+
+
 def test_a_file_of_ids_alone_may_have_blanks_in_them(tmp_path: Path) -> None:
     _, sentences, _ = read(write(tmp_path / "a.csv", "id\nA B\nC D\n"))
     assert sentences == []

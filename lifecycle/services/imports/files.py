@@ -21,6 +21,7 @@ from django.utils.translation import gettext_noop, ngettext
 from lifecycle.services.imports.cells import unguard, unwrap
 from lifecycle.services.imports.evidence import MOST_COLUMNS
 from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
+from lifecycle.services.imports.summing import is_note, is_total
 from lifecycle.services.imports.texts import (
     BOM,
     LONGEST,
@@ -103,26 +104,6 @@ def find_kind(file: BinaryIO, path: Path, kind: str | None = None) -> str:
     if known is None:
         raise FileRefused("unknown_format", path=path)
     return known
-
-
-# The first cell of a line that sums up, as programs of several languages write it.
-_TOTALS: Final = frozenset(
-    (
-        *(
-            "total",
-            "totals",
-            "grand total",
-            "grand totals",
-            "subtotal",
-            "sum",
-            "summe",
-            "gesamt",
-            "gesamtsumme",
-            "somme",
-        ),
-        *("total général", "totale", "suma", "totaal", "razem"),
-    )
-)
 
 
 class RecordReader:
@@ -218,7 +199,7 @@ class RecordReader:
                 }
             elif error is None and tuple(unwrap(cell).strip() for cell in cells) == self.columns:
                 error = gettext_noop("repeats the header")
-            elif error is None and width > 1 and _is_note(cells):
+            elif error is None and width > 1 and (is_note(cells) or is_total(self.columns, cells)):
                 error = gettext_noop("is no customer but a total or a note, as programs write them below a table")
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
@@ -277,14 +258,6 @@ class RecordReader:
             if not text.strip():
                 continue
             yield _read_object(line, text)
-
-
-def _is_note(cells: Sequence[str]) -> bool:
-    """Whether a line is what a program says of its export: a sentence by itself, or figures summed up."""
-    first, *others = (" ".join(cell.split()) for cell in cells)
-    if first.rstrip(":").casefold() in _TOTALS:
-        return not all(others) or not others
-    return " " in first and not any(others)
 
 
 def _read_object(line: int, text: str) -> Record:
