@@ -1,7 +1,7 @@
 """The stories of the demo: always the same, within the rules of their tenant, and such as a manager believes."""
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from lifecycle.rules.event_types import SEGMENTS
 from lifecycle.rules.sample_names import name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.demo import scenarios
-from lifecycle.services.demo.stories import tell_story
+from lifecycle.services.demo.stories import tell_story, while_at_work
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tests.rules.documents import check
@@ -142,3 +142,11 @@ def test_customers_that_are_to_be_won_have_no_contract_to_renew() -> None:
         dates = [figures["billing.renewal_on"] for _at, figures in story.contracts]
         assert dates == sorted(dates)
     assert seen > 100
+
+
+def test_people_write_while_they_are_at_work_where_that_fits_in() -> None:
+    night, saturday = datetime(2026, 6, 10, 0, 30, tzinfo=UTC), datetime(2026, 6, 13, 12, tzinfo=UTC)
+    early, late = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 20, tzinfo=UTC)
+    assert while_at_work(night, after=early, before=late) == datetime(2026, 6, 10, 8, 12, 30, tzinfo=UTC)
+    assert while_at_work(saturday, after=early, before=late) == datetime(2026, 6, 15, 13, tzinfo=UTC)
+    assert while_at_work(saturday, after=early, before=datetime(2026, 6, 14, tzinfo=UTC)) == saturday

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from lifecycle.services.demo.scenarios import Scenario
-from lifecycle.services.demo.stories import SEED, Step, Story
+from lifecycle.services.demo.stories import SEED, Step, Story, while_at_work
 from lifecycle.services.demo.writings import TEXTS, Writings
 from lifecycle.services.effects.past_mail import PastMail
 from lifecycle.services.work.notes import By
@@ -101,6 +101,7 @@ class _Past:
         dice, span = self._dice, left.at - entered.at
         text, promise = self._writings.by_reason[entered.reason_code or ""]
         called_at = entered.at + min(dice.uniform(0.1, 4) * _A_DAY, span * 0.5)
+        called_at = while_at_work(called_at, after=entered.at, before=left.at)
         is_noted, is_called = dice.random() < _NOTED, dice.random() < _CALLED
         if is_noted:
             self._note(text, called_at)

@@ -292,6 +292,14 @@ def _in_office_hours(at: dt.datetime, random: Random) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(8), dt.UTC) + dt.timedelta(seconds=random.randrange(36_000))
 
 
+def while_at_work(at: dt.datetime, *, after: dt.datetime, before: dt.datetime) -> dt.datetime:
+    """The time of a working day, between eight and six, that ``at`` is moved to; ``at`` if that is not between both."""
+    midnight = dt.datetime.combine(at.date(), dt.time(tzinfo=dt.UTC))
+    day = midnight + dt.timedelta(days=7 - at.weekday() if at.weekday() > 4 else 0)
+    moved = day + dt.timedelta(hours=8) + (at - midnight) * (10 / 24)
+    return moved if after < moved < before else at
+
+
 def _find_day(today: dt.date, share: float) -> dt.date:
     """The day by which ``share`` of the customers had come."""
     return today - dt.timedelta(days=DAYS - 1 - bisect(_arrivals(today), share))

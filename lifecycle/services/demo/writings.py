@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from lifecycle.services.demo.scenarios import Scenario
-from lifecycle.services.demo.stories import SEED, Step, Story
+from lifecycle.services.demo.stories import SEED, Step, Story, while_at_work
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import change_task, create_task
 from tenants.actors import Actor, TenantRef
@@ -157,6 +157,7 @@ class _Desk:
         note, step = self.writings.by_reason[reason]
         # Within a day or two, however long ago that was.
         at = entered.at + min(self.dice.uniform(0.1, 2) * _A_DAY, (self.now - entered.at) * 0.5)
+        at = while_at_work(at, after=entered.at, before=self.now)
         by = self._by(at)
         call = create_task(
             self.customer_id, self._say(self.writings.first_call), by=self._by(entered.at), due_on=at.date()
@@ -169,6 +170,7 @@ class _Desk:
             )
         if self.now - at > 7 * _A_DAY and self.dice.random() < 0.5:
             later = self.now - self.dice.uniform(0.2, 5) * _A_DAY
+            later = while_at_work(later, after=at, before=self.now)
             write_note(self.customer_id, self._say(self.dice.choice(self.writings.later)), by=self._by(later))
         if self.dice.random() < 0.15:
             write_note(
