@@ -8,17 +8,21 @@ They are set apart from what requests make once all of them are there, and a ful
 import gc
 from pathlib import Path
 
+import structlog
 from django.conf import settings
-from django.template import engines
+from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
+from django.template.backends.base import BaseEngine
 from django.urls import get_resolver
 from django.utils.translation import gettext, override
+
+log = structlog.get_logger(__name__)
 
 
 def load_everything() -> None:
     """Addresses, templates and catalogs are there, and no collection looks at what is there by now.
 
-    Call once in a worker, when the application is imported. It takes about half a second. Raises what a template that
-    cannot be read raises.
+    Call once in a worker, when the application is imported. It takes about half a second. A template that is
+    broken is logged: it costs the pages that use it, and no worker.
     """
     # The first text that is looked up reads the catalog, and the first address makes the index of all.
     for language, _name in settings.LANGUAGES:
@@ -28,6 +32,13 @@ def load_everything() -> None:
     for engine in engines.all():
         for folder in map(Path, engine.dirs):
             for file in sorted(folder.rglob("*.html")):
-                engine.get_template(file.relative_to(folder).as_posix())
+                _load_template(engine, file.relative_to(folder).as_posix())
     gc.collect()
     gc.freeze()
+
+
+def _load_template(engine: BaseEngine, name: str) -> None:
+    try:
+        engine.get_template(name)
+    except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeDecodeError) as error:
+        log.error("template is broken", template=name, error=str(error))

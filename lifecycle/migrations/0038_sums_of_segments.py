@@ -7,7 +7,8 @@ from django.db import migrations, transaction
 
 # The policies bind the owner too, so each tenant's rows are read and written as that tenant, in a transaction of its own.
 TENANT = "SELECT set_config('app.tenant_id', %(tenant_id)s::text, true)"
-# As the batches of ``lifecycle.services.insight.keeping``. No request waits behind this, so it may wait for a batch.
+# As the batches of ``lifecycle.services.insight.keeping``: it may wait for a batch. Of requests only an erasure and the
+# reset of a sandbox take this turn; they answer 503 while the sums of their tenant are made (docs/operations.md).
 TURN = (
     "SET LOCAL lock_timeout = '60s'",
     "SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %(tenant_id)s::text, 0))",

@@ -1,11 +1,13 @@
 """The sums by segment follow customers from segment to segment, and what a former release left short is made good."""
 
 from collections import Counter
+from datetime import timedelta
 from importlib import import_module
 
 import pytest
 from django.db import connections
 from django.db.migrations.state import ProjectState
+from django.db.models import F
 from structlog.testing import capture_logs
 
 from lifecycle.models import Customer, InsightState, SegmentFact
@@ -116,6 +118,17 @@ def test_a_planted_difference_is_found_and_made_right(tenant, customers):
     assert [progress.different for progress in rebuild_facts(tenant)][-1] == 1
     sums.replace_sums(tenant, find_wrong_sums(tenant))
     assert everything(tenant) == whole and find_wrong_sums(tenant) == {}
+
+
+@pytest.mark.parametrize("change", [{"day": F("day") - timedelta(days=1)}, {"label": "CHF"}])
+def test_sums_that_are_wrong_only_in_their_day_or_currency_are_made_again(tenant, customers, change):
+    """As the former release leaves them, which renews the stays after a late report and knows of no segments."""
+    whole = everything(tenant)
+    with tenant_context(tenant.id):
+        assert SegmentFact.objects.filter(kind="flow", segment="mid-market").update(**change) == 3
+    assert repair_sums(tenant) == {"flow by segment": 6}
+    assert sorted(row[2:] for row in everything(tenant)) == sorted(row[2:] for row in whole)
+    assert repair_sums(tenant) == {}
 
 
 def test_what_a_process_of_the_former_release_left_out_is_made_good_as_this_one_starts(tenant, customers, monkeypatch):

@@ -98,7 +98,7 @@ def note_reading(
     """
     hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
     shown = {
-        customer_id: [one["id"] for one in people if one["email"] or one["phone"]]
+        customer_id: sorted(one["id"] for one in people if one["email"] or one["phone"])
         for customer_id, people in contacts.items()
     }
     keys = {id_: hash((tenant.id, actor.name, id_, place, *ids)) for id_, ids in shown.items() if ids}

@@ -90,7 +90,7 @@ _OF_EVERYBODY: Final = _Sums("lifecycle_insight_fact", COLUMNS, OF_EVERYBODY)
 _OF_SEGMENTS: Final = _Sums("lifecycle_segment_fact", f"segment, {COLUMNS}", OF_SEGMENTS, suffix=" by segment")
 _TABLES: Final = (_OF_EVERYBODY, _OF_SEGMENTS)
 # Each move is counted once by each of these kinds, on whatever day: from and to which stage, they have the same sums.
-# Those of all segments add up to those of everybody.
+# Those of all segments add up to those of everybody, on each day and in each currency.
 _OF_MOVES: Final = ("flow", "known", "reason", "cohort")
 _DISAGREE: Final = f"""
 SELECT EXISTS (
@@ -100,12 +100,13 @@ SELECT EXISTS (
         GROUP BY from_stage, to_stage
        HAVING min(customers) <> max(customers) OR count(*) FILTER (WHERE customers <> 0) NOT IN (0, {len(_OF_MOVES)}))
     OR EXISTS (
-       SELECT FROM (SELECT kind, from_stage, to_stage, number, customers, arr FROM lifecycle_insight_fact
+       SELECT FROM (SELECT kind, day, from_stage, to_stage, number, label, customers, arr FROM lifecycle_insight_fact
                      WHERE tenant_id = %(tenant_id)s AND kind IN ('flow', 'value')
                      UNION ALL
-                    SELECT kind, from_stage, to_stage, number, - customers, - arr FROM lifecycle_segment_fact
+                    SELECT kind, day, from_stage, to_stage, number, label, - customers, - arr
+                      FROM lifecycle_segment_fact
                      WHERE tenant_id = %(tenant_id)s AND kind IN ('flow', 'value')) k
-        GROUP BY kind, from_stage, to_stage, number HAVING sum(customers) <> 0 OR sum(arr) <> 0)
+        GROUP BY kind, day, from_stage, to_stage, number, label HAVING sum(customers) <> 0 OR sum(arr) <> 0)
 """  # noqa: S608  constants
 _STRAY: Final = """
 SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tenant_id = %(tenant_id)s) k
