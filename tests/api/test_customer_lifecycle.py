@@ -24,7 +24,7 @@ def test_an_account_manager_moves_a_customer(manager, users, tenant, customer):
     assert answer.json()["success"] is True
     assert answer.json()["updated_at"].endswith("Z")
     assert answer.headers["ETag"] == '"2"'
-    assert answer.headers["RateLimit-Policy"] == '"updates";q=1000;w=3660'
+    assert answer.headers["RateLimit-Policy"] == '"updates";q=1000;w=3600'
     assert answer.headers["RateLimit"].startswith('"updates";r=999;t=')
     first, second = history_of(tenant, customer)
     assert (second.from_stage, second.to_stage) == ("Prospect", "At-Risk")
@@ -287,7 +287,7 @@ def test_an_exhausted_budget_is_refused_with_the_time_to_wait(api_client, tenant
     with nothing_changes(tenant):
         answer = client.patch(address(customer.id), {"stage": "Onboarded"})
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
-    assert answer.headers["RateLimit-Policy"] == '"updates";q=1;w=3660'
+    assert answer.headers["RateLimit-Policy"] == '"updates";q=1;w=3600'
     assert 1 <= int(answer.headers["Retry-After"]) <= 3660
 
 

@@ -215,7 +215,7 @@ def test_a_change_over_the_budget_is_a_429_with_headers_and_on_record(tenant, us
     assert body["code"] == "rate_limited"
     assert answers[2].headers["Retry-After"] == str(body["retry_after"])
     assert answers[2].headers["RateLimit"].startswith('"updates";r=0;t=')
-    assert answers[2].headers["RateLimit-Policy"] == '"updates";q=2;w=3660'
+    assert answers[2].headers["RateLimit-Policy"] == '"updates";q=2;w=3600'
     (attempt,) = refused_attempts(tenant)
     assert (attempt.code, attempt.customer_id) == ("rate_limited", customers[2].id)
 

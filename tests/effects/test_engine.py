@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 import yaml
+from django.conf import settings
 from django.db import connections
 from rest_framework.test import APIClient
 
@@ -23,6 +25,8 @@ from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.facts import gather_facts, render_mail
 from lifecycle.services.effects.kinds import Members, Reached, planner_of
 from lifecycle.services.effects.queue import Job, Lane, Result, finish, hand_over
+from lifecycle.services.moving.fences import lift_quiet, quiet
+from lifecycle.services.moving.sides import Side
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -172,6 +176,26 @@ def test_a_dead_worker_s_effect_comes_again_and_its_handed_over_mail_never(db: N
     assert not hand_over(jobs["forecast"]), "its lease is over: another worker may have it"
     assert [job.kind for job in claim_all(tenant)] == ["forecast"]
     assert finish([(jobs["email"], Result(EffectRun.DONE))]), "who knows better corrects what the lease decided"
+
+
+def test_while_a_tenant_moves_the_mover_takes_back_what_a_dead_worker_holds(db: None) -> None:
+    """To workers the tenant's work is hidden then: without the mover what it held would hold up the move for ever."""
+    tenant, other = make_tenant(FORECAST), make_tenant(FORECAST)
+    for one in (tenant, other):
+        move(one, CustomerFactory(tenant=one))
+        assert len(claim_all(one)) == 1
+    name = connections["default"].settings_dict["NAME"]
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as connection:
+        side = Side("main", connection, "")
+        quiet(side, tenant.id)
+        try:
+            lapse(tenant)
+            assert [run.state for run in runs(tenant)] == ["sending"]
+            assert queue.recover_lapsed_of(other.id) == 0, "its lease goes on"
+            assert queue.recover_lapsed_of(tenant.id) == 1
+            assert [run.state for run in runs(tenant)] == ["due"]
+        finally:
+            lift_quiet(side, tenant.id)
 
 
 def test_a_pause_of_the_tenant_and_of_one_effect(db: None) -> None:

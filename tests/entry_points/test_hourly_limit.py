@@ -33,7 +33,7 @@ def used_up(manager, customers):
     assert settings.UPDATES_PER_HOUR == 1000
     items = [{"external_id": f"n-{number}", **said_of(number)} for number in range(998)]
     written = manager.put("/api/v1/customers", {"items": items})
-    assert (written.status_code, written["RateLimit-Policy"]) == (200, '"updates";q=1000;w=3660')
+    assert (written.status_code, written["RateLimit-Policy"]) == (200, '"updates";q=1000;w=3600')
     assert written["RateLimit"].startswith('"updates";r=2;t=')
     assert manager.put("/api/v1/customers", {"items": items}).status_code == 200, "said again: nothing is changed"
     too_many = {"items": [{"external_id": f"n-{number}", **said_of(number)} for number in range(998, 1001)]}

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from django.conf import settings
 
 from local.processes import find_free_port
 from tests.production.caddy import Proxy
@@ -131,9 +132,24 @@ def test_a_client_that_stalls_in_its_body_never_reaches_the_application(proxy: P
 
 
 def test_a_body_larger_than_anybody_needs_is_refused_with_a_sentence(client: httpx.Client) -> None:
-    answer = client.post("/large", content=b"x" * 2_000_001)
+    answer = client.post("/large", content=b"x" * 5_000_001)
     assert answer.status_code == 413
     assert answer.text == "The request is too large. Nothing was saved. Send less at a time."
+
+
+def test_a_file_of_the_size_that_the_application_takes_reaches_it_from_who_has_a_session(client: httpx.Client) -> None:
+    size, address = settings.MAX_UPLOAD_BYTES, "/admin/lifecycle/importupload/add/"
+    session = {"Cookie": "csrftoken=x; __Host-session=y"}
+    answer = client.post(address, content=b"x" * size, headers=session)
+    assert (answer.status_code, answer.json()["body"]) == (200, size)
+    assert client.post(address, content=b"x" * 34_000_001, headers=session).status_code == 413
+    assert client.post(address, content=b"x" * size).status_code == 413
+
+
+def test_a_form_as_large_as_the_application_takes_reaches_it(client: httpx.Client) -> None:
+    size = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    answer = client.post("/customers", content=b"x" * size)
+    assert (answer.status_code, answer.json()["body"]) == (200, size)
 
 
 def test_answers_are_compressed_and_say_nothing_of_the_server(client: httpx.Client) -> None:

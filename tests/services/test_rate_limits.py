@@ -124,9 +124,9 @@ def test_a_process_that_dies_before_its_commit_has_taken_nothing(tenant, in_thre
 
 
 def test_the_headers_tell_budget_and_rest(tenant, person):
-    assert UpdateBudget(person).headers == {"RateLimit-Policy": '"updates";q=10;w=3660'}
+    assert UpdateBudget(person).headers == {"RateLimit-Policy": '"updates";q=10;w=3600'}
     headers = take(tenant, person, 3).headers
-    assert headers["RateLimit-Policy"] == '"updates";q=10;w=3660'
+    assert headers["RateLimit-Policy"] == '"updates";q=10;w=3600'
     rest, reset = headers["RateLimit"].removeprefix('"updates";').split(";")
     assert rest == "r=7"
     assert 3600 <= int(reset.removeprefix("t=")) <= 3660
@@ -148,14 +148,14 @@ def test_a_parser_of_others_reads_in_the_headers_what_is_meant(tenant, person):
         return policy, parameters
 
     budget = take(tenant, person, 3)
-    assert read(budget.headers, "RateLimit-Policy") == ("updates", {"q": 10, "w": 3660})
+    assert read(budget.headers, "RateLimit-Policy") == ("updates", {"q": 10, "w": 3600})
     name, left = read(budget.headers, "RateLimit")
     assert (name, left["r"], left.keys()) == ("updates", 7, {"r", "t"})
     assert 3600 <= left["t"] <= 3660
     with pytest.raises(RateLimited) as limited:
         take(tenant, person, 8)
     refused = limited.value.headers
-    assert read(refused, "RateLimit-Policy") == ("updates", {"q": 10, "w": 3660})
+    assert read(refused, "RateLimit-Policy") == ("updates", {"q": 10, "w": 3600})
     assert read(refused, "RateLimit")[1]["r"] == 7
     # Retry-After is no structured field: a number of seconds (RFC 9110).
     assert 1 <= int(refused["Retry-After"]) <= 3660
@@ -172,7 +172,7 @@ def test_no_one_is_asked_to_wait_for_longer_than_the_window_that_is_named(tenant
     actor, clock = make_actor(10), 1_700_000_040.0 + second
     for again in range(3):
         headers = take(tenant, actor, 10, clock=clock + again * 3660).headers
-        assert headers["RateLimit-Policy"] == '"updates";q=10;w=3660'
+        assert headers["RateLimit-Policy"] == '"updates";q=10;w=3600'
         assert int(headers["RateLimit"].rpartition("t=")[2]) <= 3660
     with pytest.raises(RateLimited) as limited:
         take(tenant, actor, 1, clock=clock + 2 * 3660)

@@ -80,7 +80,7 @@ ETAG_OF_A_CHANGE = _answered_with(
 )
 _BUDGETED: Final = (200, 201, 202, 207, 429)
 BUDGET = (
-    _answered_with("RateLimit-Policy", 'The budget: `"updates";q=1000;w=3660`.', *_BUDGETED),
+    _answered_with("RateLimit-Policy", 'The budget: `"updates";q=1000;w=3600`.', *_BUDGETED),
     _answered_with("RateLimit", "What is left of it, and in how many seconds it is whole again.", *_BUDGETED),
 )
 REPLAYED = _answered_with("Idempotency-Replayed", "`true` if this is an answer that was given before.", 200, 202, 207)

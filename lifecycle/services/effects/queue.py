@@ -180,6 +180,11 @@ def recover_lapsed() -> int:
     return _for_tenants(_LAPSED_TENANTS, _LAPSE)
 
 
+def recover_lapsed_of(tenant_id: UUID) -> int:
+    """The same of one tenant, also of one whose work is hidden from workers while it moves."""
+    return _change_of(tenant_id, _LAPSE)
+
+
 def release_held() -> int:
     """Let go what was held so that it could be recalled, or until the next hour or day, when its time has come; how
     many.
@@ -191,9 +196,10 @@ def _for_tenants(find: str, change: str) -> int:
     with connections[PLATFORM].cursor() as cursor:
         cursor.execute(find)
         tenants: Sequence[tuple[UUID, str]] = cursor.fetchall()
-    count = 0
-    for tenant_id, _ in tenants:
-        with tenant_context(tenant_id), prepared_cursor("default") as cursor:
-            cursor.execute(change, {"tenant_id": tenant_id})
-            count += len(cursor.fetchall())
-    return count
+    return sum(_change_of(tenant_id, change) for tenant_id, _ in tenants)
+
+
+def _change_of(tenant_id: UUID, change: str) -> int:
+    with tenant_context(tenant_id), prepared_cursor("default") as cursor:
+        cursor.execute(change, {"tenant_id": tenant_id})
+        return len(cursor.fetchall())

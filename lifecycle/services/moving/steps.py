@@ -15,6 +15,7 @@ from typing import Final
 from django.utils import timezone
 
 from audit.services.administration import record_administration
+from lifecycle.services.effects.queue import recover_lapsed_of
 from lifecycle.services.moving import replication
 from lifecycle.services.moving.checking import MOST_SKEW_SECONDS, check_sides
 from lifecycle.services.moving.companions import copy_companions, copy_super_admins, delete_companions
@@ -83,13 +84,20 @@ def copy(move: Move, _: Limits) -> None:
 def calm(move: Move, _: Limits) -> None:
     """Workers begin nothing new, what they have begun has ended, and the target is close behind."""
     quiet(move.source, move.tenant.id)
-    query = "SELECT count(*) FROM lifecycle_effect WHERE tenant_id = %s AND state = 'sending'"
     wait_until(
-        lambda: not move.source.ask_one(query, [move.tenant.id]),
+        lambda: _is_delivered(move),
         seconds=DELIVERIES_SECONDS,
         what="effects of the tenant were still being delivered",
     )
     replication.await_caught_up(move.source, move.target, move.tenant.id, seconds=3600)
+
+
+def _is_delivered(move: Move) -> bool:
+    """What a worker that has died was holding no other worker takes back: to them the tenant's work is hidden."""
+    with on_server(move.source.name):
+        recover_lapsed_of(move.tenant.id)
+    query = "SELECT count(*) FROM lifecycle_effect WHERE tenant_id = %s AND state = 'sending'"
+    return not move.source.ask_one(query, [move.tenant.id])
 
 
 def close(move: Move, limits: Limits) -> None:

@@ -15,9 +15,8 @@ from tenants.actors import Actor
 from tenants.rules.messages import Message
 
 POLICY: Final = "updates"
-# An hour and the minute that is counted whole: after so long a change is free again, whenever it was made. Who keeps
-# to the budget in any such window is never refused.
-WINDOW: Final = 3660
+# The rolling hour of the budget. Changes are counted by the minute, so one is free again after at most a minute more.
+HOUR: Final = 3600
 
 
 class RateLimited(BudgetExceeded):
@@ -96,4 +95,4 @@ def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
 
 
 def _policy(limit: int) -> str:
-    return f'"{POLICY}";q={limit};w={WINDOW}'
+    return f'"{POLICY}";q={limit};w={HOUR}'
