@@ -10,11 +10,11 @@ from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tests.rules.documents import configurations, relaxed
 from tests.rules.spoken import spoken
-from tests.rules.test_decide import CUSTOMER, POLICY, standing_in
+from tests.rules.test_decide import CUSTOMER, POLICY, in_stage
 
 
 def test_a_manager_sees_every_other_stage_with_what_it_needs_and_starts() -> None:
-    options = explain(POLICY, standing_in("Active"), may_update=True)
+    options = explain(POLICY, in_stage("Active"), may_update=True)
 
     assert [(option.stage, option.allowed, option.reason_required) for option in options] == [
         ("Prospect", False, False),
@@ -36,14 +36,14 @@ def test_a_manager_sees_every_other_stage_with_what_it_needs_and_starts() -> Non
 
 
 def test_a_viewer_sees_that_no_stage_is_open_to_them() -> None:
-    options = explain(POLICY, standing_in("Active"), may_update=False)
+    options = explain(POLICY, in_stage("Active"), may_update=False)
 
     assert [option.allowed for option in options] == [False] * 4
     assert {option.refusal.code for option in options if option.refusal} == {"permission_denied"}
 
 
 def test_a_customer_that_stands_nowhere_is_offered_every_stage() -> None:
-    options = explain(POLICY, standing_in(None, 0), may_update=True)
+    options = explain(POLICY, in_stage(None, 0), may_update=True)
 
     assert [option.stage for option in options] == list(POLICY.stages)
     assert all(option.allowed for option in options)
