@@ -95,14 +95,25 @@ class Child:
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else [],
                 pass_fds=self.pass_fds,
-                preexec_fn=with_parent(self.death_signal),
+                preexec_fn=self._prepare(),
             )
         self.started_at = time.monotonic()
         self._swept = False
-        self.guard.watch(self.process.pid, self.death_signal)
         if self.stdin is not None and self.process.stdin:
             with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
                 pipe.write(self.stdin)
+
+    def _prepare(self) -> Callable[[], None]:
+        """For ``preexec_fn``. The process itself reports to the guard, before it may start any other: were it for the
+        supervisor to do, the guard would not know of what began just before a kill -9.
+        """
+        stay = with_parent(self.death_signal)
+
+        def prepare() -> None:
+            stay()
+            self.guard.watch(os.getpid(), self.death_signal)
+
+        return prepare
 
     @property
     def pid(self) -> int:

@@ -36,8 +36,10 @@ class Run:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._queue.put(line.rstrip("\n"))
+        # Closed by who reads it: for anyone else to close it would take until the last that holds it has ended.
+        with self.process.stdout as lines:
+            for line in lines:
+                self._queue.put(line.rstrip("\n"))
         self._queue.put(None)
 
     def await_line(self, part: str) -> str:
@@ -120,8 +122,6 @@ class Project:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
 
 
 @contextmanager
@@ -168,8 +168,11 @@ def is_alive(pid: int) -> bool:
 
 
 def await_end(pids: dict[int, str], *, within: float) -> None:
-    """Wait until none of these processes is left."""
-    wait_until(lambda: not [pid for pid in pids if is_alive(pid)], within=within, what=f"the end of {pids}")
+    """Wait until none of these processes is left, or fail naming those that are."""
+    deadline = time.monotonic() + within
+    while left := {pid: name for pid, name in pids.items() if is_alive(pid)}:
+        assert time.monotonic() < deadline, f"after {within} s there is still {left} of {pids}"
+        time.sleep(0.05)
 
 
 def wait_until(happened: Callable[[], bool], *, within: float, what: str) -> None:

@@ -9,9 +9,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from local.guard import Guard
+from local.processes import Child
 from tests.local.scene import (
     ENDS_WITHIN,
     PATIENCE,
@@ -61,6 +64,26 @@ def test_killed_it_leaves_nothing(project: Project) -> None:
     run.process.wait()
     await_end(below, within=PATIENCE)
     wait_until(lambda: not temporary.exists(), within=PATIENCE, what="the end of the temporary folder")
+
+
+def test_the_guard_knows_of_a_process_before_that_can_start_others(tmp_path: Path) -> None:
+    supervisor, known = os.getpid(), tmp_path / "known"
+
+    class SlowSupervisor:
+        """A guard, to which the supervisor reports late, as on a machine that has much to do."""
+
+        def watch(self, group: int, death_signal: int) -> None:
+            if os.getpid() == supervisor:
+                time.sleep(2)
+            known.write_text(f"{group} {int(death_signal)}")
+
+        def forget(self, group: int) -> None:
+            known.unlink()
+
+    script = f'test "$(cat "{known}")" = "$$ 15"'
+    child = Child("c", ["sh", "-c", script], cast(Guard, SlowSupervisor()), log=tmp_path / "log")
+    child.start()
+    assert child.wait() == 0
 
 
 WORKER = """

@@ -44,6 +44,10 @@ INSERT INTO lifecycle_billingfigures (customer_id, tenant_id, currency, arr, con
 SELECT id, %(tenant)s, 'EUR', 900, '', '/billing', '', now(), '{}' FROM customers
 """
 
+OTHERS = """
+SELECT (SELECT count(*) FROM customer_lifecycle_status WHERE tenant_id <> %(tenant)s)
+     + (SELECT count(*) FROM lifecycle_billingfigures WHERE tenant_id <> %(tenant)s)
+"""
 # Twenty reports of each customer before all of that.
 EARLIER = """
 INSERT INTO lifecycle_figurechange (id, tenant_id, customer_id, effective_at, recorded_at, source, figures)
@@ -206,7 +210,9 @@ def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, sup
         superuser.execute("ANALYZE lifecycle_figurechange, lifecycle_billingfigures, customer_lifecycle_status")
         with superuser.cursor() as cursor:
             read.append(count_rows_read(cursor, KEPT, given))
-    assert read[1] < 2.5 * read[0]
+    # Small tables it may well read whole, once: with all that other tenants have there.
+    (others,) = superuser.execute(OTHERS, {"tenant": tenant.id}).fetchone()
+    assert read[1] < 2.5 * read[0] + others
 
 
 def test_what_retention_reads_does_not_grow_with_what_was_reported_before(tenant, superuser):
