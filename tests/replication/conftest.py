@@ -25,6 +25,7 @@ from storage import copies, replica
 from storage.database import base
 from storage.database.routing import REPLICA, primary_connection
 from tenants.services import database
+from tests.local.scene import await_end, find_descendants
 from tests.local.test_restore import product_on, url_of
 
 PASSWORD = "of-both-servers"
@@ -52,11 +53,19 @@ class Pair:
         return psycopg.connect(url, autocommit=True)
 
     def ask(self, server: PostgreSQL, query: str) -> Any:
-        """One value; asked again where the replica, which does not wait for looks (``OF_STANDBY``), ended the look."""
+        """One value; asked again where the replica, which does not wait for looks (``OF_STANDBY``), ended the look, and
+        while a server that lost a process comes back.
+        """
+        deadline = time.monotonic() + PATIENCE
         while True:
-            with contextlib.suppress(psycopg.errors.SerializationFailure), self.admin(server) as connection:
-                (value,) = connection.execute(query).fetchone() or (None,)
-                return value
+            try:
+                with self.admin(server) as connection:
+                    (value,) = connection.execute(query).fetchone() or (None,)
+                    return value
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def await_replayed(self) -> None:
         """Until the replica shows all that is committed, and this process knows of nothing later."""
@@ -81,10 +90,14 @@ class Pair:
             self.ask(self.standby, "SELECT pg_wal_replay_resume()")
 
     def kill_standby(self) -> None:
-        """As its machine would: nothing is said to anyone."""
+        """As its machine would: nothing is said to anyone. Its sessions end a moment after what began them: until then
+        they would answer who has one.
+        """
         assert self.standby.child is not None
+        sessions = find_descendants(self.standby.child.pid)
         self.standby.child.signal(9)
         self.standby.child.wait()
+        await_end(sessions, within=PATIENCE)
 
     def start_standby(self) -> None:
         """Again, on the port it had; until the product reaches it, which a pooler sees later."""
