@@ -13,7 +13,7 @@ from lifecycle.services.work.colleagues import list_colleagues
 from lifecycle.services.work.encryption import Keys
 from lifecycle.services.work.notes import LONGEST_TEXT
 from lifecycle.services.work.tasks import LONGEST_TITLE, list_open_tasks
-from lifecycle.web.people import name_people_then
+from lifecycle.web.people import say_you
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
@@ -60,11 +60,22 @@ def form_context(tenant: TenantRef, viewer: Identity) -> Row:
     }
 
 
-def show_notes(rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity) -> list[Row]:
-    """Each with ``who``, ``deleter`` and what the viewer may do with it. One statement."""
-    asked: set[tuple[str, dt.datetime]] = {(row["created_by"], row["created_at"]) for row in rows}
-    asked |= {(row["deleted_by"], row["deleted_at"]) for row in rows if row["deleted_by"]}
-    names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
+def people_of_notes(rows: Sequence[Row]) -> set[Recorded]:
+    """Who has written notes, and who has deleted them."""
+    asked = {(row["created_by"], row["created_at"]) for row in rows}
+    return asked | {(row["deleted_by"], row["deleted_at"]) for row in rows if row["deleted_by"]}
+
+
+def show_notes(
+    rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity, names: Mapping[Recorded, str] | None = None
+) -> list[Row]:
+    """Each with ``who``, ``deleter`` and what the viewer may do with it.
+
+    ``names``: those of ``people_of_notes``, for who has them. One statement without, none with them.
+    """
+    if names is None:
+        names = name_members_then(people_of_notes(rows), tenant=tenant)
+    names = say_you(names, viewer)
     return [_show_note(row, names, viewer) for row in rows]
 
 

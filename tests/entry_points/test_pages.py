@@ -270,3 +270,4 @@ def test_no_page_takes_15_statements_of_a_customer_of_whom_everything_is_known(
     routes = [route for route in PAGES if not route.endswith("/live")]
     taken = {route: len(statements_of(client, route.format(customer_id=customer.id))) for route in routes}
     assert {route: count for route, count in taken.items() if count >= 15} == {}
+    assert taken["/customers/{customer_id}/handover"] <= 12, "who moved, wrote and has tasks is named at once"

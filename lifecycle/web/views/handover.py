@@ -11,7 +11,7 @@ from lifecycle.services.work.handover import read_handover
 from lifecycle.web.pages import page
 from lifecycle.web.people import say_you
 from lifecycle.web.stage_colors import stage_colors
-from lifecycle.web.work import show_notes, show_tasks
+from lifecycle.web.work import name_work, people_of, people_of_notes, show_notes
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY
@@ -41,7 +41,10 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
             request_id=current_request_id(),
         )
         contacts = contacts if shown is None else shown
+    work = {"tasks": brief["tasks"], "colleagues": ()}
+    # Everyone on the page is named by one statement.
     asked = {(row["changed_by"], row["recorded_at"]) for row in brief["changes"]}
+    asked |= people_of_notes(brief["notes"]) | people_of(work, now)
     members, owner_names = name_members_and_accounts(asked, [brief["profile"]["company"]["owner"]], tenant=tenant)
     names = say_you(members, viewer)
     context = {
@@ -51,9 +54,11 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         "changes": [row | {"who": names[row["changed_by"], row["recorded_at"]]} for row in brief["changes"]],
         "notes": [
             note | {"may_edit": False, "may_delete": False}
-            for note in show_notes(brief["notes"], tenant=tenant, viewer=viewer)
+            for note in show_notes(brief["notes"], tenant=tenant, viewer=viewer, names=members)
         ],
-        "tasks": [task | {"may_write": False} for task in show_tasks(brief["tasks"], tenant=tenant, viewer=viewer)],
+        "tasks": [
+            task | {"may_write": False} for task in name_work(work, members, now, tenant=tenant, viewer=viewer)["tasks"]
+        ],
         "contacts": contacts,
         "sees_texts": sees,
         "made_at": now,
