@@ -21,10 +21,11 @@ from rest_framework.views import set_rollback
 
 from config.outages import UNCHANGED, UNKNOWN, find_outage, is_commit_unknown
 from config.problems import API_PATHS, PROBLEM_TYPE, problem_body, problem_response
-from config.redaction import describe_error, error_code
+from config.redaction import describe_error
 from lifecycle.sentences import say, say_for_record
 from lifecycle.services.configuration.plans import MappingNeeded
 from lifecycle.services.transitions.update_budget import RateLimited
+from storage.failures import sql_state
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import customer_of
@@ -75,7 +76,7 @@ def handle_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
         log.error(
             "not available",
             reason=describe_error(exception),
-            code=error_code(exception),
+            code=sql_state(exception),
             view=type(context.get("view")).__name__,
         )
     elif problem.status >= 500:

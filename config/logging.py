@@ -17,7 +17,8 @@ from typing import Any, Final
 import ecs_logging
 import structlog
 
-from config.redaction import MASK, describe_error, describe_trace, error_code, redact
+from config.redaction import MASK, describe_error, describe_trace, redact
+from storage.failures import sql_state
 
 SECRET_KEYS: Final = frozenset(
     {"password", "token", "access", "refresh", "authorization", "cookie", "email", "phone", "note", "secret", "api_key"}
@@ -99,7 +100,7 @@ def describe_exception(_: Any, __: str, event: EventDict) -> EventDict:
         event["error.type"] = type(error).__qualname__
         event["error.message"] = describe_error(error)
         event["error.stack_trace"] = describe_trace(error)
-        if code := error_code(error):
+        if code := sql_state(error):
             event["error.code"] = code
         for old in ("error", "exception"):
             event.pop(old, None)

@@ -16,8 +16,9 @@ from django.urls import Resolver404, resolve
 from config.errors import page_not_found, unavailable
 from config.outages import find_outage
 from config.problems import API_PATHS, problem_response
-from config.redaction import describe_error, error_code
+from config.redaction import describe_error
 from lifecycle.web.live import stream_origin
+from storage.failures import sql_state
 
 log = structlog.get_logger(__name__)
 
@@ -147,4 +148,4 @@ def note_outage(request: HttpRequest | None = None, **_: Any) -> None:
     error = sys.exc_info()[1]
     if request is not None and error is not None and (outage := find_outage(error)):
         request.__dict__["outage"] = outage
-        log.error("not available", reason=describe_error(error), code=error_code(error))
+        log.error("not available", reason=describe_error(error), code=sql_state(error))

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from storage.database.base import CommitUnknown
+from storage.failures import sql_state
 
 UNCHANGED = _("Nothing was changed. Try again in a moment.")
 # When not even the end of the transaction is known.
@@ -42,9 +43,8 @@ def find_outage(error: BaseException) -> str:
     """The sentence when an exception means that the database is not available; empty when it means anything else."""
     if not isinstance(error, db.Error | psycopg.Error):
         return ""
-    cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    state = getattr(cause, "sqlstate", None)
-    if state is None:
+    state = sql_state(error)
+    if not state:
         return str(AWAY) if isinstance(error, _OF_CONNECTIONS) else ""
     for length in range(LONGEST, 1, -1):
         if sentence := SENTENCES.get(state[:length]):

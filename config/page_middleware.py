@@ -19,8 +19,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from config.redaction import error_code
-from storage.database.writable import refuses_writes
+from storage.failures import refuses_writes, sql_state
 from tenants.models import User
 from tenants.services.accounts.open_sessions import see_page_session
 from tenants.services.accounts.own_settings import in_settings_of
@@ -107,7 +106,7 @@ class SeenSessions:
             except DatabaseError as error:
                 if not refuses_writes(error):
                     raise
-                log.warning("not kept when a session was used last", code=error_code(error))
+                log.warning("not kept when a session was used last", code=sql_state(error))
         return self.get_response(request)
 
 

@@ -59,14 +59,6 @@ def describe_error(error: BaseException) -> str:
     return redact(_QUOTED.sub(f"'{MASK}'", text[:LONGEST_TEXT])).strip()
 
 
-def error_code(error: BaseException) -> str:
-    """PostgreSQL's SQLSTATE behind an error, or ''."""
-    for candidate in (error, error.__cause__):
-        if state := getattr(candidate, "sqlstate", None):
-            return str(state)
-    return ""
-
-
 def describe_trace(error: BaseException) -> str:
     """The stack trace with its causes as Python writes it, without values: places, code, kinds and masked messages."""
     parts: list[str] = []

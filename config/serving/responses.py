@@ -11,10 +11,11 @@ import structlog
 
 from config.outages import find_outage
 from config.problems import API_PATHS, PROBLEM_TYPE, problem_bytes
-from config.redaction import describe_error, error_code
+from config.redaction import describe_error
 from config.serving.bodies import Scope
 from config.serving.limits import Limits
 from config.serving.sockets import hang_up
+from storage.failures import sql_state
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
@@ -130,7 +131,7 @@ def run_wsgi(
             if tail is None:
                 raise
             if find_outage(error):
-                log.error("a streamed answer broke off", reason=describe_error(error), code=error_code(error))
+                log.error("a streamed answer broke off", reason=describe_error(error), code=sql_state(error))
             else:
                 log.exception("a streamed answer broke off")
             tail.end(failed=True)

@@ -28,7 +28,7 @@ from lifecycle.services.effects.queue import (
     recover_lapsed,
     release_held,
 )
-from lifecycle.services.events.failures import describe, is_transient
+from storage.failures import describe, is_transient
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 

@@ -13,7 +13,7 @@ from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
-from lifecycle.services.events.failures import concerns_every_tenant, describe, is_transient
+from storage.failures import concerns_every_tenant, describe, is_transient
 from tenants.actors import TenantRef
 from tenants.homes import at_home
 from tenants.services.directory import PLATFORM

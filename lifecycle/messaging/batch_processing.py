@@ -15,8 +15,8 @@ from lifecycle.messaging import metrics
 from lifecycle.rules.envelopes import Message, Received, receive
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.events.dead_letters import Refusal
-from lifecycle.services.events.failures import QUERY_CANCELED, describe, is_transient, sql_state
 from lifecycle.services.events.processing import DEAD, DUPLICATE, PARKED, Result, process_events, store_dead_letter
+from storage.failures import QUERY_CANCELED, describe, is_transient, sql_state
 from storage.servers import MAIN, current_server, has_servers, on_server
 from tenants.actors import Actor, TenantRef
 from tenants.homes import find_home

@@ -18,8 +18,8 @@ from lifecycle.messaging import metrics
 from lifecycle.services.compliance.retention import forget_dead_letters
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letter_actions import rewrap_dead_letters
-from lifecycle.services.events.failures import describe, is_transient
 from lifecycle.services.events.processing import Result, count_waiting, sweep_parked
+from storage.failures import describe, is_transient
 from storage.servers import close_others, on_server, server_names
 from tenants.actors import Actor
 

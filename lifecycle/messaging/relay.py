@@ -28,7 +28,7 @@ from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.messaging.stale_copies import StaleCopies
 from lifecycle.services.events import outbox
 from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
-from lifecycle.services.events.failures import is_transient
+from storage.failures import is_transient
 
 log = structlog.get_logger(__name__)
 

@@ -42,7 +42,6 @@ from lifecycle.services.configuration.stage_migrations import (
     find_tenants_with_moves,
     move_customers,
 )
-from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports.working import UploadWorker
 from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.health_plays import find_tenants_with_health_plays, work_off_health_plays
@@ -51,6 +50,7 @@ from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_pl
 from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.undo import find_tenants_with_undos, work_off_undos
 from lifecycle.services.work.kept_revenue import RevenueKeeper
+from storage.failures import concerns_every_tenant, describe
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM, list_every_tenant, list_tenants
 

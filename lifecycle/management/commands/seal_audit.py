@@ -16,7 +16,7 @@ from audit.services.seals import START, public_key_of, seal_rows
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
-from lifecycle.services.events.failures import concerns_every_tenant, describe
+from storage.failures import concerns_every_tenant, describe
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.homes import at_home

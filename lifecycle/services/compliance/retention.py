@@ -18,10 +18,10 @@ from lifecycle.models import NO_TENANT, BulkChange, Customer, DeadLetter, Effect
 from lifecycle.services.bulk import working as bulk
 from lifecycle.services.customers.pins import release_expired_pins
 from lifecycle.services.effects import forgetting
-from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports import uploads
 from lifecycle.services.transitions import idempotency
 from storage.cursors import prepared_cursor
+from storage.failures import concerns_every_tenant, describe
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM, list_slugs

@@ -18,9 +18,9 @@ from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.started import SOURCE
-from lifecycle.services.events.failures import is_transient
 from lifecycle.services.transitions.apply import Call, apply
 from storage.cursors import plain_array, prepared_cursor
+from storage.failures import is_transient
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context

@@ -20,7 +20,7 @@ from lifecycle.models import Contact, Customer
 from lifecycle.services.customers.parts import Json
 from lifecycle.services.customers.profiles import open_contact
 from storage.database.routing import on_primary
-from storage.database.writable import refuses_writes
+from storage.failures import refuses_writes
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 

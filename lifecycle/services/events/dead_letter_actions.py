@@ -19,11 +19,11 @@ from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal
-from lifecycle.services.events.failures import concerns_every_tenant, describe, is_transient
 from lifecycle.services.events.filing import read_message
 from lifecycle.services.events.processing import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
 from lifecycle.services.events.replay_agreement import Agreement, MoreWouldStart, Starting
 from storage import cipher
+from storage.failures import concerns_every_tenant, describe, is_transient
 from storage.servers import current_server
 from tenants.actors import Actor
 from tenants.context import tenant_context

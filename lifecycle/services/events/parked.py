@@ -18,10 +18,10 @@ from lifecycle.models import ParkedEvent
 from lifecycle.rules.envelopes import Invalid, Message, Received, receive
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, store_dead_letters, store_unreadable
-from lifecycle.services.events.failures import concerns_every_tenant, describe, is_transient
 from lifecycle.services.events.inbox import Due
 from lifecycle.services.events.tenant_batches import DEAD, Result, TenantBatch
 from storage.cipher import MasterKeyMissing, Undecryptable
+from storage.failures import concerns_every_tenant, describe, is_transient
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 

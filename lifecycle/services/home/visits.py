@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from lifecycle.queries.home import PERSON
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor
 from storage.database.routing import on_primary
-from storage.database.writable import refuses_writes
+from storage.failures import refuses_writes
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 

@@ -17,7 +17,6 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from lifecycle.models import ImportUpload
-from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.imports.columns import MappingRefused
 from lifecycle.services.imports.counts import Counts
 from lifecycle.services.imports.evidence import Evidence
@@ -39,6 +38,7 @@ from lifecycle.services.imports.rejects import Rejected, RejectLines
 from lifecycle.services.imports.survey import gather_evidence
 from lifecycle.services.imports.texts import FileRefused
 from storage.cipher import Undecryptable
+from storage.failures import concerns_every_tenant, describe
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS

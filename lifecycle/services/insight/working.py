@@ -10,10 +10,10 @@ import structlog
 from django.utils import timezone
 
 from audit.services.feed import SOON, floor_of
-from lifecycle.services.events.failures import concerns_every_tenant, describe
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.sums import repair_sums
 from lifecycle.services.insight.turns import TurnTaken
+from storage.failures import concerns_every_tenant, describe
 from tenants.actors import TenantRef
 
 # How long a tenant is left alone once its figures are what its history says, and how long others wait for this work.

@@ -23,10 +23,10 @@ from lifecycle.queries import risk as queries
 from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.rules.risk.alarms import Alarm, Past, Watch, stage_at
 from lifecycle.rules.transitions import Change
-from lifecycle.services.events.failures import describe, is_transient
 from lifecycle.services.risk.past import RECORDED, PastReader
 from lifecycle.services.risk.times import as_micros, as_timestamp
 from lifecycle.services.transitions.apply import Call, Outcome, apply
+from storage.failures import describe, is_transient
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context

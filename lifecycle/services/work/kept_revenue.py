@@ -19,9 +19,9 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from lifecycle.services.events.failures import QUERY_CANCELED
 from lifecycle.services.work.renewals import Month, Retention, count_unknown, measure_retention, months_before
 from storage.cursors import fetch_prepared
+from storage.failures import QUERY_CANCELED, sql_state
 from storage.redis import ask
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
@@ -112,7 +112,7 @@ def _try_to_count(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRe
         with transaction.atomic():
             return _count(tenant, policy, now)
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != QUERY_CANCELED:
+        if sql_state(error) != QUERY_CANCELED:
             raise
         log.warning("revenue of past months takes too long to count in a page", tenant=tenant.slug)
         return None

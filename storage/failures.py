@@ -1,4 +1,4 @@
-"""Which failures another try may not meet, and which will come again however often one tries."""
+"""What an error of the database means: another try may not meet it, nothing can be written now, or it comes again."""
 
 from typing import Final
 
@@ -11,6 +11,9 @@ QUERY_CANCELED: Final = "57014"
 # Of these the rows are the cause, not the server: another transaction holds them, or they are too many for the time
 # that is given.
 _OF_ROWS: Final = ("40", "55", QUERY_CANCELED)
+# A standby, or a primary that was put back; a disk that is full; the fence of a tenant that is being moved
+# (tenants/migrations/0012_homes).
+_READ_ONLY: Final = frozenset({"25006", "53100", "55M01"})
 
 
 def sql_state(error: BaseException) -> str:
@@ -33,6 +36,13 @@ def is_transient(error: BaseException) -> bool:
 def concerns_every_tenant(error: BaseException) -> bool:
     """Whether work for every other tenant would fail as well: the server is away, and not only some rows are held."""
     return isinstance(error, db.Error) and is_transient(error) and not sql_state(error).startswith(_OF_ROWS)
+
+
+def refuses_writes(error: BaseException) -> bool:
+    """Whether nothing can be written now, and no more than that: the server is there, and what only reads goes on,
+    without what it would note.
+    """
+    return sql_state(error) in _READ_ONLY
 
 
 def describe(error: BaseException) -> str:
