@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -20,29 +20,40 @@ SELECT e.id, e.subject, e.detail FROM unnest(%(subjects)s::text[]) asked (subjec
 """
 
 
+class Author(Protocol):
+    """Who did it: ``tenants.actors.Actor``, of whom this floor knows no more."""
+
+    @property
+    def kind(self) -> str:
+        """A person, a service account, or the system."""
+
+    @property
+    def name(self) -> str:
+        """The user's id, or ``system:<name>``."""
+
+
 def record_administration(
+    action: str,
+    subject: UUID | str = "",
     *,
     tenant_id: UUID | None,
-    actor: str,
-    actor_kind: str,
-    action: str,
+    actor: Author,
     now: dt.datetime,
-    subject: str = "",
     reason: str = "",
     detail: dict[str, Any] | None = None,
     request_id: UUID | None = None,
-) -> AdministrationEntry:
+) -> None:
     """Append one entry. Call inside the tenant's context and the transaction that does what it says. One statement.
 
     ``tenant_id`` None: about a super admin, in the context of that user (``subject`` is the user's id).
     """
-    return AdministrationEntry.objects.create(
+    AdministrationEntry.objects.create(
         tenant_id=tenant_id,
         recorded_at=now,
-        actor=actor,
-        actor_kind=actor_kind,
+        actor=actor.name,
+        actor_kind=actor.kind,
         action=action,
-        subject=subject,
+        subject=str(subject),
         reason=reason,
         detail=detail or {},
         request_id=request_id,
@@ -50,12 +61,11 @@ def record_administration(
 
 
 def record_many(
+    action: str,
     entries: Sequence[tuple[str, dict[str, Any]]],
     *,
     tenant_id: UUID,
-    actor: str,
-    actor_kind: str,
-    action: str,
+    actor: Author,
     now: dt.datetime,
     request_id: UUID | None = None,
 ) -> None:
@@ -64,8 +74,8 @@ def record_many(
         AdministrationEntry(
             tenant_id=tenant_id,
             recorded_at=now,
-            actor=actor,
-            actor_kind=actor_kind,
+            actor=actor.name,
+            actor_kind=actor.kind,
             action=action,
             subject=subject,
             detail=detail,

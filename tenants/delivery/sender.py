@@ -22,7 +22,7 @@ from prometheus_client import Counter
 
 from audit.services.administration import record_administration
 from storage.servers import close_others, on_server, server_names
-from tenants.actors import SYSTEM
+from tenants.actors import system_actor
 from tenants.context import tenant_context, user_context
 from tenants.models import QueuedMail, User
 from tenants.services.accounts.invitations import invitation_path
@@ -169,11 +169,10 @@ def _fail(mail: QueuedMail, user: User, error: Exception) -> None:
     context = tenant_context(user.tenant_id) if user.tenant_id else user_context(user.id)
     with context:
         record_administration(
+            "give_up_mail",
+            user.id,
             tenant_id=user.tenant_id,
-            actor="system:mail",
-            actor_kind=SYSTEM,
-            action="give_up_mail",
-            subject=str(user.id),
+            actor=system_actor("mail"),
             detail=why,
             now=timezone.now(),
         )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from audit.services.administration import record_administration
-from tenants.actors import SYSTEM
+from tenants.actors import system_actor
 from tenants.context import user_context
 from tenants.homes import refuse_name_elsewhere
 from tenants.models.tenants import Tenant
@@ -57,11 +57,10 @@ class UserManager(BaseUserManager["User"]):
             with user_context(user.id), transaction.atomic():
                 user.save(force_insert=True)
                 record_administration(
+                    "create_super_admin",
+                    user.id,
                     tenant_id=None,
-                    actor="system:createsuperuser",
-                    actor_kind=SYSTEM,
-                    action="create_super_admin",
-                    subject=str(user.id),
+                    actor=system_actor("createsuperuser"),
                     now=user.created_at,
                 )
         except IntegrityError as error:

@@ -18,7 +18,7 @@ from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from storage.timeouts import JOB_SECONDS, allow_seconds
-from tenants.actors import SYSTEM, TenantRef
+from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.homes import at_home
 
@@ -62,13 +62,12 @@ class Command(OperatorCommand):
                 raise CommandError(f"No seal covers anything from {first} to {last}.{waiting} Nothing was written.")
             self._write(part, period, tenant, keys, stop)
             record_administration(
+                "export_audit",
+                tenant.id,
                 tenant_id=tenant.id,
-                actor="system:export_audit",
-                actor_kind=SYSTEM,
-                action="export_audit",
-                subject=str(tenant.id),
-                now=timezone.now(),
+                actor=system_actor("export_audit"),
                 detail={"from": str(first), "to": str(last), "rows": period.rows},
+                now=timezone.now(),
             )
         part.rename(out)
         numbers = f"seals {period.seals[0].number} to {period.seals[-1].number}"

@@ -62,10 +62,9 @@ class Command(OperatorCommand):
         if done and tenant != NAMELESS:
             with tenant_context(tenant.id):
                 record_administration(
+                    "rotate_keys",
                     tenant_id=tenant.id,
-                    actor=ACTOR.name,
-                    actor_kind=ACTOR.kind,
-                    action="rotate_keys",
+                    actor=ACTOR,
                     detail={"rewrapped": done, "master_key_id": cipher.newest_master_key_id()},
                     now=timezone.now(),
                 )

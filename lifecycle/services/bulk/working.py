@@ -150,11 +150,10 @@ def stop_change(change_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.dat
     change.finished_at, change.is_stopped, change.waits_until = now, True, None
     change.save(update_fields=["finished_at", "is_stopped", "waits_until"])
     record_administration(
+        "stop_bulk_change",
+        change.id,
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action="stop_bulk_change",
-        subject=str(change.id),
+        actor=actor,
         detail={"done": change.done, "customers": change.total},
         request_id=change.id,
         now=now,
@@ -259,11 +258,10 @@ def _begin(change: BulkChange, *, action: str, actor: Actor, now: dt.datetime, d
     change.started_at = now
     change.save()
     record_administration(
+        action,
+        change.id,
         tenant_id=change.tenant_id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(change.id),
+        actor=actor,
         reason=change.reason_code,
         detail=detail,
         request_id=change.id,

@@ -269,14 +269,13 @@ def _record(
     counts = ("contacts", "messages", "answers", "uploads", "key_destroyed", "company", "unreadable")
     detail: dict[str, Any] = {name: getattr(erased, name) for name in counts}
     record_administration(
-        tenant_id=subject.tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action="erase_customer",
+        "erase_customer",
         # Of somebody who was only known from messages not even the id is kept.
-        subject=str(erased.customer_id or cipher.customer_index(subject.tenant.id, subject.external_id).hex()),
+        erased.customer_id or cipher.customer_index(subject.tenant.id, subject.external_id).hex(),
+        tenant_id=subject.tenant.id,
+        actor=actor,
         reason=reason,
         detail=detail,
-        now=now,
         request_id=request_id,
+        now=now,
     )

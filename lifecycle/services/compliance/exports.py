@@ -84,14 +84,13 @@ def export_customer(
         sentence = _("Tenant %(tenant)s has no customer “%(id)s”.")
         raise ErasureRefused("not_found", sentence % {"tenant": tenant.slug, "id": external_id})
     record_administration(
+        "export_customer",
+        subject.customer_id or cipher.customer_index(tenant.id, subject.external_id).hex(),
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action="export_customer",
-        subject=str(subject.customer_id or cipher.customer_index(tenant.id, subject.external_id).hex()),
+        actor=actor,
         reason=reason,
-        now=now,
         request_id=request_id,
+        now=now,
     )
     return exported
 

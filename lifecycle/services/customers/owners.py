@@ -80,11 +80,10 @@ def assign_owner(
             _pin(batch, row, owner, by=actor.name, reason=reason or BY_HAND, now=now)
         batch.write()
         record_administration(
+            "assign_owner",
+            str(next(iter(assigned))) if len(assigned) == 1 else "",
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="assign_owner",
-            subject=str(next(iter(assigned))) if len(assigned) == 1 else "",
+            actor=actor,
             reason=reason,
             detail={"owner": owner, "before": {str(id_): before[id_][1] for id_ in sorted(assigned)}},
             request_id=request_id,

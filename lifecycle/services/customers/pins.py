@@ -214,15 +214,13 @@ def _record(
     pin: Mapping[str, Any],
 ) -> None:
     record_administration(
+        action,
+        row["id"],
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(row["id"]),
+        actor=actor,
         # Neither the reason nor the value: they may name a person or the company, whom the erasure takes out of the
         # customer's pins, and nothing is ever taken out of this log.
-        reason="",
         detail={"field": path, "until": pin["until"]},
-        now=now,
         request_id=request_id,
+        now=now,
     )

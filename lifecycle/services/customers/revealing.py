@@ -62,15 +62,14 @@ def reveal_contacts(
         shown = [contact for contact, one in zip(chosen, opened, strict=True) if one["email"] or one["phone"]]
         if shown:
             record_administration(
+                REVEAL,
+                customer_id,
                 tenant_id=tenant.id,
-                actor=actor.name,
-                actor_kind=actor.kind,
-                action=REVEAL,
-                subject=str(customer_id),
+                actor=actor,
                 reason=reason,
                 detail={"contacts": [str(contact.id) for contact in shown], **({"place": place} if place else {})},
-                now=now,
                 request_id=request_id,
+                now=now,
             )
     return opened
 
@@ -113,13 +112,12 @@ def note_reading(
             since = hour.replace(tzinfo=dt.UTC)
             noted = list_recorded(REVEAL, [str(id_) for id_ in new], since, tenant_id=tenant.id, actor=actor.name)
             record_many(
+                REVEAL,
                 [entry for entry in entries if entry not in noted],
                 tenant_id=tenant.id,
-                actor=actor.name,
-                actor_kind=actor.kind,
-                action=REVEAL,
-                now=now,
+                actor=actor,
                 request_id=request_id,
+                now=now,
             )
             # What is rolled back was not recorded.
             transaction.on_commit(partial(_keep_in_mind, [keys[id_] for id_ in new], hour), robust=True)

@@ -163,11 +163,10 @@ def reset_sandbox(tenant: TenantRef, *, now: dt.datetime, since: dt.datetime | N
         customers, rows = _empty(tenant)
         made = _tell_again(tenant, now=now)
         record_administration(
+            ACTION,
+            tenant.slug,
             tenant_id=tenant.id,
-            actor=LOADER.name,
-            actor_kind=LOADER.kind,
-            action=ACTION,
-            subject=tenant.slug,
+            actor=LOADER,
             detail={"customers_before": customers, "history_rows_before": rows, "customers": made},
             now=now,
         )

@@ -121,7 +121,9 @@ def cancel(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime
         raise ActionRefused("conflict", "nothing_to_cancel", state=EFFECT_STATES[run.state])
     run.state, run.reason, run.finished_at = EffectRun.CANCELLED, "cancelled", now
     run.save(update_fields=["state", "reason", "finished_at"])
-    _record("cancel_effect", str(run.id), tenant, actor, now, {"effect": run.effect})
+    record_administration(
+        "cancel_effect", run.id, tenant_id=tenant.id, actor=actor, detail={"effect": run.effect}, now=now
+    )
     return run
 
 
@@ -154,7 +156,10 @@ def set_pause(
             close_breaker(pause, now=now)
             pause.delete()
     action = "pause_effects" if paused else "resume_effects"
-    _record(action, effect or endpoint, tenant, actor, now, {"effect": effect, "endpoint": endpoint}, reason)
+    detail = {"effect": effect, "endpoint": endpoint}
+    record_administration(
+        action, effect or endpoint, tenant_id=tenant.id, actor=actor, reason=reason, detail=detail, now=now
+    )
 
 
 def pause_tenant(*, reason: str, tenant: TenantRef, actor: Actor, now: dt.datetime) -> bool:
@@ -211,29 +216,8 @@ def _replay(
     _all(tenant).filter(id__in=ids).update(**changes)
     for run in runs:
         run.state, run.reason = EffectRun.DUE, ""
-    _record("replay_effects", "", tenant, actor, now, detail)
+    record_administration("replay_effects", tenant_id=tenant.id, actor=actor, detail=detail, now=now)
 
 
 def _all(tenant: TenantRef) -> QuerySet[EffectRun]:
     return EffectRun.objects.filter(tenant_id=tenant.id)
-
-
-def _record(
-    action: str,
-    subject: str,
-    tenant: TenantRef,
-    actor: Actor,
-    now: dt.datetime,
-    detail: dict[str, Any],
-    reason: str = "",
-) -> None:
-    record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=subject,
-        reason=reason,
-        detail=detail,
-        now=now,
-    )

@@ -97,10 +97,9 @@ def open_breaker(tenant: TenantRef, job: "Job", room: Room, *, now: dt.datetime)
     if not is_new:
         return
     record_administration(
+        "open_effects_breaker",
         tenant_id=tenant.id,
-        actor=ACTOR.name,
-        actor_kind=ACTOR.kind,
-        action="open_effects_breaker",
+        actor=ACTOR,
         reason=reason,
         detail={"effect": job.effect, "last_hour": last_hour, "usual": room.usual},
         now=now,

@@ -216,12 +216,11 @@ def _record(
     action: str, endpoint: WebhookEndpoint, tenant: TenantRef, actor: Actor, now: dt.datetime, *, reason: str = ""
 ) -> None:
     record_administration(
+        action,
+        endpoint.id,
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(endpoint.id),
+        actor=actor,
         reason=reason,
-        now=now,
         detail={"name": endpoint.name, "url": endpoint.url},
+        now=now,
     )

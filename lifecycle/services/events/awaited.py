@@ -149,12 +149,11 @@ def _record(items: Sequence[CustomerData], written: Sequence[Written], call: Cal
     changed = sorted({str(one.customer_id) for one in written if one.changed} - set(created))
     sources = sorted({item.source for item, one in zip(items, written, strict=True) if one.changed})
     record_administration(
+        "write_customers",
+        (created + changed)[0] if len(created + changed) == 1 else "",
         tenant_id=call.tenant.id,
-        actor=call.actor.name,
-        actor_kind=call.actor.kind,
-        action="write_customers",
-        subject=(created + changed)[0] if len(created + changed) == 1 else "",
+        actor=call.actor,
         detail={"sources": sources, "created": created, "changed": changed},
-        now=call.now,
         request_id=call.request_id,
+        now=call.now,
     )

@@ -299,11 +299,10 @@ def _resolve(
     dead_letter.value = None
     dead_letter.save(update_fields=["state", "resolved_at", "resolved_by", "reason", "value"])
     record_administration(
+        "discard_dead_letter" if state == DeadLetter.State.DISCARDED else "replay_dead_letter",
+        dead_letter.id,
         tenant_id=dead_letter.tenant_id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action="discard_dead_letter" if state == DeadLetter.State.DISCARDED else "replay_dead_letter",
-        subject=str(dead_letter.id),
+        actor=actor,
         reason=reason,
         detail={
             "topic": dead_letter.topic,

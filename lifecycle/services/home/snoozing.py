@@ -72,11 +72,10 @@ def snooze_customers(
         for row in rows:
             # Without the reason, which may name people: what is recorded here outlives an erasure.
             record_administration(
+                "snooze_customer",
+                row.customer_id,
                 tenant_id=tenant.id,
-                actor=actor.name,
-                actor_kind=actor.kind,
-                action="snooze_customer",
-                subject=str(row.customer_id),
+                actor=actor,
                 detail={"until": None if until is None else until.isoformat()},
                 now=now,
             )
@@ -91,14 +90,7 @@ def wake_customer(
         mine = Snooze.objects.filter(tenant_id=tenant.id, user_id=user_id, customer_id=customer_id)
         if not mine.delete()[0]:
             return None
-        record_administration(
-            tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="wake_customer",
-            subject=str(customer_id),
-            now=now,
-        )
+        record_administration("wake_customer", customer_id, tenant_id=tenant.id, actor=actor, now=now)
     name = Customer.objects.filter(tenant_id=tenant.id, id=customer_id).values_list("name", flat=True).first()
     return Named(customer_id, name or "")
 

@@ -241,17 +241,16 @@ class Import:
             refresh_statistics()
         with tenant_context(self.tenant.id):
             record_administration(
+                "import_customers",
+                self.name[-255:],
                 tenant_id=self.tenant.id,
-                actor=self.actor.name,
-                actor_kind=self.actor.kind,
-                action="import_customers",
-                subject=self.name[-255:],
-                now=self.now,
+                actor=self.actor,
                 detail={
                     "lines": self.counts.good + self.counts.rejected,
                     **total_of(self.counts),
                     **({"effects": dict(self.effects)} if self.starts_effects else {}),
                 },
+                now=self.now,
             )
 
 

@@ -260,11 +260,10 @@ def _record(
     action: str, upload: ImportUpload, *, actor: Actor, now: dt.datetime, detail: dict[str, object] | None = None
 ) -> None:
     record_administration(
+        action,
+        upload.name,
         tenant_id=upload.tenant_id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=upload.name,
+        actor=actor,
         detail={"upload": str(upload.id), **(detail or {})},
         now=now,
     )

@@ -45,11 +45,10 @@ def begin_health_play(
         plays.filter(draft_id=draft.id).delete()
         plays.filter(created_at__lt=now - KEPT).delete()
         record_administration(
+            "play_health",
+            draft.id,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="play_health",
-            subject=str(draft.id),
+            actor=actor,
             detail={"revision": draft.revision, "configuration": live.version, "customers": customers},
             now=now,
         )

@@ -109,13 +109,12 @@ def export_customers(
         allow_seconds(2 * MOST_SECONDS, idle=2 * MOST_SECONDS)
         file, number = read_from_replica(write_file, tenant_id=tenant.id, reader=actor.name)
         record_administration(
+            "export_customers",
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="export_customers",
-            now=now,
+            actor=actor,
             detail={"rows": number, "format": kind, **described, **(contacts.described if contacts else {})},
             request_id=request_id,
+            now=now,
         )
         file.seek(0)
         return file

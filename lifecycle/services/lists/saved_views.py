@@ -250,12 +250,11 @@ def _record(
 ) -> None:
     detail: Mapping[str, Any] = {"shared": view.is_shared, "locked": view.is_locked}
     record_administration(
+        action,
+        view.id,
         tenant_id=view.tenant_id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(view.id),
-        now=now,
+        actor=actor,
         detail={**detail, "fields": fields} if fields else dict(detail),
         request_id=request_id,
+        now=now,
     )

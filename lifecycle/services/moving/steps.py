@@ -25,7 +25,7 @@ from lifecycle.services.moving.leaving import delete_rows, let_depart, note_dele
 from lifecycle.services.moving.moves import Move
 from lifecycle.services.moving.sides import MoveRefused
 from storage.servers import MAIN, on_server
-from tenants.actors import SYSTEM
+from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.homes import LIFETIME_SECONDS, forget_homes
 
@@ -171,11 +171,10 @@ def record(move: Move, _: Limits) -> None:
     forget_homes()
     with on_server(move.target.name), tenant_context(move.tenant.id):
         record_administration(
+            "move_tenant",
+            subject,
             tenant_id=move.tenant.id,
-            actor="system:move_tenant",
-            actor_kind=SYSTEM,
-            action="move_tenant",
-            subject=subject,
+            actor=system_actor("move_tenant"),
             detail={"from": move.source.name, "to": move.target.name, **move.facts.get("verified", {})},
             now=timezone.now(),
         )

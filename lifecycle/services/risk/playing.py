@@ -150,11 +150,10 @@ def begin_play(
         RulePlay.objects.filter(tenant_id=tenant.id, draft_id=draft.id).delete()
         RulePlay.objects.filter(tenant_id=tenant.id, created_at__lt=now - KEPT).delete()
         record_administration(
+            "play_rules",
+            draft.id,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="play_rules",
-            subject=str(draft.id),
+            actor=actor,
             detail={"revision": draft.revision, "known": chosen, "customers": scope.customers},
             now=now,
         )

@@ -85,11 +85,10 @@ def dismiss_proposal(
     firing.state, firing.dismissal, firing.decided_by, firing.decided_at = DISMISSED, reason, actor.name, now
     firing.save(update_fields=["state", "dismissal", "decided_by", "decided_at"])
     record_administration(
+        "dismiss_proposal",
+        customer_id,
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action="dismiss_proposal",
-        subject=str(customer_id),
+        actor=actor,
         # The reason may name a person: it is kept with the proposal, which an erasure deletes.
         detail={"rule": firing.rule, "to_stage": firing.to_stage},
         now=now,

@@ -67,11 +67,10 @@ def mute_started(call: Call, started: Mapping[UUID, Sequence[Started]]) -> Mappi
     if not counts:
         return started
     record_administration(
+        "mute_effects",
+        call.request_id or "",
         tenant_id=call.tenant.id,
-        actor=call.actor.name,
-        actor_kind=call.actor.kind,
-        action="mute_effects",
-        subject=str(call.request_id),
+        actor=call.actor,
         reason=call.mute_reason or "",
         detail={"effects": dict(counts), "customers": len(started)},
         request_id=call.request_id,

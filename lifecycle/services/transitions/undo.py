@@ -172,11 +172,10 @@ def begin_undo(
     )
     if is_new:
         record_administration(
+            "undo_transitions",
+            request_id,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="undo_transitions",
-            subject=str(request_id),
+            actor=actor,
             reason=reason,
             detail={"to_move": to_move, "effects_cancelled": cancelled, "effects_already_done": done},
             now=now,

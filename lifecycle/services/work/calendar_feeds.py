@@ -45,7 +45,7 @@ def make_feed(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetim
     secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
     feed = CalendarFeed(id=uuid7(), tenant_id=tenant.id, user_id=user_id, secret_hash=_hash(secret), created_at=now)
     feed.save(force_insert=True)
-    _record("make_calendar_feed", user_id, tenant=tenant, actor=actor, now=now)
+    record_administration("make_calendar_feed", user_id, tenant_id=tenant.id, actor=actor, now=now)
     return f"{feed.id.hex}_{secret}"
 
 
@@ -53,7 +53,7 @@ def revoke_feed(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datet
     """End the person's address at once; whether there was one."""
     gone, _ = CalendarFeed.objects.filter(tenant_id=tenant.id, user_id=user_id).delete()
     if gone:
-        _record("revoke_calendar_feed", user_id, tenant=tenant, actor=actor, now=now)
+        record_administration("revoke_calendar_feed", user_id, tenant_id=tenant.id, actor=actor, now=now)
     return gone > 0
 
 
@@ -94,14 +94,3 @@ def _hash(secret: str) -> bytes:
     # 256 random bits: a fast keyed hash is enough, and a copy of the table alone opens nothing.
     pepper = hmac.digest(settings.INDEX_KEY, b"calendar-feed", hashlib.sha256)
     return hmac.digest(pepper, secret.encode(), hashlib.sha256)
-
-
-def _record(action: str, user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
-    record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(user_id),
-        now=now,
-    )

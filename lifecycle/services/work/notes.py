@@ -245,14 +245,13 @@ def record_step(action: str, kind: str, row: Note | Task, by: By) -> None:
         record_dated([describe_step(action, row, detail, by)], tenant_id=by.tenant.id)
         return
     record_administration(
+        action,
+        row.customer_id,
         tenant_id=by.tenant.id,
-        actor=by.actor.name,
-        actor_kind=by.actor.kind,
-        action=action,
-        subject=str(row.customer_id),
+        actor=by.actor,
         detail=detail,
-        now=by.now,
         request_id=by.request_id,
+        now=by.now,
     )
 
 

@@ -181,11 +181,10 @@ def _hash(secret: str) -> bytes:
 
 def _record(action: str, key: ApiKey, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> None:
     record_administration(
+        action,
+        key.id,
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(key.id),
+        actor=actor,
         reason=reason,
         detail={
             "account": str(key.user_id),

@@ -90,14 +90,13 @@ def _record(
 ) -> dt.datetime:
     until = now + dt.timedelta(minutes=IMPERSONATION_MINUTES)
     record_administration(
+        ACTION,
+        tenant.slug,
         tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=ACTION,
-        subject=tenant.slug,
+        actor=actor,
         reason=reason,
         detail={"until": until.isoformat(), "source": source},
-        now=now,
         request_id=request_id,
+        now=now,
     )
     return until

@@ -67,7 +67,7 @@ def show_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
     Call inside the tenant's context. Raises PersonChangeRefused for those who need none and must not have one.
     """
     user = _find_open_invitation(user_id, tenant)
-    _record("show_invitation", user, tenant=tenant, actor=actor, now=now)
+    record_administration("show_invitation", user.id, tenant_id=tenant.id, actor=actor, now=now)
     return invitation_path(user)
 
 
@@ -81,7 +81,7 @@ def send_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
             _("%(name)s is not an e-mail address: show the link, and pass it on.") % {"name": user.username}
         )
     queue_mail(QueuedMail.INVITATION, user.id, now=now)
-    _record("send_invitation", user, tenant=tenant, actor=actor, now=now)
+    record_administration("send_invitation", user.id, tenant_id=tenant.id, actor=actor, now=now)
 
 
 def find_invited(uid: str, token: str) -> User | None:
@@ -128,27 +128,9 @@ def _create(
     try:
         with transaction.atomic():
             user = create_user(username=username, password=None, role=role, tenant=tenant, now=now, **details)
-            _record(action, user, tenant=tenant, actor=actor, now=now, detail={"role": user.role})
+            record_administration(
+                action, user.id, tenant_id=tenant.id, actor=actor, detail={"role": user.role}, now=now
+            )
     except IntegrityError as error:
         raise PersonChangeRefused(_("This user name cannot be used: choose another.")) from error
     return user
-
-
-def _record(
-    action: str,
-    user: User,
-    *,
-    tenant: TenantRef,
-    actor: Actor,
-    now: dt.datetime,
-    detail: dict[str, Any] | None = None,
-) -> None:
-    record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(user.id),
-        detail=detail,
-        now=now,
-    )

@@ -314,11 +314,10 @@ def configure_issuer(
             row.client_secret = encrypt_message(secret, tenant_id=tenant.id, row_id=row.id) if secret else None
             row.save(update_fields=["client_secret"])
         record_administration(
+            "configure_issuer",
+            issuer,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="configure_issuer",
-            subject=issuer,
+            actor=actor,
             detail={
                 "audience": audience,
                 "jwks_url": jwks_url,

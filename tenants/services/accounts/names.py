@@ -40,7 +40,7 @@ def rename_user(user_id: UUID, full_name: str, *, tenant: TenantRef, actor: Acto
         if user.full_name != full_name:
             user.full_name = full_name
             user.save(update_fields=["full_name"])
-            _record("rename_user", user, tenant=tenant, actor=actor, now=now)
+            record_administration("rename_user", user.id, tenant_id=tenant.id, actor=actor, now=now)
     return user
 
 
@@ -66,18 +66,6 @@ def erase_user(user_id: UUID, *, reason: str, tenant: TenantRef, actor: Actor, n
         # Those that were replaced just now, too.
         forget_names(user.id, tenant_id=tenant.id)
         end_everything(user.id, now=now)
-        _record("erase_user", user, tenant=tenant, actor=actor, now=now, reason=reason)
+        record_administration("erase_user", user.id, tenant_id=tenant.id, actor=actor, reason=reason, now=now)
         announce_change([user.id])
     return user
-
-
-def _record(action: str, user: User, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> None:
-    record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(user.id),
-        reason=reason,
-        now=now,
-    )

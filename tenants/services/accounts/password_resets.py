@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.models import AdministrationEntry
 from audit.services.administration import record_administration
-from tenants.actors import SYSTEM
+from tenants.actors import system_actor
 from tenants.context import tenant_context, user_context
 from tenants.models import QueuedMail, User
 from tenants.services.accounts.links import LinkTokens, may_have_link
@@ -100,11 +100,10 @@ def _record(user: User, mail: QueuedMail, *, now: dt.datetime) -> None:
     context = tenant_context(user.tenant_id) if user.tenant_id else user_context(user.id)
     with context:
         record_administration(
+            SENT,
+            user.id,
             tenant_id=user.tenant_id,
-            actor="system:password_reset",
-            actor_kind=SYSTEM,
-            action=SENT,
-            subject=str(user.id),
+            actor=system_actor("password_reset"),
             detail={"mail": str(mail.id)},
             now=now,
         )

@@ -68,11 +68,10 @@ def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime, is_sa
         tenant.save(force_insert=True)
         _grant_roles(tenant)
         record_administration(
+            "create_tenant",
+            slug,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="create_tenant",
-            subject=slug,
+            actor=actor,
             detail={"name": name, **({"sandbox": True} if is_sandbox else {})},
             now=now,
         )
@@ -328,11 +327,10 @@ def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, reason: 
             for user_id in people:
                 end_everything(user_id, now=now)
         record_administration(
+            "suspend_tenant" if suspended else "resume_tenant",
+            tenant.slug,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="suspend_tenant" if suspended else "resume_tenant",
-            subject=tenant.slug,
+            actor=actor,
             reason=reason,
             now=now,
         )
@@ -373,12 +371,5 @@ def record_person(
 ) -> None:
     """Write into the administration log what was done about a user."""
     record_administration(
-        tenant_id=tenant.id if tenant else None,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(user.id),
-        detail=detail,
-        reason=reason,
-        now=now,
+        action, user.id, tenant_id=tenant.id if tenant else None, actor=actor, reason=reason, detail=detail, now=now
     )

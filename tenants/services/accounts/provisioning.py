@@ -143,13 +143,7 @@ def _identify(user_id: UUID, wanted: Person, *, tenant: TenantRef, actor: Actor,
     if "subject" in changed:
         end_everything(user.id, now=now)
     record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action="identify_user",
-        subject=str(user.id),
-        detail={"changed": changed},
-        now=now,
+        "identify_user", user.id, tenant_id=tenant.id, actor=actor, detail={"changed": changed}, now=now
     )
     announce_change([user.id])
 

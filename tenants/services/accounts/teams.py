@@ -35,12 +35,6 @@ def set_team(user_id: UUID, team: str, *, tenant: TenantRef, actor: Actor, now: 
         before, user.team = user.team, team
         user.save(update_fields=["team"])
         record_administration(
-            tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="set_team",
-            subject=str(user.id),
-            detail={"from": before, "to": team},
-            now=now,
+            "set_team", user.id, tenant_id=tenant.id, actor=actor, detail={"from": before, "to": team}, now=now
         )
     return user

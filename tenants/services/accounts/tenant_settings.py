@@ -19,11 +19,10 @@ def set_effects_budget(budget: int, *, tenant: TenantRef, actor: Actor, now: dt.
             return
         row.save(update_fields=["effects_budget"])
         record_administration(
+            "set_effects_budget",
+            tenant.slug,
             tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action="set_effects_budget",
-            subject=tenant.slug,
+            actor=actor,
             detail={"before": before, "now": budget},
             now=now,
         )

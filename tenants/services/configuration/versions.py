@@ -75,7 +75,7 @@ def open_draft(
         created_by=actor.name,
         updated_at=now,
     )
-    _record("open_draft", draft, tenant=tenant, actor=actor, now=now, reason=comment)
+    record_administration("open_draft", draft.pk, tenant_id=tenant.id, actor=actor, reason=comment, now=now)
     return draft
 
 
@@ -103,7 +103,8 @@ def save_draft(
         if comment is not None:
             draft.comment = comment
         draft.save()
-        _record("save_draft", draft, tenant=tenant, actor=actor, now=now, detail={"revision": draft.revision})
+        detail = {"revision": draft.revision}
+        record_administration("save_draft", draft.pk, tenant_id=tenant.id, actor=actor, detail=detail, now=now)
     return draft
 
 
@@ -113,7 +114,7 @@ def discard_draft(
     """Throw a draft away. Raises as ``save_draft``."""
     with transaction.atomic():
         draft = lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
-        _record("discard_draft", draft, tenant=tenant, actor=actor, now=now, reason=reason)
+        record_administration("discard_draft", draft.pk, tenant_id=tenant.id, actor=actor, reason=reason, now=now)
         draft.delete()
 
 
@@ -190,14 +191,15 @@ def publish_version(
     version.save()
     _replace_stages(policy, renamed=renamed, tenant=tenant)
     Tenant.objects.filter(id=tenant.id).update(configuration_version=number)
-    _record(
+    record_administration(
         action,
-        version,
-        tenant=tenant,
+        version.pk,
+        tenant_id=tenant.id,
         actor=actor,
-        now=now,
         reason=comment,
         detail={"version": number, "renamed": version.renamed, "mapping": version.mapping, **(detail or {})},
+        request_id=version.request_id,
+        now=now,
     )
     return version, policy
 
@@ -274,26 +276,3 @@ def find_renamed(stage: str, tenant: TenantRef) -> str | None:
         if stage in renames[number]:
             return present_name(renames[number][stage], number, renames)
     return None
-
-
-def _record(
-    action: str,
-    version: ConfigurationVersion,
-    *,
-    tenant: TenantRef,
-    actor: Actor,
-    now: dt.datetime,
-    reason: str = "",
-    detail: dict[str, Any] | None = None,
-) -> None:
-    record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(version.pk),
-        reason=reason,
-        detail=detail,
-        request_id=version.request_id,
-        now=now,
-    )

@@ -143,9 +143,9 @@ def test_an_event_that_is_sent_while_the_sandbox_is_emptied_is_not_applied_after
     speaker, sent = Speaker(sandbox), []
     written = sandboxes.record_administration
 
-    def record(**facts: Any) -> None:
+    def record(*what: Any, **facts: Any) -> None:
         # Of what waits for a reset nothing is later than this.
-        written(**facts)
+        written(*what, **facts)
         sent.append(utc_now())
 
     with patch.object(sandboxes, "record_administration", record):
