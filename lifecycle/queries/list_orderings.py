@@ -1,10 +1,14 @@
-"""The orders of the customer list, and where a page begins and which way it goes, in SQL.
+"""The orders of the customer list, what they are called, and where a page begins and which way it goes, in SQL.
 
 Everything that a caller says is a parameter; the aliases are those of ``list_statements``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from lifecycle.queries.health import HEALTH
 from lifecycle.queries.urgency import BALANCE, URGENCY, WORTH
@@ -21,14 +25,16 @@ _NEXT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """One order of the list. ``walks``: the index that has it (see ``_PATHS``); None: it is computed.
+    """One order of the list. ``label``: what people choose it by.
 
-    ``nullable``: customers without the key come last whichever way the others are ordered. ``timed``: the key depends
-    on the day. ``few``: it can be computed of the figures alone (``sort_few``).
+    ``walks``: the index that has it (see ``_PATHS``); None: it is computed. ``nullable``: customers without the key
+    come last whichever way the others are ordered. ``timed``: the key depends on the day. ``few``: it can be computed
+    of the figures alone (``sort_few``).
     """
 
     key: str
     type: str
+    label: str | Promise
     descending: bool = False
     nullable: bool = False
     walks: str | None = None
@@ -37,10 +43,13 @@ class Ordering:
     few: bool = False
 
 
-def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, Ordering]:
+def _both_ways(
+    name: str, key: str, type_: str, labels: Mapping[str, str | Promise], **options: object
+) -> dict[str, Ordering]:
+    """``labels``: of upwards ("") and downwards ("-"), in the order in which the page offers them."""
     return {
-        name: Ordering(key, type_, **options),  # type: ignore[arg-type]
-        f"-{name}": Ordering(key, type_, descending=True, **options),  # type: ignore[arg-type]
+        f"{sign}{name}": Ordering(key, type_, label, descending=sign == "-", **options)  # type: ignore[arg-type]
+        for sign, label in labels.items()
     }
 
 
@@ -55,27 +64,128 @@ _MATCH: Final = """CASE
          ELSE '4' || to_char(1000 - 1000 * word_similarity(%(search_key)s::text, c.name_key), 'FM0000')
     END || ' ' || c.name_key"""
 
+# The page offers them in this order.
 ORDERINGS: Final[dict[str, Ordering]] = {
-    "match": Ordering(_MATCH, "text", needs=CUSTOMER),
-    **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
-    **_both_ways("name", "c.name_key", "text", walks="customer", needs=CUSTOMER),
-    **_both_ways("arr", WORTH, "numeric", nullable=True, walks="worth", needs=BILLING),
+    "match": Ordering(_MATCH, "text", _("Best match first"), needs=CUSTOMER),
+    **_both_ways(
+        "urgency",
+        URGENCY,
+        "bigint",
+        {"-": _("Most urgent first"), "": _("Least urgent first")},
+        needs=BILLING | {"support"},
+        timed=True,
+        few=True,
+    ),
+    **_both_ways(
+        "updated_at",
+        "s.updated_at",
+        "timestamptz",
+        {"-": _("Latest change first"), "": _("Longest unchanged first")},
+        walks="status",
+    ),
+    **_both_ways(
+        "name",
+        "c.name_key",
+        "text",
+        {"": _("By name, A to Z"), "-": _("By name, Z to A")},
+        walks="customer",
+        needs=CUSTOMER,
+    ),
+    **_both_ways(
+        "health",
+        HEALTH,
+        "int",
+        {"": _("Lowest health first"), "-": _("Highest health first")},
+        nullable=True,
+        needs=BILLING | {"support"},
+        timed=True,
+        few=True,
+    ),
+    **_both_ways(
+        "arr",
+        WORTH,
+        "numeric",
+        {"-": _("Highest revenue first"), "": _("Lowest revenue first")},
+        nullable=True,
+        walks="worth",
+        needs=BILLING,
+    ),
     # The next one first; those that have passed come after all that are ahead, the latest of them first.
-    "renewal_on": Ordering(_NEXT, "int", nullable=True, walks="next", needs=BILLING, timed=True),
-    "-renewal_on": Ordering("b.renewal_on", "date", descending=True, nullable=True, walks="renewal", needs=BILLING),
-    **_both_ways("health", HEALTH, "int", nullable=True, needs=BILLING | {"support"}, timed=True, few=True),
-    **_both_ways("urgency", URGENCY, "bigint", needs=BILLING | {"support"}, timed=True, few=True),
+    "renewal_on": Ordering(
+        _NEXT, "int", _("Next renewal first"), nullable=True, walks="next", needs=BILLING, timed=True
+    ),
+    "-renewal_on": Ordering(
+        "b.renewal_on",
+        "date",
+        _("Latest renewal first"),
+        descending=True,
+        nullable=True,
+        walks="renewal",
+        needs=BILLING,
+    ),
     # In the order of the configuration; customers whose stage it does not know any more come last.
-    **_both_ways("stage", "array_position(%(stage_order)s::text[], s.stage::text)", "int", nullable=True),
+    **_both_ways(
+        "stage",
+        "array_position(%(stage_order)s::text[], s.stage::text)",
+        "int",
+        {"": _("By stage, first to last"), "-": _("By stage, last to first")},
+        nullable=True,
+    ),
     # The longest stay began first.
-    "days_in_stage": Ordering("s.stage_entered_at", "timestamptz", descending=True, few=True),
-    "-days_in_stage": Ordering("s.stage_entered_at", "timestamptz", few=True),
-    **_both_ways("owner", "c.owner_key", "text", walks="customer", needs=CUSTOMER),
-    **_both_ways("industry", "c.industry_key", "text", walks="customer", needs=CUSTOMER),
-    **_both_ways("segment", "lower(c.segment)", "text", needs=CUSTOMER),
-    **_both_ways("open_issues", "u.open_issues", "int", nullable=True, needs=frozenset({"support"}), few=True),
-    **_both_ways("csat", "u.csat", "numeric", nullable=True, needs=frozenset({"support"}), few=True),
-    **_both_ways("balance_overdue", BALANCE, "numeric", nullable=True, needs=BILLING, few=True),
+    "-days_in_stage": Ordering("s.stage_entered_at", "timestamptz", _("Longest in stage first"), few=True),
+    "days_in_stage": Ordering(
+        "s.stage_entered_at", "timestamptz", _("Shortest in stage first"), descending=True, few=True
+    ),
+    **_both_ways(
+        "owner",
+        "c.owner_key",
+        "text",
+        {"": _("By owner, A to Z"), "-": _("By owner, Z to A")},
+        walks="customer",
+        needs=CUSTOMER,
+    ),
+    **_both_ways(
+        "segment",
+        "lower(c.segment)",
+        "text",
+        {"": _("By segment, A to Z"), "-": _("By segment, Z to A")},
+        needs=CUSTOMER,
+    ),
+    **_both_ways(
+        "industry",
+        "c.industry_key",
+        "text",
+        {"": _("By industry, A to Z"), "-": _("By industry, Z to A")},
+        walks="customer",
+        needs=CUSTOMER,
+    ),
+    **_both_ways(
+        "open_issues",
+        "u.open_issues",
+        "int",
+        {"-": _("Most open issues first"), "": _("Fewest open issues first")},
+        nullable=True,
+        needs=frozenset({"support"}),
+        few=True,
+    ),
+    **_both_ways(
+        "csat",
+        "u.csat",
+        "numeric",
+        {"": _("Lowest CSAT first"), "-": _("Highest CSAT first")},
+        nullable=True,
+        needs=frozenset({"support"}),
+        few=True,
+    ),
+    **_both_ways(
+        "balance_overdue",
+        BALANCE,
+        "numeric",
+        {"-": _("Highest overdue balance first"), "": _("Lowest overdue balance first")},
+        nullable=True,
+        needs=BILLING,
+        few=True,
+    ),
 }
 
 

@@ -37,37 +37,6 @@ DEFAULT_ORDERING = "-updated_at"
 # Those who look at customers that need them want the most urgent first; of a few customers that costs little.
 RISK, URGENT = "risk", "-urgency"
 
-ORDER_LABELS: Mapping[str, str | Promise] = {
-    BEST_MATCH: gettext_lazy("Best match first"),
-    "-urgency": gettext_lazy("Most urgent first"),
-    "-updated_at": gettext_lazy("Latest change first"),
-    "updated_at": gettext_lazy("Longest unchanged first"),
-    "name": gettext_lazy("By name, A to Z"),
-    "-name": gettext_lazy("By name, Z to A"),
-    "health": gettext_lazy("Lowest health first"),
-    "-health": gettext_lazy("Highest health first"),
-    "-arr": gettext_lazy("Highest revenue first"),
-    "arr": gettext_lazy("Lowest revenue first"),
-    "renewal_on": gettext_lazy("Next renewal first"),
-    "-renewal_on": gettext_lazy("Latest renewal first"),
-    "urgency": gettext_lazy("Least urgent first"),
-    "stage": gettext_lazy("By stage, first to last"),
-    "-stage": gettext_lazy("By stage, last to first"),
-    "-days_in_stage": gettext_lazy("Longest in stage first"),
-    "days_in_stage": gettext_lazy("Shortest in stage first"),
-    "owner": gettext_lazy("By owner, A to Z"),
-    "-owner": gettext_lazy("By owner, Z to A"),
-    "segment": gettext_lazy("By segment, A to Z"),
-    "-segment": gettext_lazy("By segment, Z to A"),
-    "industry": gettext_lazy("By industry, A to Z"),
-    "-industry": gettext_lazy("By industry, Z to A"),
-    "-open_issues": gettext_lazy("Most open issues first"),
-    "open_issues": gettext_lazy("Fewest open issues first"),
-    "csat": gettext_lazy("Lowest CSAT first"),
-    "-csat": gettext_lazy("Highest CSAT first"),
-    "-balance_overdue": gettext_lazy("Highest overdue balance first"),
-    "balance_overdue": gettext_lazy("Lowest overdue balance first"),
-}
 CATEGORY_LABELS: Mapping[str, str | Promise] = {
     "acquisition": gettext_lazy("Acquisition"),
     "onboarding": gettext_lazy("Onboarding"),
@@ -142,7 +111,7 @@ class ListParameters:
             where=where,
             columns=choose_columns(parameters.get("columns", "").split(",")),
             stuck=stuck,
-            ordering=ordering if ordering in ORDERINGS and ordering in ORDER_LABELS else default,
+            ordering=ordering if ordering in ORDERINGS else default,
             cursor=parameters.get("cursor", ""),
             view=parameters.get("view", "")[:LONGEST_TEXT],
         )
@@ -163,7 +132,7 @@ class ListParameters:
         conditions = [say_condition(Condition(name, ":", (_spell(value),))) for name, value in self.others.items()]
         if self.where is not None:
             conditions.append(say_where(self.where))
-        order = str(ORDER_LABELS[self.ordering]).lower()
+        order = str(ORDERINGS[self.ordering].label).lower()
         params = {"filters": words, "order": order, "conditions": _(" and ").join(conditions)}
         if conditions:
             sentence = _("Customers %(filters)s, %(conditions)s, %(order)s")

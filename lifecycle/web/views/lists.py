@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from lifecycle.queries.list_condition_kinds import InvalidWhere
-from lifecycle.queries.listing import BEST_MATCH, InvalidCursor, Page, list_customers
+from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.condition_form import ADD, OF, describe_comparisons, describe_places, read_added, show_where
 from lifecycle.web.list_controls import (
@@ -18,7 +18,7 @@ from lifecycle.web.list_controls import (
     describe_fields,
     describe_views,
 )
-from lifecycle.web.list_page import ORDER_LABELS, ListParameters, count_found
+from lifecycle.web.list_page import ListParameters, count_found
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.people import name_owners
@@ -89,7 +89,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "views": describe_views(asked, summary, policy),
         "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
         "filter_fields": describe_fields(asked, request.tenant),
-        "orderings": [one for one in ORDER_LABELS.items() if one[0] != BEST_MATCH],
+        "orderings": [(name, one.label) for name, one in ORDERINGS.items() if name != BEST_MATCH],
         "saved": describe_saved_views(request, asked),
         "comparisons": describe_comparisons(),
         "places": describe_places(asked.where),
