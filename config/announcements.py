@@ -8,18 +8,15 @@ from uuid import UUID
 
 import orjson
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from lifecycle.services.cache.cache_keys import live_channel
+from storage.redis import ASYNC_SECONDS, open_async_client, open_subscription
 from tenants.services.accounts.session_news import CHANNEL, Ending, keys_of, read_ending
 
 log = structlog.get_logger(__name__)
 
-CONNECT_SECONDS = 2.0
 # Connections by which pages that come at once ask whether their session has ended.
 ASKING = 8
 # Silence after which Redis is asked whether it is still there; after as much again it is not.
@@ -111,16 +108,7 @@ class Announcements:
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         # Beside the subscription, which can be asked nothing.
-        pool = BlockingConnectionPool.from_url(
-            redis_url,
-            max_connections=ASKING,
-            timeout=CONNECT_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=CONNECT_SECONDS,
-            # Once, by a connection that is made again: one that was idle may have been closed.
-            retry=Retry(NoBackoff(), 1),
-        )
-        self._asking = Redis.from_pool(pool)
+        self._asking = open_async_client(redis_url, connections=ASKING)
         self._rooms: dict[str, _Room] = {}
         self._pubsub: PubSub | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -136,7 +124,7 @@ class Announcements:
         the end of a session would be heard, so none is missed.
         """
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(ASYNC_SECONDS):
                 async with self._turn:
                     room = self._rooms.setdefault(listener.channel, _Room())
                     room.listeners.add(listener)
@@ -147,7 +135,7 @@ class Announcements:
             await self._hang_up(error)
             raise Unavailable from error
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(ASYNC_SECONDS):
                 has_ended = await self._has_ended(listener)
         except (RedisError, OSError, TimeoutError) as error:
             # Says nothing of the subscription, by which the others hear: it finds out by itself.
@@ -185,11 +173,7 @@ class Announcements:
 
     async def _connected(self) -> PubSub:
         if self._pubsub is None:
-            # Never reconnected behind our back: what was announced in between would be lost unnoticed.
-            client = Redis.from_url(
-                self._redis_url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0)
-            )
-            self._pubsub = client.pubsub()
+            self._pubsub = open_subscription(self._redis_url)
             # A subscription that is always there keeps the connection in its listening state.
             await self._pubsub.subscribe(CHANNEL)
             self._reader = asyncio.create_task(self._read(self._pubsub))

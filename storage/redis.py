@@ -2,6 +2,7 @@
 
 The product works without Redis: copies are read from PostgreSQL, log-in attempts are counted in memory, open pages
 poll. So there is one policy: a call that fails is not repeated, and for a second this process does not call again.
+The event loop of open pages has clients of its own (decision 8): a failure lets its pages go, and each comes back.
 """
 
 import os
@@ -14,6 +15,9 @@ import structlog
 from django.conf import settings
 from prometheus_client import Counter
 from redis import Redis
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -24,6 +28,8 @@ log = structlog.get_logger(__name__)
 Reply = TypeVar("Reply")
 
 RETRY_SECONDS = 1.0
+# What an event loop waits for an answer: it may itself be late, when a thousand pages come at once.
+ASYNC_SECONDS = 2.0
 
 failures = Counter(
     "customer360_redis_failures_total", "Calls to Redis that failed, or were not made, and were done without it."
@@ -53,6 +59,27 @@ def get_client() -> Any:
         )
         _local.client = os.getpid(), client
     return client
+
+
+def open_async_client(url: str, *, connections: int) -> Any:
+    """A client of this event loop, of at most so many connections; each is made again, once, as ``get_client``'s."""
+    return AsyncRedis.from_pool(
+        BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=ASYNC_SECONDS,
+            socket_connect_timeout=ASYNC_SECONDS,
+            socket_timeout=ASYNC_SECONDS,
+            retry=AsyncRetry(NoBackoff(), 1),
+        )
+    )
+
+
+def open_subscription(url: str) -> Any:
+    """A ``PubSub`` of this event loop. Never connected again behind its reader's back: what was announced in between
+    would be lost unnoticed.
+    """
+    return AsyncRedis.from_url(url, socket_connect_timeout=ASYNC_SECONDS, retry=AsyncRetry(NoBackoff(), 0)).pubsub()
 
 
 def ask(call: Callable[[Any], Reply]) -> Reply:

@@ -87,7 +87,7 @@ def test_a_page_whose_session_cannot_be_asked_about_takes_no_other_down(run, mon
             async with Browser(CUSTOMER_PATH, ticket_for()) as page:
                 await page.until(is_open)
                 wire.swallow = is_silent
-                monkeypatch.setattr("config.announcements.CONNECT_SECONDS", 0.3)
+                monkeypatch.setattr("config.announcements.ASYNC_SECONDS", 0.3)
                 url = wire.redis_url if is_silent else "redis://127.0.0.1:1/0"
                 asking = redis.asyncio.Redis.from_url(url)
                 await stream.announcements._asking.aclose()
