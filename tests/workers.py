@@ -6,18 +6,14 @@ only it knows.
 """
 
 import contextlib
-import faulthandler
 import gc
 import importlib
 import logging
 import os
 import signal
-import sys
-import threading
 import time
-import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +22,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 import structlog
-from _pytest.faulthandler import fault_handler_stderr_fd_key
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -36,6 +31,9 @@ from xdist.scheduler import LoadScopeScheduling
 from config import processes
 from tenants.services import database as provisioning
 from tests.schedule import FIRST, ByFile, count_processors, turn
+
+# What hangs, wherever these hooks are used.
+pytest_plugins = ["tests.hanging"]
 
 MOST_WORKERS = 6
 # What is said of today must not be asked tomorrow, and what was counted in an hour not in the next one: hardly a test
@@ -54,6 +52,9 @@ THINGS_BETWEEN_LOOKS = 20_000
 # Any number that nothing else locks; it holds on the whole cluster, as every session locks it in the same database.
 MIGRATING = 360_001
 
+# In the place of a report that no one reads.
+UNUSED = "unused"
+
 RUN = pytest.StashKey[str]()
 NOT_RUN = pytest.StashKey[str]()
 STATE = pytest.StashKey[dict[str, Any]]()
@@ -68,6 +69,27 @@ def pytest_configure(config: pytest.Config) -> None:
     """Databases of a run have its name, so that two runs on one cluster do not take each other's away."""
     workerinput = getattr(config, "workerinput", {})
     config.stash[RUN] = workerinput.get("run") or f"c360_test_{uuid4().hex[:12]}"
+    for plugin in config.pluginmanager.get_plugins() if is_worker(config) else ():
+        if hasattr(plugin, "sendevent"):
+            plugin.sendevent = _only_what_is_used(plugin.sendevent)
+
+
+def _only_what_is_used(send: Callable[..., None]) -> Callable[..., None]:
+    """What a worker says to the process that speaks to the person. That a test begins is shown by none of them."""
+
+    def sendevent(name: str, **values: Any) -> None:
+        if name != "logstart" and not values.get("data", {}).get(UNUSED):
+            send(name, **values)
+
+    return sendevent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_to_serializable(config: pytest.Config, report: Any) -> dict[str, Any] | None:
+    """Of what passed around a test only how long it took could be shown, where a person wants to know that."""
+    around = isinstance(report, pytest.TestReport) and report.passed and report.when != "call"
+    asked = config.option.verbose > 0 or config.option.durations is not None or config.option.xmlpath
+    return {UNUSED: True} if around and not asked else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -180,43 +202,6 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
     """What a worker could not run is said by the one who speaks to the person."""
     if reason := getattr(node, "workeroutput", {}).get("not_run"):
         node.config.stash[NOT_RUN] = reason
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
-    """End this process when the test takes too long, wherever it hangs, and show where that is.
-
-    pytest-timeout's own way writes to standard output, which no one reads of a worker, and needs the interpreter's
-    lock, which a hung library may hold.
-    """
-    screen = item.config.stash[fault_handler_stderr_fd_key]
-
-    def end() -> None:
-        os.write(screen, f"\n{item.nodeid} did not end within {settings.timeout:.0f} s. It stands here:\n".encode())
-        faulthandler.dump_traceback(screen)
-        os.write(screen, "".join(_stacks_of_greenlets()).encode())
-        os._exit(1)
-
-    timer = threading.Timer(settings.timeout, end)
-    timer.daemon = True
-
-    def cancel() -> None:
-        timer.cancel()
-        faulthandler.cancel_dump_traceback_later()
-
-    item.cancel_timeout = cancel  # type: ignore[attr-defined]
-    faulthandler.dump_traceback_later(settings.timeout + 5, exit=True, file=screen)
-    timer.start()
-    return True
-
-
-def _stacks_of_greenlets() -> Iterator[str]:
-    """Where the test itself stands while Playwright waits for the browser; the stacks of threads do not show it."""
-    library = sys.modules.get("greenlet")
-    for thing in gc.get_objects() if library else ():
-        if isinstance(thing, library.greenlet) and thing.gr_frame is not None:
-            yield f"\n{thing}:\n"
-            yield from traceback.format_stack(thing.gr_frame)
 
 
 def note_not_run(config: pytest.Config, reason: str) -> None:

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from local.folders import PROJECT
 from tests.late import Late
-from tests.workers import pause_before
+from tests.workers import pause_before, pytest_report_to_serializable
 
 HUNG = """
 import ctypes, threading, pytest
@@ -57,6 +59,27 @@ def test_a_test_that_hangs_is_named_with_its_place_and_the_others_run(tmp_path: 
     assert "test_hung.py::test_waits_for_ever did not end within 1 s. It stands here:" in lines
     assert any(line.endswith("line 6 in test_waits_for_ever") for line in lines)
     assert any(line.endswith("line 10 in test_waits_in_a_library_that_lets_no_other_thread_run") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_passed"),
+    [
+        ({}, ["call"]),
+        ({"verbose": 1}, ["setup", "call", "teardown"]),
+        ({"durations": 0}, ["setup", "call", "teardown"]),
+        ({"xmlpath": "a.xml"}, ["setup", "call", "teardown"]),
+    ],
+)
+def test_a_worker_sends_the_reports_that_someone_reads(asked: dict[str, Any], of_passed: list[str]) -> None:
+    config: Any = SimpleNamespace(option=SimpleNamespace(**{"verbose": 0, "durations": None, "xmlpath": None, **asked}))
+
+    def sent(outcome: Any) -> list[str]:
+        phases: list[Any] = ["setup", "call", "teardown"]
+        reports = [pytest.TestReport("a.py::test_a", ("a.py", 1, ""), {}, outcome, None, when) for when in phases]
+        return [str(one.when) for one in reports if pytest_report_to_serializable(config, one) is None]
+
+    assert sent("passed") == of_passed
+    assert sent("failed") == sent("skipped") == ["setup", "call", "teardown"]
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n1"])

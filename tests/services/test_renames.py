@@ -83,7 +83,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(plan=plans())
 @example(plan=({"A": "B", "B": "C", "C": "F"}, {}, ["B", "C", "F", "D", "E"]))

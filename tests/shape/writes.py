@@ -33,10 +33,10 @@ class Write:
 
 def find_writes(file: str, source: str) -> Iterator[Write]:
     """Every write in a module's source."""
-    tree = ast.parse(source)
-    prose = set(_docstrings(tree))
-    parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    prose = set(_docstrings(nodes))
+    parts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             receiver = node.func.value
             # Each has an asynchronous twin: asave, abulk_create...
@@ -53,9 +53,9 @@ def find_writes(file: str, source: str) -> Iterator[Write]:
 
 def find_texts(source: str) -> Iterator[tuple[int, str]]:
     """Every string of a module's source that is not a docstring, with its line."""
-    tree = ast.parse(source)
-    prose = set(_docstrings(tree))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    prose = set(_docstrings(nodes))
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose:
             yield node.lineno, node.value
 
@@ -68,8 +68,8 @@ def sources(root: Path, *packages: str) -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(root)), path.read_text()
 
 
-def _docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
+def _docstrings(nodes: list[ast.AST]) -> Iterator[ast.Constant]:
+    for node in nodes:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             for statement in body:
