@@ -64,8 +64,13 @@ NOTES = """
 INSERT INTO lifecycle_note (id, tenant_id, customer_id, text, mentions, created_at, created_by, version)
 SELECT uuidv7(n.at - now()), %(tenant)s, c.id, '', '[]', n.at, 'bench', 1
   FROM lifecycle_customer c CROSS JOIN generate_series(1, 4) k
- CROSS JOIN LATERAL (SELECT now() - interval '730 days' * (1 - (k - 1 + 0.9 * random()) / 4) AS at OFFSET 0) n
+ CROSS JOIN LATERAL (SELECT now() - interval '730 days' * (1 - (k - 1 + 0.9 * random()) / 4) AS at
+                      WHERE c.id IS NOT NULL OFFSET 0) n
  WHERE c.tenant_id = %(tenant)s
+"""
+# As the database keeps it, whose triggers are off here.
+LATEST = """
+SELECT renew_latest_notes(%(tenant)s, ARRAY(SELECT id FROM lifecycle_customer WHERE tenant_id = %(tenant)s))
 """
 TASKS = """
 INSERT INTO lifecycle_task (id, tenant_id, customer_id, title, due_on, due_key, created_at, created_by, done_at,
@@ -74,7 +79,8 @@ SELECT uuidv7(n.at - now()), %(tenant)s, c.id, '', n.due, n.due, n.at, 'bench', 
   FROM lifecycle_customer c CROSS JOIN generate_series(1, 2) k
  CROSS JOIN LATERAL (SELECT at, (at + interval '14 days')::date AS due,
                             CASE WHEN random() < 0.9 THEN at + interval '7 days' END AS done
-                       FROM (SELECT now() - interval '365 days' * (k - random()) AS at OFFSET 0) a) n
+                       FROM (SELECT now() - interval '365 days' * (k - random()) AS at
+                               WHERE c.id IS NOT NULL OFFSET 0) a OFFSET 0) n
  WHERE c.tenant_id = %(tenant)s
 """
 TABLES = (
@@ -93,7 +99,7 @@ def write_past(populated: Populated, *, moves: int, reports: int) -> int:
         administrator.execute("SET session_replication_role = replica")
         administrator.execute("SET synchronous_commit = off")
         administrator.execute("SET work_mem = '256MB'")
-        for statement in (STEPS, STAGES, HISTORY, STATUSES, REPORTS, NOTES, TASKS):
+        for statement in (STEPS, STAGES, HISTORY, STATUSES, REPORTS, NOTES, LATEST, TASKS):
             _execute(administrator, statement, parameters)
         (count,) = administrator.execute("SELECT count(*) FROM moves").fetchone() or (0,)
     return int(str(count))

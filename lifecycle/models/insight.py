@@ -67,6 +67,16 @@ class Stay(models.Model):
                 condition=models.Q(piece=0),
                 name="stay_of_customer_in_stage",
             ),
+            # Those of chosen customers: without it the planner steps through the index above, stage by stage.
+            models.Index(
+                fields=["tenant_id", "customer_id", "sequence"],
+                include=[
+                    *("stage", "from_stage", "to_stage", "began", "entered", "left_at"),
+                    *("left_by_configuration", "cohort"),
+                ],
+                condition=models.Q(piece=0),
+                name="stay_of_customer",
+            ),
             # Where revenue changed.
             models.Index(
                 fields=["tenant_id", "stage", "began", "customer_id", "sequence", "piece"],

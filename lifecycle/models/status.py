@@ -25,6 +25,8 @@ class CustomerLifecycleStatus(models.Model):
     reason_code = models.CharField(max_length=255, blank=True, default="")
     version = models.PositiveIntegerField()
     head_hash = models.BinaryField()
+    # In no index, so that a note costs a transition's indexes nothing. The database keeps it (migration 0040).
+    noted_at = models.DateTimeField(null=True, help_text="When the latest note that is kept was written.")
 
     objects = StatusQuerySet.as_manager()
 

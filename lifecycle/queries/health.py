@@ -71,17 +71,14 @@ _FIGURES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-# What is asked of each customer by an index, as a column of a table that is made once for everyone: the latest note of
-# each stands first among its rows in the index, and few tasks are overdue.
+# What is asked of each customer by an index, as a column: when the latest note was written is kept with the status, and
+# the tasks that are overdue, which are few, are counted once for everyone.
 _GATHERED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         _VALUES["days_since_note"]: (
-            "(CASE WHEN ln.created_at IS NOT NULL THEN greatest(0.0::float8,"
-            " floor(date_part('epoch', %(now)s::timestamptz - ln.created_at) / 86400.0::float8)) END)",
-            """
-  LEFT JOIN (SELECT DISTINCT ON (customer_id) customer_id, created_at FROM lifecycle_note
-              WHERE tenant_id = %(tenant_id)s::uuid AND deleted_at IS NULL
-              ORDER BY customer_id, created_at DESC) ln ON ln.customer_id = s.customer_id""",
+            "(CASE WHEN s.noted_at IS NOT NULL THEN greatest(0.0::float8,"
+            " floor(date_part('epoch', %(now)s::timestamptz - s.noted_at) / 86400.0::float8)) END)",
+            "",
         ),
         _VALUES["overdue_tasks"]: (
             "COALESCE(lt.tasks, 0.0::float8)",

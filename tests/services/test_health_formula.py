@@ -98,7 +98,8 @@ def test_the_health_of_sql_is_the_health_of_the_rules_for_any_formula(db, formul
                        %(renewal)s::date AS renewal_on) b,
                (SELECT %(csat)s::numeric AS csat, %(issues)s::int AS open_issues) u,
                (SELECT %(expected)s::int AS max_days, %(penalty)s::int AS penalty, %(lost)s::boolean AS is_lost) w,
-               (SELECT %(entered)s::timestamptz AS stage_entered_at, %(id)s::uuid AS customer_id) s {WORK}
+               (SELECT %(entered)s::timestamptz AS stage_entered_at, %(id)s::uuid AS customer_id,
+                       %(noted)s::timestamptz AS noted_at) s {WORK}
     """)
     customer = "00000000-0000-0000-0000-000000000001"
     values = {

@@ -113,6 +113,15 @@ SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tena
  WHERE NOT EXISTS (SELECT FROM customer_lifecycle_status s
                     WHERE s.tenant_id = %(tenant_id)s AND s.customer_id = k.customer_id)
 """
+# Not of stays: what health reads of notes, which the database keeps with each status (migration 0040).
+_LATEST_NOTES: Final = "latest notes"
+_WRONG_NOTES: Final = """
+SELECT s.customer_id FROM customer_lifecycle_status s
+  LEFT JOIN (SELECT customer_id, max(created_at) AS latest FROM lifecycle_note
+              WHERE tenant_id = %(tenant_id)s AND deleted_at IS NULL GROUP BY 1) n ON n.customer_id = s.customer_id
+ WHERE s.tenant_id = %(tenant_id)s AND s.noted_at IS DISTINCT FROM n.latest
+"""
+_RENEW_NOTES: Final = f"SELECT renew_latest_notes(%(tenant_id)s, ARRAY({_WRONG_NOTES}))"
 
 
 def sum_stays_of(segments: Mapping[UUID, str | None], *, tenant: TenantRef) -> list[Total]:
@@ -149,13 +158,14 @@ def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: Tena
 
 def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
     """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments. Stays of no
-    customer count as ``stray``.
+    customer count as ``stray``, customers whose latest note was at another time than is kept as ``latest notes``.
     """
     with tenant_context(tenant.id):
         allow_seconds(JOB_SECONDS)
         wrong = {kind: count for table in _TABLES for kind, count in ask(table.wrong, tenant)}
         ((stray,),) = ask(_STRAY, tenant)
-    return wrong | ({"stray": stray} if stray else {})
+        found = {"stray": stray, _LATEST_NOTES: len(ask(_WRONG_NOTES, tenant))}
+    return wrong | {kind: count for kind, count in found.items() if count}
 
 
 def replace_sums(tenant: TenantRef, kinds: Collection[str] | None = None, *, waits: bool = True) -> None:
@@ -170,6 +180,8 @@ def replace_sums(tenant: TenantRef, kinds: Collection[str] | None = None, *, wai
             execute(table.remove, tenant, kinds=text_array(wanted))
             for kind in wanted:
                 execute(table.make(kind), tenant)
+        if kinds is None or _LATEST_NOTES in kinds:
+            execute(_RENEW_NOTES, tenant)
 
 
 def repair_sums(tenant: TenantRef) -> dict[str, int]:
