@@ -27,7 +27,13 @@ PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{title} · Customer 360</title>
+<style>
+body {{ max-width: 32rem; margin: 12vh auto; padding: 0 1.25rem; font: 1rem/1.5 system-ui, sans-serif }}
+h1 {{ font-size: 1.5rem }}
+</style>
+<p>Customer 360</p>
 <h1>{title}</h1>
 <p>{sentence}</p>
 <p><a href="/">Go to the home page</a></p>

@@ -24,6 +24,8 @@ UNREAD_SECONDS = 30
 # A connection on which no request begins for so long is ended, twice as late at most.
 SILENT_SECONDS = 10.0
 CLOSE = (b"connection", b"close")
+# What a page is called that says why a body was not taken.
+REFUSED_TITLES = {408: "The request did not arrive", 413: "Too much at once"}
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +77,7 @@ class Server:
         except Disconnected:
             return
         except BodyRefused as refused:
-            title = "The request did not arrive" if refused.status == 408 else "Too many requests at once"
+            title = REFUSED_TITLES.get(refused.status, "Too many requests at once")
             answer = refusal(scope, refused.status, refused.code, title, str(refused), *self._closing(scope))
             _log_refusal(scope, answer)
             await self.sender.send(scope, send, answer)

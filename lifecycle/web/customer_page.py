@@ -53,7 +53,9 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     denial = "" if may_update else describe_denial(identity, UPDATE_LIFECYCLE)
     lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update, denial=denial, source="UI")
     now = timezone.now()
-    summary = read_summary(customer_id, tenant=tenant, now=now)
+    # Right after a move the copies in Redis are older than it: they are refreshed when it is committed.
+    since = lifecycle["version"] if lifecycle else 0
+    summary = read_summary(customer_id, tenant=tenant, now=now, since=since)
     profile = read_profile(customer_id, tenant=tenant, now=now)
     if lifecycle is None or summary is None or profile is None:
         raise Http404

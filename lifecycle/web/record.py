@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.fields import CONTACTS, FIELDS
@@ -108,9 +109,14 @@ def _show(
 
 
 def show_freshness(profile: Mapping[str, Any], now: dt.datetime) -> list[dict[str, Any]]:
-    """How many days ago each source was last heard of about the customer."""
+    """On which day each source was last heard of about the customer: how many days ago in the reader's time zone."""
+    today = timezone.localdate(now)
     return [
-        {"source": name_source(one["source"]), "days": max(0, (now - one["heard_at"]).days), "at": one["heard_at"]}
+        {
+            "source": name_source(one["source"]),
+            "days": max(0, (today - timezone.localdate(one["heard_at"])).days),
+            "at": one["heard_at"],
+        }
         for one in profile["freshness"]
     ]
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from lifecycle.rules.precedence import PEOPLE
 from lifecycle.sentences.codes import name_source
 from lifecycle.sentences.fields import name_field
 from lifecycle.services.work.encryption import Keys
@@ -159,7 +160,11 @@ def _show(
             figures = row["figures"]
             currency = figures.get("billing.currency") or currency
             reported = [(name_field(path), spell_value(path, value, currency)) for path, value in figures.items()]
-            return shown | {"reported": reported, "source": row["source"] and name_source(row["source"])}
+            return shown | {
+                "reported": reported,
+                "source": row["source"] and name_source(row["source"]),
+                "is_by_hand": row["source"] == PEOPLE,
+            }
         case _:
             return shown
 

@@ -30,6 +30,8 @@ WAYS = [
     (720, "ltr", "100%"),
     (720, "rtl", "100%"),
     (1440, "ltr", "200%"),
+    # 400% of 1,280 px: WCAG 1.4.10.
+    (320, "ltr", "100%"),
 ]
 LAY_OUT = """async ([width, direction, size]) => {
   document.documentElement.dir = direction;

@@ -56,11 +56,10 @@ def test_a_person_pins_the_owner_and_sees_what_lost_and_how_the_score_came_about
     expect(page.get_by_role("heading", level=1, name="Owner")).to_be_visible()
     look(page, "pin")
 
-    page.get_by_label("Set another value first").check()
-    page.get_by_label("Value", exact=True).fill("eve")
+    page.get_by_label("Another value (optional)").fill("eve")
     page.get_by_role("button", name="Pin").click()
     # The browser itself asks for the reason, and what was typed is still there.
-    expect(page.get_by_label("Value", exact=True)).to_have_value("eve")
+    expect(page.get_by_label("Another value (optional)")).to_have_value("eve")
     page.get_by_label("Reason").fill("Agreed in the call of Monday")
     page.get_by_role("button", name="Pin").click()
     expect(page.get_by_text("Owner is pinned.")).to_be_visible()
@@ -70,7 +69,7 @@ def test_a_person_pins_the_owner_and_sees_what_lost_and_how_the_score_came_about
     page.get_by_text("Each field and its source").click()
     owner = page.locator("#fields li", has_text="Owner:")
     expect(owner).to_contain_text("eve")
-    expect(owner).to_contain_text("Not taken: “bob” from CRM")
+    expect(owner).to_contain_text("Not taken: “bob” (CRM, ")
     expect(owner).to_contain_text("the field is pinned")
     expect(owner).to_contain_text("Agreed in the call of Monday")
     look(page, "sources")
@@ -81,7 +80,7 @@ def test_a_person_pins_the_owner_and_sees_what_lost_and_how_the_score_came_about
     look(page, "health")
 
     page.goto(f"/customers/{customer_id}/fields/owner")
-    expect(page.locator("#losers")).to_contain_text("“bob” from CRM")
+    expect(page.locator("#losers")).to_contain_text("“bob” (CRM, ")
     page.get_by_role("button", name="Unpin").click()
     expect(page.get_by_text("Owner is not pinned any more.")).to_be_visible()
     expect(page.locator(".facts")).to_contain_text("bob")

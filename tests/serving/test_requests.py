@@ -78,6 +78,13 @@ def test_a_body_that_is_too_long_is_refused_with_its_bound(small: int, request_b
     }
 
 
+def test_a_page_says_that_what_was_sent_is_too_long_and_not_that_too_many_ask(small: int) -> None:
+    reply = ask(small, head("POST", "/echo", "Content-Length: 200001") + bytes(200_001))
+    assert reply.status == 413
+    assert b"<h1>Too much at once</h1>" in reply.body
+    assert b"at most 200,000 bytes are accepted" in reply.body
+
+
 @pytest.mark.parametrize(("path", "most"), [("/api/echo", 100_000), ("/echo", 200_000)], ids=["API", "form"])
 def test_the_longest_body_is_taken(small: int, path: str, most: int) -> None:
     request = head("POST", path, f"Content-Length: {most}", "Connection: close") + bytes(most)

@@ -3,8 +3,10 @@
 import re
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -276,3 +278,18 @@ def test_a_super_admin_moves_a_customer_of_the_tenant_they_have_chosen(page_clie
     assert submit(client, customer, "Onboarded", change_reason="Ticket 7").status_code == 200
     assert rows(LifecycleHistory, tenant, customer)[-1].changed_by == str(users.super_admin.id)
     assert "Internal staff" in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))
+
+
+def test_what_is_shown_after_a_move_is_of_the_new_stage_alone(manager, tenant, customer, move):
+    move(customer, "Onboarded")
+    with tenant_context(tenant.id):
+        CustomerLifecycleStatus.objects.filter(customer_id=customer.id).update(
+            stage_entered_at=utc_now() - timedelta(days=8)
+        )
+    cache.clear()
+    page = text_of(manager.get(f"/customers/{customer.id}"))
+    assert "8 days" in page.split("Last change")[0]
+    response = submit(manager, customer, "At-Risk", version=2, reason="Low Engagement")
+    assert response.status_code == 200
+    shown = text_of(response).split("Last change")[0]
+    assert "At-Risk" in shown and "0 days" in shown and "8 days" not in shown

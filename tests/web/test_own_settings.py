@@ -80,3 +80,12 @@ def test_a_zone_is_named_beside_each_time(zone, shown):
     with timezone.override(ZoneInfo(zone)):
         assert timestamp(NOON) == f'<time datetime="2026-07-01T12:00:00+00:00">{shown}</time>'
         assert clock(NOON) == shown.split(", ")[1]
+
+
+def test_the_page_after_a_choice_is_in_the_language_that_was_chosen(page_client):
+    client = page_client("viewer")
+    assert "Ihre Einstellungen sind gespeichert." in text_of(
+        client.post("/account/settings", {"language": "de"}, follow=True)
+    )
+    back = client.post("/account/settings", {"language": ""}, headers={"Accept-Language": "en"}, follow=True)
+    assert "Your settings are saved." in text_of(back)

@@ -1,11 +1,14 @@
 """Where the figures of a customer come from, on its page: sources, losers, pins; and how its health came about."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from lifecycle.sentences.codes import name_source
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.web.record import show_freshness
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now
@@ -32,7 +35,7 @@ def test_a_field_is_pinned_on_its_page_and_the_loser_is_shown(page_client, tenan
     tell(tenant, customer, company={"owner": "bob"})
     page = text_of(client.get(f"/customers/{customer.id}"))
     assert "Owner : eve pinned By hand" in page
-    assert "Not taken: “bob” from CRM" in page and "the field is pinned" in page
+    assert "Not taken: “bob” (CRM, " in page and "the field is pinned" in page
     stale = client.post(address, {"version": version, "unpin": "1"})
     assert stale.status_code == 412
     assert "was just changed by someone else" in text_of(stale)
@@ -99,3 +102,57 @@ def test_the_score_has_a_line_and_a_table_that_says_the_same(page_client, tenant
 def test_a_source_is_named_as_people_call_it():
     asked = ("/crm", "/crm/eu-1", "/people", "UI", "/else", "")
     assert [name_source(one) for one in asked] == ["CRM", "CRM (eu-1)", "By hand", "In the app", "/else", "Not known"]
+
+
+def read_pin_form(client, address):
+    """What the form of a pin is filled with."""
+    return {one.get("name"): one.get("value") for one in markup_of(client.get(address)).all("input")}
+
+
+def test_a_value_that_was_typed_is_set_without_a_tick(page_client, tenant, customer):
+    tell(tenant, customer, company={"segment": "SMB"})
+    client = page_client("account_manager")
+    address = f"/customers/{customer.id}/fields/segment"
+    client.post(address, {"value": "Enterprise", "reason": "They have grown."})
+    assert "Segment : Enterprise pinned" in text_of(client.get(f"/customers/{customer.id}"))
+    client.post(address, {"value": " ", "reason": "It is right."})
+    assert "Segment : Enterprise pinned" in text_of(client.get(f"/customers/{customer.id}"))
+
+
+def test_a_pin_that_is_changed_keeps_its_reason_and_its_day(page_client, tenant, customer):
+    tell(tenant, customer, company={"segment": "SMB"})
+    client = page_client("account_manager")
+    client.post("/account/settings", {"time_zone": "Asia/Kolkata"})
+    address = f"/customers/{customer.id}/fields/segment"
+    until = (utc_now() + dt.timedelta(days=9)).date()
+    assert client.post(address, {"reason": "Agreed.", "until": until.isoformat()}).status_code == 302
+    filled = read_pin_form(client, address)
+    assert (filled["reason"], filled["until"]) == ("Agreed.", until.isoformat())
+    assert "Pinned by" in text_of(client.get(address)) and " until " in text_of(client.get(address))
+
+
+def test_a_value_that_does_not_fit_is_refused_under_the_name_that_people_know(page_client, tenant, customer):
+    tell(tenant, customer, "/billing", billing={"currency": "EUR", "balance_overdue": "100.00"})
+    address = f"/customers/{customer.id}/fields/billing.balance_overdue"
+    answer = page_client("account_manager").post(address, {"value": "abc", "reason": "By phone."})
+    assert answer.status_code == 400
+    assert "Overdue balance is not a number; write for example 1234.50. Nothing was changed." in text_of(answer)
+    assert "billing.balance_overdue" not in text_of(answer)
+
+
+def test_a_source_that_reported_last_night_did_not_report_today():
+    profile = {"freshness": [{"source": "/crm", "heard_at": dt.datetime(2026, 11, 27, 23, 11, tzinfo=dt.UTC)}]}
+    now = dt.datetime(2026, 11, 28, 6, 0, tzinfo=dt.UTC)
+    assert [one["days"] for one in show_freshness(profile, now)] == [1]
+    with timezone.override(ZoneInfo("Asia/Kolkata")):
+        assert [one["days"] for one in show_freshness(profile, now)] == [0]
+
+
+def test_what_a_person_set_is_not_reported_by_a_source(page_client, tenant, customer):
+    tell(tenant, customer, company={"segment": "SMB"})
+    client = page_client("account_manager")
+    address = f"/customers/{customer.id}/fields/segment"
+    client.post(address, {"value": "Enterprise", "reason": "They have grown."})
+    assert "Now “Enterprise” (By hand, " in text_of(client.get(address))
+    timeline = text_of(client.get(f"/customers/{customer.id}/timeline"))
+    assert " · set by hand" in timeline and "reported by By hand" not in timeline

@@ -202,3 +202,12 @@ def test_each_page_of_each_kind_reads_only_its_own_rows(tenant, customer, users,
             count_statistics(superuser, [model._meta.db_table])
             page = made.filter(id__lt="ffffffff-ffff-ffff-ffff-ffffffffffff").order_by("-id")[:16]
             assert count_rows_of(superuser, page, of=model._meta.db_table) == 16, model
+
+
+def test_a_task_on_the_timeline_says_when_it_was_added_which_is_why_it_is_there(page_client, customer, users, tenant):
+    with tenant_context(tenant.id):
+        tasks.create_task(customer.id, "Call Zora", by=by(users.account_manager, tenant), due_on=dt.date(2099, 1, 31))
+    client = page_client("account_manager")
+    page = text_of(client.get(f"/customers/{customer.id}/timeline"))
+    assert f"Due 31 Jan 2099 · for no one yet · Added by {users.account_manager.full_name} (you), " in page
+    assert "Added by" not in text_of(client.get(f"/customers/{customer.id}/tasks"))

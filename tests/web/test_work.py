@@ -1,5 +1,6 @@
 """Notes and tasks on the pages: written, edited, deleted, done, and shown safely."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -73,6 +74,10 @@ def test_a_note_is_edited_by_its_author_and_deleted_by_an_admin(page_client, cus
     assert stale.status_code == 412 and "They may go.</textarea>" in stale.content.decode()
     assert "They stay." in text_of(author.get(address))
     assert page_client(UserFactory(tenant=tenant)).post(f"{address}/delete").status_code == 403
+    # What destroys is behind one more step.
+    page = author.get(f"/customers/{customer.id}").content.decode()
+    (asked,) = re.findall(rf'<form[^>]+{address}/delete">.*?</form>', page, re.DOTALL)
+    assert asked.index("<summary") < asked.index("This cannot be undone.") < asked.index("<button")
     admin.post(f"{address}/delete")
     page = text_of(author.get(f"/customers/{customer.id}"))
     assert f"Deleted by {users.tenant_admin.full_name}" in page
@@ -85,7 +90,11 @@ def test_a_task_is_given_to_a_colleague_who_finds_it_and_gets_it_done(page_clien
     body = {"title": "Call Zora", "due_on": "2026-01-31", "assignee": str(lena.id)}
     page_client("account_manager").post(f"/customers/{customer.id}/tasks", body)
     client = page_client(lena)
-    assert "assigned a task to you" in text_of(client.get("/notifications"))
+    notified = client.get("/notifications")
+    assert "assigned a task to you" in text_of(notified)
+    assert f"Acknowledge the task of {customer.name}" in [
+        one.get("aria-label") for one in markup_of(notified).all("button")
+    ]
     mine = text_of(client.get("/tasks"))
     assert all(part in mine for part in ("Call Zora", customer.name, "Overdue since 31 Jan 2026", "for you"))
     with tenant_context(tenant.id):

@@ -17,6 +17,7 @@ from lifecycle.rules.fields import BILLING, COMPANY, FIELDS
 from lifecycle.rules.figures import as_text
 from lifecycle.rules.precedence import FOR_GOOD, PEOPLE, Offer
 from lifecycle.sentences import say
+from lifecycle.sentences.fields import name_field
 from lifecycle.services.customers.batch import Batch
 from lifecycle.services.customers.facts import CustomerFacts
 from lifecycle.services.customers.offers import PINNABLE, Row, held_offer
@@ -44,10 +45,17 @@ class PinRefused(Exception):
     @property
     def sentence(self) -> str:
         """What is wrong, in the reader's language."""
-        name, params = self.message
-        if self.error is None:
-            return say(self.message)
-        return say(Message(name, {**params, "error": Message(self.error.sentence, self.error.params)}))
+        return self._say(self.message.params)
+
+    def for_people(self) -> str:
+        """The same, with the field as the pages call it."""
+        params = self.message.params
+        return self._say({**params, "field": name_field(str(params["field"]))} if "field" in params else params)
+
+    def _say(self, params: Mapping[str, Any]) -> str:
+        if self.error is not None:
+            params = {**params, "error": Message(self.error.sentence, self.error.params)}
+        return say(Message(self.message.name, params))
 
 
 def pin_field(

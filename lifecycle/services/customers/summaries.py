@@ -101,22 +101,29 @@ def describe_effect(effect: Effect) -> Json:
     return {"name": effect.name, "kind": effect.kind, "on": effect.on, "to": list(effect.to)}
 
 
-def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held: Held | None = None) -> Json | None:
+def read_summary(
+    customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held: Held | None = None, since: int = 0
+) -> Json | None:
     """Stage, days in it, health, renewal, billing and support figures [API-3].
 
     One round trip to Redis on a hit; none with what was ``held`` under ``summary_keys``. And one statement where the
-    score asks for notes or tasks.
+    score asks for notes or tasks. ``since``: a version that the caller has seen, maybe before it is committed; a copy
+    that is older than it is left alone.
     """
     reading = copies.read(tenant.id, customer_id, *SUMMARY_PARTS, held=held)
     raw_status, raw_figures = reading.values[copies.STATUS], reading.values[copies.FIGURES]
     configuration = reading.configuration
-    if raw_status is None or raw_figures is None:
+    is_older = raw_status is not None and load_status(raw_status)["version"] < since
+    if raw_status is None or raw_figures is None or is_older:
         row = facts.find_summary(tenant.id, customer_id)
         if row is None:
             return None
         raw_status, raw_figures = dump(facts.pick(row, facts.STATUS_FIELDS)), dump(pick_figures(row))
         configuration = row["configuration_version"]
-        reading.offer(configuration, status=(row["version"], raw_status), figures=(row["profile_version"], raw_figures))
+        if not is_older:
+            reading.offer(
+                configuration, status=(row["version"], raw_status), figures=(row["profile_version"], raw_figures)
+            )
     status, figures = load_status(raw_status), orjson.loads(raw_figures)
     policy = policy_of(tenant, configuration)
     work = NO_WORK

@@ -33,6 +33,8 @@ CHOICE_LABELS = {
     DIGEST: gettext_lazy("Daily digest: one e-mail a day at 8 in the morning, and then they appear here"),
     OFF: gettext_lazy("Off: no alerts"),
 }
+# What a button is about, for those who hear it; an alert is named by its effect.
+ABOUT = {"mention": gettext_lazy("the mention in a note"), "task": gettext_lazy("the task")}
 
 
 @page(VIEW_LIFECYCLE)
@@ -48,6 +50,7 @@ def show_notifications(request: TenantRequest) -> HttpResponse:
             "row": row,
             "name": names.get(row.customer_id, _("A customer that was erased")),
             "who": people.get((row.made_by, row.created_at), ""),
+            "about": ABOUT.get(row.kind) or row.effect,
         }
         for row in rows
     ]

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -120,7 +121,9 @@ def choose(request: HttpRequest, identity: Identity) -> HttpResponse:
         return _show(request, OwnPasswordForm(), status=400, sent=sent, settings_error=sentences[refusal.field])
     except PersonChangeRefused as refusal:
         return _show(request, OwnPasswordForm(), status=400, sent=sent, settings_error=str(refusal))
-    messages.success(request, _("Your settings are saved."))
+    # In the language that was just chosen, as the page that shows it.
+    with override(sent["language"] or get_language_from_request(request)):
+        messages.success(request, _("Your settings are saved."))
     return redirect("account")
 
 

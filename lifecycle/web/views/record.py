@@ -18,7 +18,7 @@ from lifecycle.services.customers.offers import PINNABLE
 from lifecycle.services.customers.pins import AS_IT_IS, PinRefused, pin_field, unpin_field
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.web.pages import page, wants_fragment
-from lifecycle.web.record import draw_line, show_fields
+from lifecycle.web.record import ShownField, draw_line, show_fields
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -39,13 +39,13 @@ def pin(request: TenantRequest, customer_id: UUID, path: str) -> HttpResponse:
             pin_field(
                 customer_id,
                 path,
-                value=request.POST.get("value", "") if "sets_value" in request.POST else AS_IT_IS,
+                value=_read_value(request),
                 reason=request.POST.get("reason", ""),
                 until=_read_until(request.POST.get("until", "")),
                 **_arguments(request),
             )
     except PinRefused as refused:
-        return _show(request, customer_id, path, refusal=refused.sentence, status=STATUS_OF_CODE[refused.code])
+        return _show(request, customer_id, path, refusal=refused.for_people(), status=STATUS_OF_CODE[refused.code])
     except ValueError:
         sentence = _("The day is not a date such as 2026-03-31. Nothing was changed.")
         return _show(request, customer_id, path, refusal=sentence, status=400)
@@ -63,6 +63,12 @@ def _arguments(request: TenantRequest) -> dict[str, Any]:
         "expected_version": int(version) if version.isascii() and version.isdecimal() and len(version) < 12 else None,
         "request_id": current_request_id(),
     }
+
+
+def _read_value(request: TenantRequest) -> Any:
+    """What was typed sets the value; nothing typed does so only where one said that it should."""
+    typed = request.POST.get("value", "")
+    return typed if "sets_value" in request.POST or typed.strip() else AS_IT_IS
 
 
 def _read_until(text: str) -> dt.datetime | None:
@@ -83,16 +89,24 @@ def _show(
     if profile is None:
         raise Http404
     (field,) = show_fields(profile, tenant=request.tenant, viewer=request.identity, only=path)
-    typed = request.POST if request.method == "POST" else {}
+    typed = request.POST if request.method == "POST" else _as_pinned(field)
     context = {
         "customer_id": customer_id,
         "company": profile["company"],
         "field": field,
         "refusal": refusal,
-        "typed": {name: typed.get(name, "") for name in ("value", "reason", "until")},
+        "typed": {name: typed.get(name, "") for name in ("value", "reason", "until", "sets_value")},
         "stage_colors": {},
     }
     return render(request, "pin.html", context, status=status)
+
+
+def _as_pinned(field: ShownField) -> dict[str, str]:
+    """The reason and the day of the pin, so that changing one of them keeps the other."""
+    if not field.is_pinned:
+        return {}
+    last = field.pinned_until and timezone.localtime(field.pinned_until - dt.timedelta(microseconds=1))
+    return {"reason": field.pin_reason, "until": last.date().isoformat() if last else ""}
 
 
 @page(VIEW_LIFECYCLE)
