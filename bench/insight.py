@@ -151,7 +151,7 @@ def _give_half(populated: Populated) -> None:
     with connect_as_administrator() as administrator:
         administrator.execute("SET session_replication_role = replica")
         administrator.execute(
-            "UPDATE lifecycle_customer SET owner = %(owner)s, owner_key = %(owner)s"
+            "UPDATE lifecycle_customer SET owner = %(owner)s::text, owner_key = %(owner)s::text"
             " WHERE tenant_id = %(tenant)s AND external_id ~ '[02468]$'",
             {"owner": LARGE_OWNER, "tenant": populated.tenant.id},
         )
