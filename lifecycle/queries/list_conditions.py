@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -34,6 +35,7 @@ from lifecycle.queries.list_condition_kinds import (
     Asking,
     InvalidWhere,
     Kind,
+    say_date,
     say_days,
 )
 from lifecycle.queries.list_filters import FORMER_NAMES, ListFilter
@@ -172,7 +174,7 @@ def _ask_changed(_operator: str, values: Sequence[str], asking: Asking) -> str:
 
 def _say_changed(_operator: str, values: Sequence[str]) -> str:
     came_from, went_to, since = values
-    params = {"from": shorten_text(came_from), "to": shorten_text(went_to), "since": since}
+    params = {"from": shorten_text(came_from), "to": shorten_text(went_to), "since": since and say_date(since)}
     match bool(came_from), bool(went_to), bool(since):
         case True, True, True:
             sentence = _("moved from “%(from)s” to “%(to)s” since %(since)s")
@@ -287,7 +289,7 @@ def _check_condition(condition: Condition, policy: Policy, tenant: TenantRef) ->
         if "" in read and condition.operator != IS:
             raise InvalidWhere(_("There is no value to compare with."))
     except InvalidWhere as error:
-        raise InvalidWhere(f"{one.name}: {error} {kind.expected(policy)}") from error
+        raise InvalidWhere(f"{error} {kind.expected(policy)}", one.name) from error
     return Condition(one.name, condition.operator, tuple(dict.fromkeys(read)))
 
 
@@ -300,7 +302,7 @@ def _read_parts(one: ConditionField, values: Sequence[str], policy: Policy, tena
             for kind, value in zip(one.kind.parts, values, strict=True)
         )
     except InvalidWhere as error:
-        raise InvalidWhere(f"{one.name}: {error} {one.kind.expected(policy)}") from error
+        raise InvalidWhere(f"{error} {one.kind.expected(policy)}", one.name) from error
 
 
 def compile_where(expression: Expression, policy: Policy, tenant: TenantRef, now: dt.datetime) -> ListFilter:
@@ -343,11 +345,16 @@ def say_condition(condition: Condition) -> str:
     if one.words is not None:
         return one.words(condition.operator, condition.values)
     known = [value for value in condition.values if value]
-    said = enumerate_names(known, alternatives=True) if one.kind.quoted else "".join(map(one.kind.say, known))
+    words = list(map(one.kind.say, known))
+    said = enumerate_names(words, alternatives=True) if one.kind.quoted else "".join(words)
     if "" in condition.values:
         said = _("%(first)s or %(last)s") % {"first": said, "last": _("not set")} if said else _("not set")
     params = {"field": str(one.label), "value": said}
     match condition.operator:
+        case ">=" if one.kind.is_time:
+            sentence = _("%(field)s is on or after %(value)s")
+        case "<=" if one.kind.is_time:
+            sentence = _("%(field)s is on or before %(value)s")
         case ">=":
             sentence = _("%(field)s is at least %(value)s")
         case "<=":
@@ -355,6 +362,13 @@ def say_condition(condition: Condition) -> str:
         case _:
             sentence = _("%(field)s is %(value)s")
     return sentence % params
+
+
+def explain_invalid(error: InvalidWhere) -> str:
+    """What cannot be read, to those who know a field by what it is called."""
+    if not error.field:
+        return str(error)
+    return f"{capfirst(str(CONDITIONS[error.field].label))}: {error.detail}"
 
 
 def say_invalid(error: InvalidExpression) -> str:

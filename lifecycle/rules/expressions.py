@@ -9,7 +9,7 @@ for the list to say.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -215,3 +215,16 @@ def _read_part(tokens: _Tokens, depth: int) -> Expression:
         raise InvalidExpression("unexpected", tokens.rest()) if tokens.kind else InvalidExpression("incomplete")
     tokens.advance()
     return inner
+
+
+def replace_values(expression: Expression, field: str, others: Mapping[str, str]) -> Expression:
+    """The same, with other values for those of a field that ``others`` names."""
+    match expression:
+        case Group(joint, parts):
+            return Group(joint, tuple(replace_values(part, field, others) for part in parts))
+        case Negation(part):
+            return Negation(replace_values(part, field, others))
+        case Condition(name, operator, values) if name == field:
+            return Condition(name, operator, tuple(others.get(value, value) for value in values))
+        case _:
+            return expression

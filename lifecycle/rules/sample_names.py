@@ -39,10 +39,13 @@ _TAILS = _split(
     "vale mark dane tech via wick mont ford stead tria lane bridge field den more port gate holm crest line well point "
     "wood ridge ton ix onic era axis logic nova quest"
 )
-_ADJECTIVES = _split(
-    "Northern Silver Atlantic Cedar Golden Summit Pioneer Harbor Crescent Granite Amber Baltic Pacific Highland River "
-    "Maple Iron Coastal Meridian Sterling Alpine Crystal Eastern Union Copper Royal Prairie Emerald Falcon Liberty "
-    "Orchard Lakeside Stone Western Central Blue Evergreen Nordic Capital Heritage"
+_ADJECTIVES = (
+    *_split(
+        "Northern Silver Atlantic Cedar Golden Summit Pioneer Harbor Crescent Granite Amber Baltic Pacific Highland "
+        "River Maple Iron Coastal Meridian Sterling Alpine Crystal Eastern Union Copper Royal Prairie Emerald Falcon "
+        "Liberty Orchard Lakeside Stone Western Central Blue Evergreen Nordic Capital"
+    ),
+    "São Paulo",
 )
 _NOUNS = _split(
     "Ridge Bay Oak Valley Gate Peak Bridge Star Field Crown Anchor Point Harbor Spring Arrow Mill Cove Forge Grove "
@@ -53,7 +56,7 @@ _FAMILIES = _split(
     "Halvorsen Kline Marsh Okafor Lindqvist Ferrante Novak Delgado Whitaker Osei Brandt Castellan Duarte Ellison "
     "Fontaine Grigor Haddad Iwata Janssen Kowalski Larkin Mercer Nakamura Oduya Pemberton Quist Romano Sandoval Thorne "
     "Ueda Vance Weiss Yilmaz Zeller Abbott Bergmann Carver Dufour Esposito Farrow Garland Hewitt Ingram Jardine Keller "
-    "Lomax Moreau Nyberg Ortega Prescott Rahman Sørensen Tran Vásquez Winslow Yates Ashford Blackwood Chandra Drummond "
+    "Lomax Moreau Nyberg Ortega Prescott Rahman Sørensen Tran Vásquez Winslow Yates Ashford Straßer Chandra Drummond "
     "Müller Lefèvre Núñez Dvořák Łukasik Åkesson Çelik Hübner"
 )
 _ENDINGS = ("", "", "", "", " Ltd", " Inc", " GmbH", " Group", " LLC", " AG", " SA", " BV", " Corp")

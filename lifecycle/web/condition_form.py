@@ -15,6 +15,7 @@ from lifecycle.queries.list_conditions import (
     say_invalid,
     say_where,
 )
+from lifecycle.queries.list_filters import list_owners
 from lifecycle.rules.expressions import (
     MOST_CONDITIONS,
     Condition,
@@ -27,15 +28,18 @@ from lifecycle.rules.expressions import (
     join,
     parse_expression,
     read_values,
+    replace_values,
     write_expression,
 )
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.texts import fold_text
 
 # The parameters of the form: which comparison, with what, beside what; of which list.
 ADD, VALUE, BESIDE, OF = "add", "value", "beside", "of"
 OPERATORS: Mapping[str, Operator] = {IS: IS, AT_LEAST: AT_LEAST, AT_MOST: AT_MOST}
 WHOLE, INSTEAD = "and", "or"
+OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,13 @@ def _comparisons_of(one: ConditionField) -> Iterator[Choice]:
         yield Choice(f"{one.name}:", field)
         return
     if AT_LEAST in kind.operators:
-        yield Choice(f"{one.name}>=", _("%(field)s is at least") % {"field": field})
-        yield Choice(f"{one.name}<=", _("%(field)s is at most") % {"field": field})
+        least, most = (
+            (_("%(field)s is on or after"), _("%(field)s is on or before"))
+            if kind.is_time
+            else (_("%(field)s is at least"), _("%(field)s is at most"))
+        )
+        yield Choice(f"{one.name}>=", least % {"field": field})
+        yield Choice(f"{one.name}<=", most % {"field": field})
     yield Choice(f"{one.name}:", _("%(field)s is") % {"field": field})
     if kind.many:
         yield Choice(f"!{one.name}:", _("%(field)s is not") % {"field": field})
@@ -79,14 +88,15 @@ def _comparisons_of(one: ConditionField) -> Iterator[Choice]:
         yield Choice(f'{one.name}:""', _("%(field)s is not set") % {"field": field})
 
 
-def describe_places(where: Expression | None) -> list[Choice]:
-    """Where a new condition may go in the filter."""
+def describe_places(where: Expression | None, owner_names: Mapping[str, str]) -> list[Choice]:
+    """Where a new condition may go in the filter. ``owner_names``: what owners are called."""
     if where is None:
         return []
     places = [Choice(WHOLE, _("and")), Choice(INSTEAD, _("or, instead of all of this"))]
     if isinstance(where, Group) and where.joint == "and":
         sentence = _("or, instead of: %(condition)s")
-        places += [Choice(str(at), sentence % {"condition": say_where(part)}) for at, part in enumerate(where.parts)]
+        said = [say_where(replace_values(part, OWNER, owner_names)) for part in where.parts]
+        places += [Choice(str(at), sentence % {"condition": words}) for at, words in enumerate(said)]
     return places
 
 
@@ -96,8 +106,8 @@ def read_added(parameters: QueryDict, where: Expression | None, policy: Policy, 
     try:
         added = _read_condition(code, value)
     except InvalidExpression as error:
-        raise InvalidWhere(say_invalid(error)) from error
-    added = check_expression(added, policy, tenant)
+        raise InvalidWhere(_("Enter a value.") if error.code == "no_value" else say_invalid(error)) from error
+    added = _read_owners(check_expression(added, policy, tenant), tenant)
     if where is None:
         return added
     if sum(1 for _condition in conditions_of(where)) >= MOST_CONDITIONS:
@@ -108,6 +118,15 @@ def read_added(parameters: QueryDict, where: Expression | None, policy: Policy, 
         at = int(beside)
         return join("and", *where.parts[:at], join("or", where.parts[at], added), *where.parts[at + 1 :])
     return join("and", where, added)
+
+
+def _read_owners(added: Expression, tenant: TenantRef) -> Expression:
+    """An owner may be called by name, as the list calls them."""
+    if all(one.field != OWNER for one in conditions_of(added)):
+        return added
+    known = {fold_text(name): owner for owner, name in list_owners(tenant)}
+    asked = {value for one in conditions_of(added) for value in one.values}
+    return replace_values(added, OWNER, {value: known.get(fold_text(value), value) for value in asked if value})
 
 
 def _read_condition(code: str, value: str) -> Expression:
@@ -125,12 +144,14 @@ def _read_condition(code: str, value: str) -> Expression:
     return Negation(condition) if code.startswith("!") else condition
 
 
-def show_where(where: Expression | None) -> list[Shown]:
-    """The filter in pieces, each condition with what is left without it."""
-    return [] if where is None else list(_show(where, where, ()))
+def show_where(where: Expression | None, owner_names: Mapping[str, str]) -> list[Shown]:
+    """The filter in pieces, each condition with what is left without it. ``owner_names``: what owners are called."""
+    return [] if where is None else list(_show(where, where, (), owner_names))
 
 
-def _show(part: Expression, whole: Expression, path: tuple[int, ...]) -> Iterator[Shown]:
+def _show(
+    part: Expression, whole: Expression, path: tuple[int, ...], owner_names: Mapping[str, str]
+) -> Iterator[Shown]:
     match part:
         case Group(joint, parts):
             for at, inner in enumerate(parts):
@@ -139,12 +160,13 @@ def _show(part: Expression, whole: Expression, path: tuple[int, ...]) -> Iterato
                 is_group = isinstance(inner, Group)
                 if is_group:
                     yield Shown("(")
-                yield from _show(inner, whole, (*path, at))
+                yield from _show(inner, whole, (*path, at), owner_names)
                 if is_group:
                     yield Shown(")")
         case _:
             rest = _without(whole, path)
-            yield Shown(say_where(part), is_condition=True, without="" if rest is None else write_expression(rest))
+            said = say_where(replace_values(part, OWNER, owner_names))
+            yield Shown(said, is_condition=True, without="" if rest is None else write_expression(rest))
 
 
 def _without(whole: Expression, path: Sequence[int]) -> Expression | None:

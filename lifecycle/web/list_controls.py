@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 
 from lifecycle.queries.list_columns import LIST_COLUMNS, ListColumn
 from lifecycle.queries.list_filters import MOST_SUGGESTED, ListFilter
-from lifecycle.web.list_page import CATEGORY_LABELS, FIELDS, ListParameters
+from lifecycle.web.list_page import FIELDS, ListParameters
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import fold_text
+from tenants.sentences.categories import CATEGORY_LABELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,24 +8,23 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import QueryDict
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from lifecycle.queries.list_columns import USUAL_COLUMNS, ListColumn, choose_columns
 from lifecycle.queries.list_condition_kinds import InvalidWhere
-from lifecycle.queries.list_conditions import check_expression, say_condition, say_where
+from lifecycle.queries.list_conditions import check_expression, explain_invalid, say_condition, say_where
 from lifecycle.queries.list_filters import LIST_FILTERS, rename_parameters
 from lifecycle.queries.list_named import read_conditions
 from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, ListQuery, Page, chosen_stages
 from lifecycle.queries.selection import Count
-from lifecycle.rules.expressions import Condition, Expression, conditions_of, write_expression
+from lifecycle.rules.expressions import Condition, Expression, conditions_of, replace_values, write_expression
 from lifecycle.services.lists.counts import read_count
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, shorten_text
 from tenants.sentences import enumerate_names
+from tenants.sentences.categories import CATEGORY_LABELS
 from tenants.services.configuration.versions import find_renamed, leaving_stages
 
 PAGE = 50
@@ -36,15 +35,6 @@ FIELDS = {name: one for name, one in LIST_FILTERS.items() if one.label}
 DEFAULT_ORDERING = "-updated_at"
 # Those who look at customers that need them want the most urgent first; of a few customers that costs little.
 RISK, URGENT = "risk", "-urgency"
-
-CATEGORY_LABELS: Mapping[str, str | Promise] = {
-    "acquisition": gettext_lazy("Acquisition"),
-    "onboarding": gettext_lazy("Onboarding"),
-    "engaged": gettext_lazy("Engaged"),
-    "risk": gettext_lazy("At risk"),
-    "renewal": gettext_lazy("Renewal"),
-    "lost": gettext_lazy("Lost"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,7 @@ class ListParameters:
             others = _read_others(parameters, policy, tenant)
             where = read_conditions(parameters, policy, tenant)
         except InvalidWhere as error:
-            unknown = unknown or str(error)
+            unknown = unknown or explain_invalid(error)
         if stage and clean_line(asked) != stage:
             note = _("“%(before)s” is now called “%(stage)s”.") % {
                 "before": shorten_text(asked),
@@ -131,7 +121,7 @@ class ListParameters:
         words = " ".join(FIELDS[name].say(owner_names.get(text, text)) for name, text in self.texts.items())
         conditions = [say_condition(Condition(name, ":", (_spell(value),))) for name, value in self.others.items()]
         if self.where is not None:
-            conditions.append(say_where(self.where))
+            conditions.append(say_where(replace_values(self.where, "owner", owner_names)))
         order = str(ORDERINGS[self.ordering].label).lower()
         params = {"filters": words, "order": order, "conditions": _(" and ").join(conditions)}
         if conditions:
@@ -148,6 +138,13 @@ class ListParameters:
     def is_filtered(self) -> bool:
         """Whether something may be hidden."""
         return bool(self.stage or self.category or self.search or self.texts or self.others or self.where or self.stuck)
+
+    @property
+    def owners(self) -> list[str]:
+        """The owners whose customers are asked for."""
+        conditions = [] if self.where is None else conditions_of(self.where)
+        asked = [value for one in conditions if one.field == "owner" for value in one.values]
+        return [owner for owner in (self.texts.get("owner", ""), *asked) if owner]
 
     @property
     def expression(self) -> str:

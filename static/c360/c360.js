@@ -252,6 +252,23 @@
     }
   });
 
+  // What a person has unfolded in a part that looks for what is new stays unfolded, unless they ask for something else.
+  let unfolded = null;
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    unfolded = null;
+    if (!part.hasAttribute("data-live") || part.id === "customer") return;
+    const opened = [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
+    unfolded = { part: part.id, opened };
+  });
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (unfolded === null || event.detail.target.id !== unfolded.part) return;
+    for (const id of unfolded.opened) byId(id)?.setAttribute("open", "");
+    unfolded = null;
+  });
+
   const isBackground = (event) => event.detail.elt?.matches("[data-live]");
   const isUnasked = (event) => event.detail.elt?.matches("[data-live], [data-bell]");
 

@@ -1,4 +1,5 @@
-// The customers that are ticked, on the list and on the board: kept while rows are exchanged and pages turned.
+// The customers that are ticked, on the list and on the board: kept while rows are exchanged and pages turned. And what
+// of the list itself needs a script.
 "use strict";
 
 (() => {
@@ -7,6 +8,15 @@
     const link = event.target.closest("a[data-same-query]");
     if (link) link.search = window.location.search;
   });
+
+  // Of a condition the values are suggested that its field has.
+  const condition = document.getElementById("add");
+  const value = document.getElementById("value");
+  function suggest() {
+    value.setAttribute("list", `values-${/[a-z_]*/.exec(condition.value.replace("!", ""))[0]}`);
+  }
+  condition?.addEventListener("change", suggest);
+  if (condition?.value) suggest();
 
   const form = document.getElementById("selection");
   if (!form) return;

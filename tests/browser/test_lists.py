@@ -143,3 +143,35 @@ def test_each_role_sees_exactly_its_row_of_the_matrix(
     page.goto("/admin/tenants/configurationversion/")
     expect(page.locator("#user-tools")).to_have_count(int(configures))
     assert page.goto(f"/customers/{other_customer.id}").status == 404
+
+
+def test_what_is_unfolded_stays_so_while_the_list_looks_for_what_is_new(open_browser, users, tenant):
+    CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Live")
+    page = open_browser(users.account_manager, at="/customers")
+    page.get_by_text("Columns", exact=True).click()
+    with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true"):
+        page.evaluate("htmx.trigger('#results', 'c360:refresh')")
+    page.wait_for_function("document.querySelector('#results').matches(':not(.htmx-swapping, .htmx-request)')")
+    expect(page.locator("#column-choice")).to_have_attribute("open", "")
+    expect(page.locator("#column-choice").get_by_role("link").first).to_be_visible()
+
+
+def test_the_values_of_the_chosen_condition_are_suggested(open_browser, users, tenant):
+    page = open_browser(users.account_manager, at="/customers")
+    page.get_by_text("Add a condition").click()
+    page.get_by_label("Condition", exact=True).select_option("!owner:")
+    expect(page.get_by_label("Value")).to_have_attribute("list", "values-owner")
+    names = page.locator("#values-owner option").evaluate_all("options => options.map((one) => one.value)")
+    assert users.viewer.full_name in names
+
+
+def test_the_rows_of_the_short_lists_at_home_are_as_wide_as_their_list(open_browser, users, tenant):
+    for number, name in enumerate(("Ada", "A Company Of A Longer Name")):
+        record(tenant, str(number), name, "Live", renewal_in=5)
+    page = open_browser(users.account_manager, at="/")
+    rows = page.get_by_role("region", name="Renewals due soon").get_by_role("list")
+    expect(rows.locator("li")).to_have_count(2)
+    widths = rows.evaluate(
+        "list => [list, ...list.children].map((one) => Math.round(one.getBoundingClientRect().width))"
+    )
+    assert len(set(widths)) == 1 and widths[0] > 200

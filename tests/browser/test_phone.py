@@ -6,17 +6,19 @@ Every page that an admin comes to by links, walked in one browser.
 import io
 import re
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
 from django.test import override_settings
 from django.urls import Resolver404, resolve
 
+from lifecycle.models import Notification
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.browser.test_accessibility import with_contacts
 from tests.entry_points.test_pages import OWN, PAGES
-from tests.factories import CustomerFactory, make_issuer
+from tests.factories import CustomerFactory, make_issuer, utc_now
 from tests.services.audit_chain.tampering import move
 
 pytestmark = pytest.mark.browser
@@ -64,6 +66,16 @@ def test_no_page_that_links_lead_to_is_wider_than_the_screen(open_browser, users
         call_command("seal_audit", tenant=tenant.slug, stdout=io.StringIO(), stderr=io.StringIO())
     with tenant_context(tenant.id):
         make_issuer(tenant)
+        Notification.objects.create(
+            tenant_id=tenant.id,
+            user_id=users.tenant_admin.id,
+            effect_id=uuid4(),
+            customer_id=customer.id,
+            effect="Escalate",
+            from_stage="Live",
+            to_stage="Wobbly",
+            created_at=utc_now(),
+        )
         User.objects.filter(tenant_id=tenant.id, is_service_account=True).update(username="d" * 60)
         User.objects.filter(id=users.tenant_admin.id).update(
             username="a" * 60, full_name="C" * 60, email=f"{'b' * 50}@example.com"

@@ -140,6 +140,9 @@ def test_the_undo_of_many_asks_first_and_shows_its_progress(
     with tenant_context(tenant.id):
         stages = [CustomerLifecycleStatus.objects.get(customer_id=one.id).stage for one in many]
     assert stages == ["Prospect", "Prospect", "Churned"]
+    again = client.get(address).content.decode()
+    assert "There is nothing left to undo: every customer has been moved since." in again
+    assert 'name="confirmed"' not in again
 
 
 def test_a_person_reads_and_acknowledges_their_own_notifications(

@@ -150,3 +150,8 @@ def test_people_write_while_they_are_at_work_where_that_fits_in() -> None:
     assert while_at_work(night, after=early, before=late) == datetime(2026, 6, 10, 8, 12, 30, tzinfo=UTC)
     assert while_at_work(saturday, after=early, before=late) == datetime(2026, 6, 15, 13, tzinfo=UTC)
     assert while_at_work(saturday, after=early, before=datetime(2026, 6, 14, tzinfo=UTC)) == saturday
+
+
+def test_names_with_every_kind_of_letter_are_among_the_first_thousand():
+    names = " ".join(name_company(number).name for number in range(1_000))
+    assert all(name in names for name in ("Müller", "São Paulo", "Straßer", "Łukasik"))

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from lifecycle.models import BulkChange, Customer, CustomerLifecycleStatus
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.context import tenant_context
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tests.factories import ADMIN_ACTOR, SAAS, CustomerFactory, TenantFactory, utc_now
 from tests.web.conftest import HTMX, markup_of, text_of
 
@@ -130,6 +130,9 @@ def test_a_stage_chosen_on_the_board_asks_for_its_reason_first(manager, tenant):
     assert [tag["value"] for tag in tags.all("input") if "checked" in tag] == ["Wobbly"]
     assert "Choose a reason" in text_of(asked)
     assert [tag["href"] for tag in tags.all("a") if tag.get("class") == "crumb"] == ["/board"]
+    assert "Choose a reason for “Wobbly”." not in text_of(asked)
+    again = manager.get(f"{asked.request['PATH_INFO']}?stage=Wobbly&reason:Wobbly=")
+    assert "Choose a reason for “Wobbly”." in text_of(again)
     assert "2 customers move" in text_of(manager.get(f"{asked.request['PATH_INFO']}?stage=Wobbly&reason=Usage+Dropped"))
 
 
@@ -146,6 +149,10 @@ def test_the_owner_of_many_is_changed(manager, users, tenant):
     customers = make(tenant, Live=2)
     address = manager.post("/bulk", {"customer": [str(one.id) for one in customers], "action": "owner"})["Location"]
     assert "Change the owner of 2 customers" in text_of(manager.get(address))
+    for unclear in ({"owner": " "}, {"owner": users.viewer.username, "no_owner": "1"}):
+        empty = manager.post(address, unclear)
+        said = "Enter the new owner, or choose “No owner”. Nothing was changed."
+        assert (empty.status_code, said in text_of(empty)) == (400, True)
     wrong = manager.post(address, {"owner": "no.such.person"})
     assert (wrong.status_code, "There is no active user “no.such.person” here." in text_of(wrong)) == (400, True)
     done = manager.post(address, {"owner": users.viewer.username}, follow=True)
@@ -156,6 +163,23 @@ def test_the_owner_of_many_is_changed(manager, users, tenant):
         assert set(Customer.objects.filter(tenant_id=tenant.id).values_list("owner", flat=True)) == {
             users.viewer.username
         }
+
+
+def test_an_owner_is_called_by_name_where_only_one_has_it(manager, users, tenant):
+    (customer,) = make(tenant, Live=1)
+    chosen = {"customer": [str(customer.id)], "action": "owner"}
+    address = manager.post("/bulk", chosen)["Location"]
+    done = manager.post(address, {"owner": users.viewer.full_name.upper()}, follow=True)
+    assert f"Done: 1 customer has the new owner {users.viewer.full_name}." in text_of(done)
+    with tenant_context(tenant.id):
+        assert Customer.objects.get(id=customer.id).owner == users.viewer.username
+        User.objects.filter(id=users.tenant_admin.id).update(full_name=users.viewer.full_name)
+    address = manager.post("/bulk", chosen)["Location"]
+    refused = manager.post(address, {"owner": users.viewer.full_name})
+    assert (refused.status_code, "There is no active user" in text_of(refused)) == (400, True)
+    manager.post(address, {"owner": "", "no_owner": "1"})
+    with tenant_context(tenant.id):
+        assert Customer.objects.get(id=customer.id).owner == ""
 
 
 def columns_of(response):

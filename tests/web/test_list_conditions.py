@@ -117,8 +117,8 @@ def test_a_condition_is_added_without_a_script_beside_the_others(client, four):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"add": "days_in_stage>=", "value": "many"}, "days_in_stage: “many” is not a number"),
-        ({"add": "days_in_stage>=", "value": ""}, "A value is missing after “days_in_stage>=”."),
+        ({"add": "days_in_stage>=", "value": "many"}, "Time in stage: “many” is not a number"),
+        ({"add": "days_in_stage>=", "value": ""}, "Enter a value."),
         ({"add": "stage:", "value": "Nowhere"}, "There is no stage “Nowhere”."),
         ({"add": "colour:", "value": "red"}, "There is no field “colour”"),
         ({"add": "owner<:", "value": "red"}, "The filter cannot be read from"),
@@ -239,3 +239,42 @@ def test_a_page_of_the_list_takes_few_statements_however_many_there_are(client, 
         counts.append(sum(not text.startswith(("BEGIN", "COMMIT", "SELECT set_config")) for text in asked_for))
     assert max(counts) < 15
     assert counts[1] - counts[0] <= 1
+
+
+def test_what_is_wrong_with_a_condition_is_said_with_the_name_that_the_form_has_for_it(client, four):
+    for added, value, said in (
+        ("renewal_on>=", "12/31/2026", "Renewal date: “12/31/2026” is not a date such as 2026-03-31."),
+        ("arr>=", "abc", "ARR: “abc” is not a number"),
+        ("arr>=", " ", "Enter a value."),
+    ):
+        page = client.get("/customers", {"add": added, "value": value, "of": ""})
+        assert (page.status_code, said in text_of(page)) == (400, True), text_of(page)
+        assert "arr>=”" not in text_of(page)
+    page = client.get("/customers", {"where": "arr>=abc"})
+    assert "ARR: “abc” is not a number" in text_of(page)
+
+
+def test_an_owner_is_found_and_shown_by_name(client, tenant, users, four):
+    name, username = users.account_manager.full_name, users.account_manager.username
+    theirs = str(record(tenant, "7", "Theirs", "Live", owner=username))
+    for code, found in (("owner:", {theirs}), ("!owner:", set(four.values()))):
+        response = client.get("/customers", {"add": code, "value": name.upper(), "of": ""})
+        where = where_of(response)
+        assert username in where
+        page = client.get("/customers", {"where": where})
+        assert set(names(page)) == found
+        assert f"owner is “{name}”" in text_of(page) and username not in text_of(page)
+
+
+def test_the_values_that_a_field_has_are_offered(client, four):
+    page = markup_of(client.get("/customers"))
+    offered = {tag["id"] for tag in page.all("datalist") if tag["id"].startswith("values-")}
+    assert offered == {"values-stage", "values-category", "values-owner", "values-industry"}
+
+
+def test_an_expired_link_to_a_page_leads_to_the_beginning_of_the_same_list(client, four):
+    page = client.get("/customers", {"stage": "Live", "cursor": "garbage"})
+    assert page.status_code == 400
+    assert "This page link has expired." in text_of(page)
+    assert "next and previous" not in text_of(page)
+    assert "?stage=Live" in [tag["href"] for tag in markup_of(page).all("a")]

@@ -268,7 +268,7 @@ def test_a_broken_cursor_is_an_error_that_says_how_to_go_on(client, tenant):
     page = client.get("/customers?cursor=bm9uc2Vuc2U")
     assert page.status_code == 400
     assert "This page link has expired" in text_of(page)
-    assert "Show all customers" in text_of(page)
+    assert "From the beginning" in text_of(page)
 
 
 def test_after_going_back_htmx_gets_the_whole_page(client, tenant):

@@ -38,7 +38,8 @@ class UnknownOwner(Exception):
 
 
 def check_owner(owner: str, *, tenant: TenantRef) -> str:
-    """The user name as it is written: of an active person of the tenant; '' for no owner. One statement.
+    """The user name as it is written: of an active person of the tenant, who may be called by their full name where no
+    one else has it; '' for no owner. Two statements at most.
 
     Call in the tenant's context. Raises UnknownOwner.
     """
@@ -47,9 +48,12 @@ def check_owner(owner: str, *, tenant: TenantRef) -> str:
         return ""
     people = User.objects.filter(tenant_id=tenant.id, is_active=True, is_service_account=False)
     found = people.filter(username__in={name, fold_text(name)}).values_list("username", flat=True).first()
-    if found is None:
+    if found is not None:
+        return str(found)
+    called = list(people.filter(full_name__iexact=name).values_list("username", flat=True)[:2])
+    if len(called) != 1:
         raise UnknownOwner(name)
-    return str(found)
+    return str(called[0])
 
 
 def assign_owner(

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from lifecycle.models import BulkChange
 from lifecycle.queries.list_filters import suggest_owners
@@ -141,9 +142,15 @@ def _begin(request: TenantRequest, change: BulkChange) -> HttpResponse:
                 now=now,
             )
         else:
+            owner, no_owner = request.POST.get("owner", "").strip(), "no_owner" in request.POST
+            # A field that was left empty is no wish.
+            if bool(owner) is no_owner:
+                raise BulkRefused(
+                    "invalid_request", _("Enter the new owner, or choose “No owner”. Nothing was changed.")
+                )
             begin_owner(
                 change.id,
-                owner=request.POST.get("owner", ""),
+                owner=owner,
                 reason=clean_line(request.POST.get("reason", ""))[:LONGEST_REASON],
                 tenant=request.tenant,
                 actor=request.identity.actor(),
@@ -193,6 +200,8 @@ def _show_preview(
         and not refusal
         and any(target.stage == context["stage"] and target.reason_required for target in targets)
     )
+    if asks_reason and f"reason:{stage}" in form.data:
+        context["refusal"] = _("Choose a reason for “%(stage)s”.") % {"stage": context["stage"]}
     if not context["stage"] or asks_reason:
         context |= {"targets": targets, "counts": _by_stage(counts)}
         return render(request, "bulk_move.html", context, status=status)
@@ -218,7 +227,7 @@ def _show_preview(
 def _by_stage(counts: Mapping[tuple[str, bool], int]) -> dict[str, int]:
     """How many of the chosen are in each stage."""
     added: dict[str, int] = {}
-    for (stage, _), count in sorted(counts.items()):
+    for (stage, _changed), count in sorted(counts.items()):
         added[stage] = added.get(stage, 0) + count
     return added
 
@@ -234,6 +243,7 @@ def _ask_owner(request: TenantRequest, change: BulkChange, *, refusal: str = "",
         "owner_names": name_owners((row.owner for row in rows), tenant=request.tenant),
         "people": suggest_owners(request.tenant),
         "owner": request.POST.get("owner", ""),
+        "no_owner": "no_owner" in request.POST,
         "reason": request.POST.get("reason", ""),
         "refusal": refusal,
         "stage_colors": stage_colors(live_policy(request.tenant.id)),

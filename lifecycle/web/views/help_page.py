@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.urgency import HALF_TIME_DAYS, LEAST_RISK
 from lifecycle.sentences.health import explain_health
-from lifecycle.web.list_page import CATEGORY_LABELS
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
@@ -29,6 +28,7 @@ from tenants.roles import (
     Role,
 )
 from tenants.rules.configuration.policy import Policy
+from tenants.sentences.categories import CATEGORY_LABELS
 from tenants.services.configuration.policies import live_policy
 
 # What a permission lets a person do, as they would say it.

@@ -6,9 +6,11 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
 from lifecycle.queries.list_condition_kinds import InvalidWhere
+from lifecycle.queries.list_conditions import explain_invalid
 from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.condition_form import ADD, OF, describe_comparisons, describe_places, read_added, show_where
@@ -26,6 +28,7 @@ from lifecycle.web.saved_views import describe_saved_views
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.sentences.categories import CATEGORY_LABELS
 from tenants.services.configuration.policies import live_policy
 
 OWNER: Final = "owner"
@@ -54,15 +57,15 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         try:
             added = read_added(request.GET, asked.where, policy, request.tenant)
         except InvalidWhere as error:
-            refusal = str(error)
+            refusal = explain_invalid(error)
         else:
             return _go_to(request, asked.with_where(added).address())
     found, trouble, now = Page([]), asked.unknown, timezone.now()
     if not trouble:
         try:
             found = list_customers(asked.to_query(), tenant=request.tenant, policy=policy, now=now)
-        except InvalidCursor as error:
-            trouble = str(error)
+        except InvalidCursor:
+            trouble = _("This page link has expired.")
     summary = read_tenant_summary(tenant=request.tenant)
     owner_names = _name_owners(asked, found, request)
     context: dict[str, Any] = {
@@ -77,7 +80,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "columns": describe_columns(asked.columns, asked.ordering),
         "column_choices": describe_choice_of_columns(asked),
         "edits_columns": request.GET.get("edit") == "columns",
-        "conditions": show_where(asked.where),
+        "conditions": show_where(asked.where, owner_names),
         "stage_colors": colors,
         "may_select": request.identity.may(UPDATE_LIFECYCLE),
         "may_reveal": request.identity.may(REVEAL_CONTACTS),
@@ -92,7 +95,8 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "orderings": [(name, one.label) for name, one in ORDERINGS.items() if name != BEST_MATCH],
         "saved": describe_saved_views(request, asked),
         "comparisons": describe_comparisons(),
-        "places": describe_places(asked.where),
+        "categories": CATEGORY_LABELS.values(),
+        "places": describe_places(asked.where, owner_names),
         "added": {name: request.GET.get(name, "") for name in ("add", "value", "beside")},
         "refusal": refusal,
         "stream": tenant_stream(request),
@@ -105,7 +109,7 @@ def _name_owners(asked: ListParameters, found: Page, request: TenantRequest) -> 
     """What the owners are called, where the list has their column or asks for one."""
     is_shown = any(column.name == OWNER for column in asked.columns)
     owners = [row["owner"] for row in found.rows] if is_shown else []
-    return name_owners([*owners, asked.texts.get(OWNER)], tenant=request.tenant)
+    return name_owners([*owners, *asked.owners], tenant=request.tenant)
 
 
 def _go_to(request: HttpRequest, address: str) -> HttpResponse:

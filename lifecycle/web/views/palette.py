@@ -15,13 +15,13 @@ from django.utils.translation import ngettext
 from lifecycle.queries.listing import BEST_MATCH, ListQuery, list_customers
 from lifecycle.services.lists.saved_views import list_views
 from lifecycle.web.home import SCOPES
-from lifecycle.web.list_page import CATEGORY_LABELS
 from lifecycle.web.pages import page
 from lifecycle.web.people import name_owners
 from tenants.pages import TenantRequest
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import sort_key
+from tenants.sentences.categories import CATEGORY_LABELS
 from tenants.services.configuration.policies import live_policy
 
 LONGEST_QUERY = 200
