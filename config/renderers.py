@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+
+from tenants.api.negotiation import Negotiation
 
 OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -41,8 +42,8 @@ def _simplify(value: Any) -> Any:
     return str(value)
 
 
-class QuickNegotiation(DefaultContentNegotiation):
-    """DRF's, which takes a header apart for each request, except where there is nothing to negotiate."""
+class QuickNegotiation(Negotiation):
+    """Takes the header apart only where there is something to negotiate."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -14,6 +14,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MULTIPART = b"multipart/form-data"
 LATE = "The body did not arrive in time, and nothing was changed. Send it again."
+BROKEN = "The body ended before it was whole, or its chunks cannot be read. Nothing was changed. Send it again."
 
 
 class BodyRefused(Exception):
@@ -22,10 +23,6 @@ class BodyRefused(Exception):
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.status, self.code = status, code
-
-
-class Disconnected(Exception):
-    """The client has gone before its request was whole: there is no one to answer."""
 
 
 class Body:
@@ -45,7 +42,7 @@ class Bodies:
         self._reading: dict[asyncio.Timeout, None] = {}
 
     async def read(self, scope: Scope, receive: Receive) -> Body:
-        """The body of a request. Raises BodyRefused, and Disconnected."""
+        """The body of a request. Raises BodyRefused."""
         declared, has_body, limit = self._look_at(scope)
         if not has_body:
             return Body(BytesIO(), 0)
@@ -88,11 +85,11 @@ class Bodies:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Disconnected
+                    raise broken()
                 more = message.get("more_body", False)
                 self._add(body, message.get("body", b""), limit)
             if declared is not None and body.length != declared:
-                raise Disconnected
+                raise broken()
         except BaseException:
             self.close(body)
             raise
@@ -115,6 +112,11 @@ class Bodies:
             oldest = next(iter(self._reading))
             del self._reading[oldest]
             oldest.reschedule(0)
+
+
+def broken() -> BodyRefused:
+    """The refusal of a body that is not whole. Its client has gone, or is there and has framed it wrongly."""
+    return BodyRefused(400, "invalid_request", BROKEN)
 
 
 def too_large(limit: int) -> BodyRefused:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from config.health import ALIVE, READY
-from config.serving.bodies import Bodies, Body, BodyRefused, Disconnected, Receive, Scope
+from config.serving.bodies import Bodies, Body, BodyRefused, Receive, Scope
 from config.serving.environ import build_environ
 from config.serving.limits import Limits
 from config.serving.responses import Response, Send, Sender, Tail, WsgiApplication, refusal, run_wsgi
@@ -25,7 +25,11 @@ UNREAD_SECONDS = 30
 SILENT_SECONDS = 10.0
 CLOSE = (b"connection", b"close")
 # What a page is called that says why a body was not taken.
-REFUSED_TITLES = {408: "The request did not arrive", 413: "Too much at once"}
+REFUSED_TITLES = {
+    400: "The request did not arrive",
+    408: "The request did not arrive",
+    413: "Too much at once",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -74,10 +78,8 @@ class Server:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self.bodies.read(scope, receive)
-        except Disconnected:
-            return
         except BodyRefused as refused:
-            title = REFUSED_TITLES.get(refused.status, "Too many requests at once")
+            title = REFUSED_TITLES[refused.status]
             answer = refusal(scope, refused.status, refused.code, title, str(refused), *self._closing(scope))
             _log_refusal(scope, answer)
             await self.sender.send(scope, send, answer)

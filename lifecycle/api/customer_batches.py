@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework import serializers
 
 from lifecycle.api.batches import read_with, summarize_errors
@@ -20,6 +22,11 @@ OUTCOMES: Final = ("applied", "noop", "stale", "duplicate", "dead")
 _CODES: Final[Mapping[str, tuple[str, str]]] = {
     "time_in_future": ("invalid_request", "#/time"),
     "no_configuration": ("conflict", ""),
+}
+# What is said of them here, where no one knows of an event.
+_SENTENCES: Final[Mapping[str, str]] = {
+    "time_in_future": gettext_noop("The value is in the future; check the clock of the source."),
+    "no_configuration": gettext_noop("This tenant has no lifecycle configuration yet: publish one first."),
 }
 # Keys of a request that say nothing of the customer itself.
 _ABOUT: Final = frozenset(("source", "time", "id", "external_id"))
@@ -113,8 +120,9 @@ def describe_written(written: Written) -> dict[str, Any]:
     refusal, move = written.refusal, written.move_refusal
     if refusal is not None:
         code, pointer = _CODES.get(refusal.code, ("invalid_request", ""))
-        errors = [{"pointer": pointer, "detail": refusal.sentence, "code": refusal.code}] if pointer else []
-        return _refuse(written.external_id, code, refusal.sentence, errors)
+        sentence = _(_SENTENCES[refusal.code]) if refusal.code in _SENTENCES else refusal.sentence
+        errors = [{"pointer": pointer, "detail": sentence, "code": refusal.code}] if pointer else []
+        return _refuse(written.external_id, code, summarize_errors(errors) if errors else sentence, errors)
     return {
         "external_id": written.external_id,
         "customer_id": written.customer_id,

@@ -1,5 +1,9 @@
 """What requests about effects may say."""
 
+import datetime as dt
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from lifecycle.api.serializers import FlagField
@@ -17,6 +21,15 @@ class ReplaySerializer(StrictSerializer):
     since = serializers.DateTimeField(help_text="Effects that were started since then.")
     state = serializers.ChoiceField(choices=REPLAYABLE_TOGETHER, default=EffectRun.FAILED)
     effect = TextField(max_length=255, required=False, help_text="Only those of this effect.")
+
+    def validate_since(self, since: dt.datetime) -> dt.datetime:
+        """However long ago: what is kept is bounded, and so is what runs again at once. Raises ValidationError."""
+        if since > timezone.now():
+            raise serializers.ValidationError(
+                _("The time is in the future, so nothing was started since then. Nothing was changed."),
+                code="time_in_future",
+            )
+        return since
 
 
 class PauseSerializer(StrictSerializer):

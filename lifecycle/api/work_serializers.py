@@ -8,7 +8,7 @@ from lifecycle.services.work.tasks import LONGEST_TITLE
 from tenants.api.serializers import StrictSerializer, TextField
 
 TEXT_HELP = "Plain text. @name mentions a colleague: a user name, or what stands before its @."
-ASSIGNEE_HELP = "Who is to do it, by any of their names: id, user name or external subject. null: no one."
+ASSIGNEE_HELP = "Who is to do it: `me`, or any of their names (id, user name, external subject). null: no one."
 
 
 class NoteSerializer(StrictSerializer):

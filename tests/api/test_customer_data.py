@@ -120,7 +120,9 @@ def test_what_cannot_be_kept_is_refused_by_itself_and_nothing_is_saved(manager, 
 
 def test_a_refused_message_may_come_again_under_its_id(manager, tenant):
     late = put(manager, "a", id="1", minutes=60 * 24 * 365 * 50, name="A")
-    assert late.json()["errors"][0]["code"] == "time_in_future"
+    sentence = "The value is in the future; check the clock of the source."
+    assert late.json()["errors"] == [{"pointer": "#/time", "detail": sentence, "code": "time_in_future"}]
+    assert late.json()["detail"] == f"time: {sentence}"
     assert put(manager, "a", id="1", name="A").json()["outcome"] == "applied"
 
 

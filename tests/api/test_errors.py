@@ -144,6 +144,15 @@ def test_only_json_is_sent(api_client):
         assert api_client("viewer").get("/api/v1/probe/look", HTTP_ACCEPT=accepted).status_code == 200
 
 
+@pytest.mark.parametrize("accepted", ["", " ", ",", " , ,"])
+def test_an_accept_that_names_nothing_is_as_good_as_none(api_client, accepted):
+    for address in ("/api/v1/probe/look", "/api/v1/customers", "/api/v1/customers/export?format=csv"):
+        assert api_client("viewer").get(address, HTTP_ACCEPT=accepted).status_code == 200
+    # A name that is too long to be a media type is one that is not sent.
+    answer = api_client("viewer").get("/api/v1/probe/look", HTTP_ACCEPT="x" * 9000)
+    assert (answer.status_code, problem(answer)["code"]) == (406, "not_acceptable")
+
+
 def test_only_json_is_read(api_client):
     client = api_client("account_manager")
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"):

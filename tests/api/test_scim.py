@@ -128,7 +128,7 @@ def test_who_is_let_go_is_out_with_the_next_request(directory: Any, tenant: Any,
     token, pair = issue_access(person).token, issue_pair(person, now=utc_now())
     assert client_with(token).get("/api/v1/customers").status_code == 200
     # As one large directory writes it.
-    answer = patch(directory, str(person.id), {"op": "Replace", "path": "active", "value": "False"})
+    answer = patch(directory, str(person.id), {"OP": "Replace", "Path": "active", "VALUE": "False"})
     assert (answer.status_code, answer.json()["active"]) == (200, False)
     assert client_with(token).get("/api/v1/customers").status_code == 401
     assert client_with(None).post("/api/v1/auth/token/refresh", {"refresh": pair.refresh}).status_code == 401

@@ -75,6 +75,16 @@ def test_a_task_of_another_tenant_does_not_exist(manager, other_tenant, other_cu
     assert manager.get("/api/v1/tasks/7").status_code == 400
 
 
+def test_a_manager_gives_themselves_a_task_as_me(manager, customer, users):
+    own = str(users.account_manager.id)
+    assert make(manager, customer, assignee="me")["assignee_id"] == own
+    task = make(manager, customer)
+    assert task["assignee_id"] is None
+    for address in (f"/api/v1/tasks/{task['id']}", f"/api/v1/customers/{customer.id}/tasks/{task['id']}"):
+        assert manager.patch(address, {"assignee": "me"}).json()["assignee_id"] == own
+        assert manager.patch(address, {"assignee": None}).json()["assignee_id"] is None
+
+
 def test_tasks_are_listed_by_assignee_and_by_whether_they_are_open(manager, api_client, customer, tenant, users):
     lena = UserFactory(tenant=tenant)
     make(manager, customer, "Mine", assignee=users.account_manager.username)

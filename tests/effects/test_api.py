@@ -1,5 +1,6 @@
 """Effects, endpoints, undos and notifications as programs see them."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -160,6 +161,13 @@ def test_failed_effects_are_replayed_together(api_client: Client, customer: Cust
     answer = client.post("/api/v1/effects/replay", {"since": since, "state": "failed"}, format="json")
     assert (answer.status_code, answer.json()) == (202, {"replayed": 1})
     assert client.post("/api/v1/effects/replay", {"since": since, "state": "done"}, format="json").status_code == 400
+
+
+def test_nothing_is_replayed_since_a_time_that_is_still_to_come(api_client: Client) -> None:
+    later = utc_now() + dt.timedelta(hours=1)
+    answer = api_client("tenant_admin").post("/api/v1/effects/replay", {"since": later.isoformat()}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [("#/since", "time_in_future")]
 
 
 def test_what_no_one_has_is_not_said_to_be_paused(api_client: Client) -> None:

@@ -56,6 +56,23 @@ def test_half_a_body_is_not_taken_for_a_whole_one(small: int, cut: bytes) -> Non
 
 
 @pytest.mark.parametrize(
+    "chunks",
+    [b"zz\r\nhello\r\n0\r\n\r\n", b"5\r\nhello, you\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n", b"f" * 40 + b"\r\n"],
+)
+def test_a_client_whose_chunks_cannot_be_read_learns_that_it_is_its_own_doing(small: int, chunks: bytes) -> None:
+    reply = ask(small, head("POST", "/api/echo", CHUNKED, JSON) + chunks)
+    assert (reply.status, reply.ended) == (400, True), reply.raw
+    assert json.loads(reply.body) == {
+        "type": "urn:customer360:problem:invalid_request",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "The body ended before it was whole, or its chunks cannot be read. "
+        "Nothing was changed. Send it again.",
+        "code": "invalid_request",
+    }
+
+
+@pytest.mark.parametrize(
     "request_bytes",
     [
         head("POST", "/api/echo", "Content-Length: 100001") + bytes(100_001),

@@ -26,6 +26,7 @@ from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.notes import NO_NOTE, By
 from lifecycle.services.work.refusals import WorkRefused
 from lifecycle.services.work.tasks import DONE, NO_TASK, OPEN, STATES, TaskPosition
+from tenants.api.serializers import StrictSerializer
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
@@ -186,7 +187,7 @@ class TaskViewSet(WorkViewSet):
     @idempotent
     def create(self, request: Request, customer_id: str) -> Response:
         """Make a task. Whom it is given to is notified as they prefer."""
-        body = TaskSerializer.read(request.data)
+        body = self.read(TaskSerializer, request)
         with refusals():
             task = tasks.create_task(self.customer_id, by=self.by, **body)
         return _show_task(task, status=201)
@@ -200,8 +201,13 @@ class TaskViewSet(WorkViewSet):
     @idempotent
     def partial_update(self, request: Request, customer_id: str, task_id: str) -> Response:
         """Change a task, say that it is done, or open it again. What is not given stays."""
-        body = TaskChangeSerializer.read(request.data)
+        body = self.read(TaskChangeSerializer, request)
         return self.change(request, self.customer_id, task_id, body)
+
+    def read(self, serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+        """What the body says of a task; whoever asks may call themselves ``me``, as in a list."""
+        body: dict[str, Any] = serializer.read(request.data)
+        return body | {"assignee": str(self.identity.user_id)} if body.get("assignee") == ME else body
 
     def show(self, request: Request, customer_id: UUID, task_id: str) -> Response:
         """One task of the customer. Raises RequestRefused."""
@@ -272,7 +278,7 @@ class TaskOfAnyoneViewSet(TaskViewSet):
     @idempotent
     def partial_update(self, request: Request, task_id: str) -> Response:
         """Change a task, say that it is done, or open it again. What is not given stays."""
-        body = TaskChangeSerializer.read(request.data)
+        body = self.read(TaskChangeSerializer, request)
         customer_id = self._find_customer(task_id)
         self.answered = {customer_id}
         return self.change(request, customer_id, task_id, body)

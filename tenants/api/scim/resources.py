@@ -91,7 +91,8 @@ def read_operations(body: Mapping[str, Any], person: Person) -> Person:
 def _operate(operation: Any, person: Person) -> Person:
     if not isinstance(operation, dict):
         raise ScimRefused(400, "An operation is an object. Nothing was changed.", "invalidSyntax")
-    verb, path, value = str(operation.get("op", "")).lower(), operation.get("path"), operation.get("value")
+    given = {name.lower(): value for name, value in operation.items()}
+    verb, path, value = str(given.get("op", "")).lower(), given.get("path"), given.get("value")
     if verb not in ("add", "replace", "remove"):
         raise ScimRefused(400, "op is add, replace or remove. Nothing was changed.", "invalidSyntax")
     if path is None:
