@@ -205,7 +205,7 @@ class TaskViewSet(WorkViewSet):
         return self.change(request, self.customer_id, task_id, body)
 
     def read(self, serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
-        """What the body says of a task; whoever asks may call themselves ``me``, as in a list."""
+        """What the body says of a task. The caller may be called ``me``, as in a list."""
         body: dict[str, Any] = serializer.read(request.data)
         return body | {"assignee": str(self.identity.user_id)} if body.get("assignee") == ME else body
 
