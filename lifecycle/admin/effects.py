@@ -35,6 +35,13 @@ from tenants.sentences.figures import say_minute, say_number
 
 WAITING: Final = (EffectRun.HELD, EffectRun.DUE)
 
+# Lists of the page from which the names are offered.
+AUTOMATIONS, ENDPOINTS = "automations", "endpoints"
+
+
+def _offer(names: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"list": names, "autocomplete": "off"})
+
 
 class ReplayForm(forms.Form):
     """All that failed, or are held, since a time."""
@@ -51,6 +58,7 @@ class ReplayForm(forms.Form):
         label=gettext_lazy("Automation"),
         max_length=255,
         required=False,
+        widget=_offer(AUTOMATIONS),
         help_text=gettext_lazy("Empty: of every name."),
     )
 
@@ -62,12 +70,14 @@ class PauseForm(forms.Form):
         label=gettext_lazy("Automation"),
         max_length=255,
         required=False,
-        help_text=gettext_lazy("One automation, by its name."),
+        widget=_offer(AUTOMATIONS),
+        help_text=gettext_lazy("One automation, by its name. One of a draft is held from its publication on."),
     )
     endpoint = forms.CharField(
         label=gettext_lazy("Endpoint"),
         max_length=80,
         required=False,
+        widget=_offer(ENDPOINTS),
         help_text=gettext_lazy("One endpoint, by its name. Without both: everything."),
     )
     reason = forms.CharField(
@@ -175,6 +185,7 @@ class EffectRunAdmin(ServiceAdmin):
             "pause": pause,
             "pauses": actions.list_pauses(tenant),
             "endpoints": endpoints.list_endpoints(tenant),
+            "automations": actions.list_automations(tenant),
         }
         return TemplateResponse(request, "admin/lifecycle/effectrun/control.html", context)
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import Any, Final
 
 from django.http import FileResponse, QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from lifecycle.models import ImportUpload
+from lifecycle.sentences.fields import name_field
 from lifecycle.services.imports.cells import unwrap
-from lifecycle.services.imports.columns import IGNORED_PREFIX
+from lifecycle.services.imports.columns import FIELDS, IGNORED_PREFIX
 from lifecycle.services.imports.counts import Counts, total_of
 from lifecycle.services.imports.kinds import CSV
 from lifecycle.services.imports.parts import Facts, read_rejects
@@ -24,6 +27,16 @@ from tenants.actors import TenantRef
 MOST_COLUMNS = 300
 LONGEST_SAMPLE = 60
 _IN_MEMORY = 1_048_576
+# What is called otherwise here than by its field alone.
+_NAMES: Final[Mapping[str, str | Promise]] = {
+    "external_id": gettext_lazy("Customer's ID in your systems"),
+    "contact.name": gettext_lazy("Contact: name"),
+    "contact.email": gettext_lazy("Contact: e-mail"),
+    "contact.phone": gettext_lazy("Contact: phone"),
+    "contact.role": gettext_lazy("Contact: role"),
+    "reason_code": gettext_lazy("Reason"),
+    "stage_entered_at": gettext_lazy("In the stage since"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,11 @@ def describe_columns(facts: Facts, rows: Sequence[Mapping[str, object]], post: Q
         "notes": plan.notes,
         "plan_refusal": refusal.on_page if refusal else "",
     }
+
+
+def list_fields() -> list[tuple[str, str]]:
+    """What a column can be taken for: each field with what it is called."""
+    return [(path, str(_NAMES.get(path) or name_field(path))) for path in FIELDS]
 
 
 def read_mapping(post: QueryDict, facts: Facts) -> dict[str, str | None]:

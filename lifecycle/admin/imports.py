@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from lifecycle.admin.import_forms import (
     describe_columns,
     describe_effects,
+    list_fields,
     read_as_of,
     read_count,
     read_mapping,
@@ -24,7 +25,7 @@ from lifecycle.admin.import_forms import (
 from lifecycle.admin.import_forms import download_rejects as build_download
 from lifecycle.models import ImportUpload
 from lifecycle.sentences import say
-from lifecycle.services.imports.columns import FIELDS, MappingRefused
+from lifecycle.services.imports.columns import MappingRefused
 from lifecycle.services.imports.encoding_names import list_encodings
 from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.parts import UploadGone, read_facts
@@ -218,7 +219,7 @@ class ImportAdmin(TenantAdmin):
                 rows = show_rows(upload, facts)
             except UploadGone:
                 raise Http404(say(GONE)) from None
-            context |= {"fields": FIELDS, **describe_columns(facts, rows, request.POST)}
+            context |= {"fields": list_fields(), **describe_columns(facts, rows, request.POST)}
             if facts.foreseen and upload.checked_revision == upload.revision:
                 context |= describe_effects(facts, tenant=tenant, post=request.POST)
         return self._page(request, "upload", context)

@@ -104,7 +104,7 @@ def describe_state(learned: Learned | None) -> str:
             "On %(windows)s months that it had not seen, this forecast was better than stage and time in stage alone "
             "by more than chance: z is %(z)s, and more than %(gate)s is needed."
         )
-    return sentence % {"windows": proof.windows, "z": f"{proof.z:.2f}", "gate": GATE}
+    return sentence % {"windows": proof.windows, "z": _say_signed(proof.z), "gate": say_number(GATE)}
 
 
 def proof_tables(proof: Proof) -> list[Table]:
@@ -113,8 +113,8 @@ def proof_tables(proof: Proof) -> list[Table]:
     def row(name: str, brier: float, calls: float | None) -> list[Cell]:
         return [
             Cell(name, is_number=False, is_head=True),
-            Cell(f"{brier:.4f}"),
-            Cell("–" if calls is None else f"{calls:.1f}"),
+            Cell(say_number(brier, 4), plain=f"{brier:.4f}"),
+            Cell("–") if calls is None else Cell(say_number(calls, 1), plain=f"{calls:.1f}"),
         ]
 
     return [
@@ -154,14 +154,25 @@ def proof_tables(proof: Proof) -> list[Table]:
     ]
 
 
+def _say_signed(number: float) -> str:
+    return say_number(number, 2).replace("-", "−")
+
+
+def _percent(*shares: float) -> Cell:
+    """A share, or from one to the other; a file has it as programs read it."""
+    points = [100 * share for share in shares]
+    text, plain = "–".join(say_number(one, 1) for one in points), "–".join(f"{one:.1f}" for one in points)
+    return Cell(f"{text}%", plain=f"{plain}%")
+
+
 def _bin_row(number: int, one: Bin) -> list[Cell]:
     return [
         Cell(str(number), is_head=True),
         Cell(say_number(one.rows), plain=str(one.rows)),
         Cell(say_number(one.churned), plain=str(one.churned)),
-        Cell(f"{100 * one.said:.1f}%"),
-        Cell(f"{100 * one.came:.1f}%"),
-        Cell(f"{100 * one.low:.1f}–{100 * one.high:.1f}%"),
+        _percent(one.said),
+        _percent(one.came),
+        _percent(one.low, one.high),
         Cell(_("Yes") if one.is_inside else _("No"), is_number=False),
     ]
 
@@ -207,8 +218,8 @@ def calibration_chart(bins: Sequence[Bin]) -> Chart:
     for one in bins:
         at, size = x(one.said), 4
         title = _("Predicted %(said)s, actual %(came)s") % {
-            "said": f"{100 * one.said:.1f}%",
-            "came": f"{100 * one.came:.1f}%",
+            "said": _percent(one.said).text,
+            "came": _percent(one.came).text,
         }
         path = f"M{at} {y(one.low)}V{y(one.high)}M{at - size} {y(one.came) - size}h{2 * size}v{2 * size}h{-2 * size}Z"
         shapes.append(Shape(path, "", title))

@@ -89,7 +89,7 @@ class Question:
 
     def link(self, figure: str, **of: Any) -> str:
         """Where the customers behind a figure are listed."""
-        return f"{reverse('insight-customers')}?{write_behind(self.period, figure, **of)}"
+        return f"{reverse('insight-customers')}?{write_behind(self.period, figure, show=self.view, **of)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ class Table:
         """What each column is called, and whether numbers are in it: a head is on the side of what it is over."""
         return [(text, bool(self.rows) and self.rows[0][at].is_number) for at, text in enumerate(self.heads)]
 
+    @property
+    def labelled_rows(self) -> Sequence[Sequence[tuple[str, Cell]]]:
+        """The rows, each cell with what its column is called: on a phone the heads are not in sight."""
+        return [list(zip(self.heads, row, strict=False)) for row in self.rows]
+
 
 def head(text: str, *, stage: bool = False) -> Cell:
     """What its row is about."""

@@ -12,6 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from lifecycle.web.live import Ticket, stream_url
 from tenants.pages import PageView, TenantRequest, tenant_page
+from tenants.roles import CONFIGURE_STAGES
 from tenants.services.configuration.policies import NoConfiguration
 
 # What asks for itself again when something was announced: no later announcement makes good for what is missing then.
@@ -32,7 +33,8 @@ def page(permission: str, *methods: str, on_replica: bool = False) -> Callable[[
             try:
                 return view(request, *args, **kwargs)
             except NoConfiguration:
-                return render(request, "unconfigured.html", status=409)
+                context = {"may_configure": request.identity.may(CONFIGURE_STAGES)}
+                return render(request, "unconfigured.html", context, status=409)
 
         chain: Any = tenant_page(permission, on_replica=on_replica, is_newest=_is_live)(configured)
         chain = vary_on_headers("HX-Request", "HX-History-Restore-Request")(never_cache(chain))

@@ -1,5 +1,6 @@
 """Tenants in the admin: tenant admins see their own; a super admin opens, suspends and resumes them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -7,7 +8,11 @@ from django.contrib import admin, messages
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -106,14 +111,7 @@ class TenantModelAdmin(OfAllServers, ServiceAdmin):
             raise PersonChangeRefused(_("A tenant with this slug already exists. Choose another.")) from error
         obj.pk = made.id
         obj._state.adding = False
-        messages.info(
-            request,
-            _("Choose the tenant in the switcher, then invite its first admin. Its customers come within ten minutes.")
-            if form.cleaned_data["is_sandbox"]
-            else _("Choose the tenant in the switcher, then invite its first admin.")
-            if form.cleaned_data["starter"]
-            else _("Choose the tenant in the switcher, then invite its first admin and publish a configuration."),
-        )
+        messages.info(request, _say_next(form.cleaned_data))
 
     @admin.action(description=gettext_lazy("Suspend the selected tenants"))
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
@@ -164,6 +162,22 @@ class TenantModelAdmin(OfAllServers, ServiceAdmin):
         messages.success(
             request, ngettext("Done for %(count)s tenant.", "Done for %(count)s tenants.", count) % {"count": count}
         )
+
+
+def _say_next(made: Mapping[str, Any]) -> SafeString:
+    """What comes next for a new tenant, with a link that leads there."""
+    asked = urlencode({"tenant": made["slug"], "next": reverse("admin:tenants_user_add")})
+    link = format_html(
+        '<a href="{}?{}">{}</a>',
+        reverse("choose-tenant"),
+        asked,
+        _("Work for “%(tenant)s” and invite its first admin") % {"tenant": made["name"]},
+    )
+    if made["is_sandbox"]:
+        return format_html("{} {}", link, _("Its customers come within ten minutes."))
+    if made["starter"]:
+        return link
+    return format_html("{} {}", link, _("They find starters for the lifecycle under “Lifecycle”."))
 
 
 def _list_chosen(queryset: QuerySet[Tenant]) -> list[Tenant]:

@@ -13,7 +13,7 @@ _ERRORS: Final[Mapping[str, Any]] = {
     "invalid_color": _("The color must be # and six hexadecimal digits: “#1f6feb”."),
     "invalid_field": _("“%(name)s” is not the name of a field; write for example “open_issues” or “billing.arr”."),
     "invalid_source": _("“%(text)s” is not the name of a source; write for example “/crm” or “/billing/eu-1”."),
-    "blank": _("%(subject)s “%(text)s” is blank."),
+    "blank": _("%(subject)s is blank."),
     "boolean_has_no_order": _("Only numbers and texts have an order; true and false have none."),
     "color_not_text": _("The color must be text such as “#1f6feb”, not %(type)s."),
     "control_character": _("%(subject)s “%(text)s” contains the control character %(character)s; remove it."),
@@ -71,6 +71,7 @@ _ERRORS: Final[Mapping[str, Any]] = {
         "There can be at most %(most)s exchange rate.", "There can be at most %(most)s exchange rates.", "most"
     ),
     "unknown": _("There is no %(kind)s “%(name)s”."),
+    "none_chosen": _("No %(kind)s is given; it must be one of %(choices)s."),
     "unknown_choices": _("There is no %(kind)s “%(name)s”; it must be one of %(choices)s."),
     "unknown_placeholder": _("There is no field “%(name)s”. A text can use %(choices)s."),
     "unknown_suggestion": _("There is no %(kind)s “%(name)s”; did you mean “%(suggestion)s”?"),

@@ -8,8 +8,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from audit.models import AdministrationEntry, LifecycleHistory
+from lifecycle.admin.import_forms import list_fields
 from lifecycle.models import Customer, ImportUpload
 from lifecycle.services.imports import uploads
 from tenants.actors import TenantRef
@@ -251,3 +253,15 @@ def test_without_a_configuration_the_page_says_so(db: None) -> None:
     press(client, page, "import")
     work()
     assert "There is no lifecycle configuration: publish one first. Nothing was imported." in text_of(client.get(page))
+
+
+def test_what_a_column_can_be_is_named_as_people_call_it() -> None:
+    names = dict(list_fields())
+    assert names["billing.arr"] == "Annual revenue" and names["external_id"] == "Customer's ID in your systems"
+    assert names["contact.email"] == "Contact: e-mail" and names["industry"] == "Industry"
+    with translation.override("de"):
+        said = dict(list_fields())
+    same = [path for path, name in said.items() if name == names[path]]
+    assert said["stage_entered_at"] == "In der Phase seit"
+    # The same word in both languages.
+    assert sorted(same) == ["name", "segment", "website"]

@@ -1,5 +1,7 @@
 """The administration begins with the lifecycle, and every page of it is in a section, under a plain name."""
 
+import re
+from html import unescape
 from typing import Any
 
 from django.contrib import admin
@@ -34,3 +36,15 @@ def test_the_administration_has_the_navigation_of_the_product(users: Any) -> Non
         assert f'href="{reverse(name)}"' in body
     assert 'aria-current="true"' in body
     assert "theme-toggle" not in body and "dark_mode" not in body
+
+
+def test_the_way_back_has_no_step_that_the_administration_does_not_show(users: Any) -> None:
+    client = browser(users.tenant_admin)
+    for address, crumbs in (
+        ("/admin/tenants/user/", ["Home", "Users"]),
+        ("/admin/tenants/user/add/", ["Home", "Users", "Add user"]),
+        (f"/admin/tenants/user/{users.viewer.pk}/change/", ["Home", "Users", users.viewer.username]),
+    ):
+        body = client.get(address).content.decode()
+        line = body.partition('<div class="breadcrumbs">')[2].partition("</div>")[0]
+        assert [word.strip() for word in re.sub(r"<[^>]*>", "", unescape(line)).split("›")] == crumbs

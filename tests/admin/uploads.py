@@ -72,7 +72,7 @@ def fields_of(answer: Any) -> dict[str, str]:
     html = answer.content.decode().rpartition("<form")[2]
     values = dict(re.findall(r'<input type="(?:hidden|text)"[^>]*name="([^"]+)" value="([^"]*)"', html))
     for name, options in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', html, re.DOTALL):
-        chosen = re.search(r"<option selected>([^<]*)", options)
+        chosen = re.search(r'<option value="([^"]+)" selected>', options)
         values[name] = chosen[1] if chosen else ""
     return {name: unescape(value) for name, value in values.items() if name != "csrfmiddlewaretoken"}
 

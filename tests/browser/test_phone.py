@@ -50,6 +50,11 @@ LOOK = """() => {
     wide: [...document.querySelectorAll("body *")].filter(wide).slice(0, 3).map((one) => one.outerHTML.slice(0, 120)),
   };
 }"""
+# Fields that are cut off at the edge of the panel that they are in.
+CLIPPED = """() => [...document.querySelectorAll(".form-row :is(input, select, textarea)")].filter((one) => {
+  const [inner, panel] = [one, one.closest(".module")].map((element) => element.getBoundingClientRect());
+  return inner.width && (inner.right > panel.right + 1 || inner.left < panel.left - 1);
+}).map((one) => one.name)"""
 # Files, and what is no page of its own.
 NO_PAGES = re.compile(
     r"\.(csv|xlsx|json|ics)$|/(download|logout|jsi18n|autocomplete)/?$|/live$|/bell$|/cards$|^/(api|static|metrics|healthz)"
@@ -98,6 +103,23 @@ def test_no_page_that_links_lead_to_is_wider_than_the_screen(open_browser, users
         ahead += [urlsplit(link).path for link in found["links"] if urlsplit(link).netloc == urlsplit(page.url).netloc]
     assert wide == {}
     assert {"admin/audit/auditseal/", "admin/audit/auditseal/<path:object_id>/change/", "renewals", "board"} <= seen
+
+
+@pytest.mark.parametrize("width", [WIDTH, 1024])
+def test_no_control_of_the_administration_reaches_out_of_its_panel(open_browser, users, width):
+    page = open_browser(users.tenant_admin, viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    for address in (
+        "/admin/lifecycle/effectrun/control",
+        "/admin/lifecycle/customer/personal-data",
+        "/admin/lifecycle/webhookendpoint/add/",
+        "/admin/tenants/user/add/",
+    ):
+        page.goto(address)
+        assert page.evaluate(CLIPPED) == [], address
+    # The navigation wraps where there is room for more lines: on a phone it is one that is moved sideways.
+    page.set_viewport_size({"width": 1024, "height": 800})
+    nav = page.locator(".frame nav")
+    assert nav.evaluate("one => one.scrollWidth - one.clientWidth") <= 1
 
 
 def route_of(path):

@@ -20,6 +20,7 @@ from lifecycle.services.effects.claims import find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tests.admin.drafts import new_draft
 from tests.api.test_credentials import client_with
 from tests.conftest import ApiClient, People, make_people
 from tests.factories import CustomerFactory, TenantFactory, utc_now
@@ -175,7 +176,28 @@ def test_what_no_one_has_is_not_said_to_be_paused(api_client: Client) -> None:
     answer = client.put("/api/v1/effects/pause", {"paused": True, "effect": "Escalat", "reason": "x"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert answer.json()["detail"] == "There is no automation “Escalat”: check its name. Nothing was changed."
+    again = client.put("/api/v1/effects/pause", {"paused": False, "effect": "Escalat", "reason": "x"}, format="json")
+    assert (again.status_code, again.json()["detail"]) == (404, answer.json()["detail"])
     assert client.put("/api/v1/effects/pause", {"paused": False, "reason": "x"}, format="json").json() == {"pauses": []}
+
+
+def test_an_automation_of_a_draft_is_paused_before_it_is_published(
+    api_client: Client, page_client: Any, tenant: TenantRef
+) -> None:
+    effects = [{"name": "Greet", "on": "enter", "kind": "alert", "to": ["owner"]}, "Nonsense"]
+    for document in ({"stages": ["Active"], "effects": effects}, {"effects": {"name": "Unfinished"}}):
+        new_draft(tenant, document)
+    page = page_client("tenant_admin").get("/admin/lifecycle/effectrun/control").content.decode()
+    offered = page.partition('<datalist id="automations">')[2].partition("</datalist>")[0]
+    assert re.findall(r'value="([^"]+)"', offered) == ["Escalate", "Greet", "Tell", "Write"]
+    client = api_client("tenant_admin")
+    pause = {"paused": True, "effect": "Greet", "reason": "Not yet"}
+    answer = client.put("/api/v1/effects/pause", pause, format="json")
+    assert [one["effect"] for one in answer.json()["pauses"]] == ["Greet"]
+    answer = client.put("/api/v1/effects/pause", {**pause, "effect": "Unfinished"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    answer = client.put("/api/v1/effects/pause", {**pause, "paused": False}, format="json")
+    assert answer.json() == {"pauses": []}
 
 
 def test_a_pause_is_set_seen_and_taken_away(api_client: Client) -> None:

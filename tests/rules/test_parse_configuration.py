@@ -206,7 +206,7 @@ def test_every_error_is_named_and_not_only_the_first() -> None:
          "The stage “A\\ud800” contains the control character U+D800; remove it."),
         ({"stages": ["\u202eA"]}, "/stages/0", "control_character",
          "The stage “\\u202eA” contains the control character U+202E; remove it."),
-        ({"stages": ["  "]}, "/stages/0", "blank", "The stage “” is blank."),
+        ({"stages": ["  "]}, "/stages/0", "blank", "The stage is blank."),
         ({"stages": ["A", "\u1e9e", "SS"]}, "/stages/2", "duplicate",
          "“SS” is named twice; case makes no difference."),
         ({"stages": ["Café", "CAFE\u0301"]}, "/stages/1", "duplicate",

@@ -106,8 +106,8 @@ def test_the_first_error_is_said_with_the_number_of_the_others() -> None:
     with pytest.raises(InvalidConfiguration) as three:
         parse_configuration({"stages": [" ", 7, None]})
 
-    assert describe_invalid(one.value) == "/stages/0: The stage “” is blank."
-    assert describe_invalid(three.value) == "/stages/0: The stage “” is blank. And 2 more."
+    assert describe_invalid(one.value) == "/stages/0: The stage is blank."
+    assert describe_invalid(three.value) == "/stages/0: The stage is blank. And 2 more."
     assert str(three.value) == "/stages/0: blank, /stages/1: not_text, /stages/2: not_text"
 
 

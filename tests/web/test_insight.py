@@ -370,3 +370,28 @@ def test_the_board_of_each_day_counts_whom_the_list_of_the_day_names(page_client
     known = text_of(client.get(f"/board/as-of?day={at(55).date()}&known=recorded"))
     assert "At-Risk 0 customers" in known
     assert "is no day" in text_of(client.get("/board/as-of?day=tomorrow"))
+
+
+@pytest.mark.parametrize("view", ["flow", "risk"])
+def test_the_list_behind_a_figure_leads_back_to_where_the_figure_is(page_client, stories, view):
+    client = page_client("account_manager")
+    page = client.get(f"/insight?{PERIOD}&owner=zoë&show={view}").content.decode()
+    address = unescape(CELL.search(page)[1])
+    listed = client.get(address).content.decode()
+    back = unescape(re.search(r'<a class="btn btn-quiet" href="([^"]+)"', listed)[1])
+    assert dict(parse.parse_qsl(parse.urlsplit(back).query)) == {
+        **dict(parse.parse_qsl(PERIOD)),
+        "owner": "zoë",
+        "show": view,
+    }
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_on_a_phone_where_the_heads_are_not_seen_each_figure_says_what_it_is(page_client, stories, view):
+    page = page_client("account_manager").get(f"/insight?{PERIOD}&show={view}").content.decode()
+    for table in re.findall(r'<table class="rows figures">(.*?)</table>', page, re.DOTALL):
+        heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)
+        for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]:
+            labels = re.findall(r'<td[^>]* data-label="([^"]*)">', row)
+            assert len(labels) == row.count("<td") > 0
+            assert labels == heads[-len(heads) + row.count("<th") :][: len(labels)]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from html import unescape
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -203,7 +204,29 @@ def test_a_tenant_without_a_lifecycle_learns_what_to_do(page_client, db):
     people = make_people(TenantFactory(configuration=None))
     response = page_client(people.account_manager).get("/")
     assert response.status_code == 409
-    assert "No lifecycle yet" in text_of(response)
+    assert "No lifecycle yet" in text_of(response) and "A tenant admin can publish one" in text_of(response)
+    assert "Set up the lifecycle" not in text_of(response)
+    for_admins = page_client(people.tenant_admin).get("/customers")
+    assert (for_admins.status_code, "A tenant admin can" in text_of(for_admins)) == (409, False)
+    assert 'href="/admin/tenants/configurationversion/">Set up the lifecycle</a>' in for_admins.content.decode()
+
+
+def test_internal_staff_come_from_the_choice_of_a_tenant_to_the_tenants(page_client, tenant):
+    page = page_client("super_admin").get("/tenants")
+    assert 'href="/admin/tenants/tenant/">Open, suspend or resume tenants</a>' in page.content.decode()
+
+
+def test_a_new_tenant_leads_on_to_its_first_admin(page_client, tenant):
+    client = page_client("super_admin")
+    made = {"slug": "initech", "name": "Initech", "starter": ""}
+    page = client.post("/admin/tenants/tenant/add/", made, follow=True)
+    said = page.content.decode()
+    assert "They find starters for the lifecycle under “Lifecycle”." in said
+    link = "/tenants?tenant=initech&amp;next=%2Fadmin%2Ftenants%2Fuser%2Fadd%2F"
+    assert f'<a href="{link}">Work for “Initech” and invite its first admin</a>' in said
+    choice = client.get(unescape(link)).content.decode()
+    assert '<option value="initech" selected>' in choice
+    assert 'name="next" value="/admin/tenants/user/add/"' in choice
 
 
 def every_page(page_client, customer):

@@ -16,6 +16,8 @@ from lifecycle.sentences.codes import EFFECT_STATES
 from lifecycle.services.effects.breaker import ACTOR as BREAKER_ACTOR
 from lifecycle.services.effects.breaker import close_breaker
 from tenants.actors import Actor, TenantRef
+from tenants.models import ConfigurationVersion
+from tenants.rules.values import sort_key
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 # Held effects wait for a person; failed ones can be tried again. An unknown e-mail may have arrived: only one by one.
@@ -139,7 +141,8 @@ def set_pause(
 ) -> None:
     """Pause or resume everything, one effect (by name), or one endpoint (by name). Raises ActionRefused.
 
-    Also for a name that nothing has: who pauses must not believe that it is paused.
+    Also for a name that no automation has, live or in a draft: who pauses must not believe that it is paused. An
+    automation of a draft is held from its publication on.
     """
     if endpoint:
         _pause_endpoint(paused, endpoint, tenant=tenant, now=now)
@@ -152,7 +155,10 @@ def set_pause(
             defaults={"paused_at": now, "paused_by": actor.name, "reason": reason},
         )
     else:
-        for pause in EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).select_for_update():
+        found = list(EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).select_for_update())
+        if effect and not found and not _is_known(effect, tenant):
+            raise ActionRefused("not_found", "no_such_automation", name=effect)
+        for pause in found:
             close_breaker(pause, now=now)
             pause.delete()
     action = "pause_effects" if paused else "resume_effects"
@@ -183,12 +189,29 @@ def list_pauses(tenant: TenantRef) -> list[EffectPause]:
     return list(EffectPause.objects.filter(tenant_id=tenant.id).order_by("effect"))
 
 
+def list_automations(tenant: TenantRef) -> list[str]:
+    """The names that can be paused or resumed: live ones, those of drafts, and what is paused. Two statements."""
+    names = {pause.effect for pause in list_pauses(tenant)} - {""}
+    with suppress(NoConfiguration):
+        names |= {effect.name for effect in live_policy(tenant.id).configuration.effects}
+    # A draft may still be anything: what has no name there cannot be paused.
+    for effects in _drafts(tenant).values_list("document__effects", flat=True):
+        found = effects if isinstance(effects, list) else []
+        names |= {one["name"] for one in found if isinstance(one, dict) and isinstance(one.get("name"), str)}
+    return sorted(names - {""}, key=sort_key)
+
+
 def _is_known(effect: str, tenant: TenantRef) -> bool:
-    """Whether the live configuration has it, or anything ever ran under this name. Two statements at most."""
+    """Whether it is live or in a draft, or anything ever ran under this name. Three statements at most."""
     with suppress(NoConfiguration):
         if live_policy(tenant.id).effect(effect) is not None:
             return True
-    return _all(tenant).filter(effect=effect).exists()
+    in_draft = _drafts(tenant).filter(document__effects__contains=[{"name": effect}])
+    return _all(tenant).filter(effect=effect).exists() or in_draft.exists()
+
+
+def _drafts(tenant: TenantRef) -> QuerySet[ConfigurationVersion]:
+    return ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=True)
 
 
 def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.datetime) -> None:

@@ -3,7 +3,6 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import urlencode
 
 from lifecycle.queries.list_filters import suggest_owners
 from lifecycle.services.insight.asking import MOST_PAGES, InvalidQuestion
@@ -73,6 +72,6 @@ def show_behind(request: TenantRequest) -> HttpResponse:
         "count": count,
         "previous": address(behind.page - 1) if behind.page > 1 else "",
         "next": address(behind.page + 1) if behind.page < last else "",
-        "back": f"?{urlencode(question.parameters())}",
+        "back": question.address(),
     }
     return render(request, "insight/customers.html", context)

@@ -64,6 +64,8 @@ def describe_unknown(kind: str, name: str, known: tuple[str, ...]) -> tuple[str,
 
     ``kind`` is a word of the sentence: ``stage``, ``key``, ``category``, ``event``, ...
     """
+    if known and not name:
+        return "none_chosen", {"kind": kind, "choices": known}
     suggestion = suggest_text(name, known)
     if suggestion is not None:
         return "unknown_suggestion", {"kind": kind, "name": name, "suggestion": suggestion}
