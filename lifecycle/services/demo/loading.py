@@ -23,16 +23,16 @@ from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say_for_record
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.customers.past_reports import PastReport, keep_past_reports
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
+from lifecycle.services.demo.past_mail import keep_past_mail
+from lifecycle.services.demo.past_reports import PastReport, keep_past_reports
+from lifecycle.services.demo.past_work import PastNote, PastTask, keep_past_work
 from lifecycle.services.demo.past_writings import plan_past_mail, plan_past_work
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
 from lifecycle.services.demo.writings import WORKED_ON, write_about
-from lifecycle.services.effects.past_mail import keep_past_mail
 from lifecycle.services.transitions.apply import Call, apply
-from lifecycle.services.work.past_work import PastNote, PastTask, keep_past_work
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
 from tenants.context import tenant_context

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from lifecycle.services.demo.past_mail import PastMail
+from lifecycle.services.demo.past_work import PastNote, PastTask
 from lifecycle.services.demo.scenarios import Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, while_at_work
 from lifecycle.services.demo.writings import TEXTS, Writings
-from lifecycle.services.effects.past_mail import PastMail
 from lifecycle.services.work.notes import By
-from lifecycle.services.work.past_work import PastNote, PastTask
 from tenants.actors import Actor, TenantRef
 from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.effect_kinds import CONTACTS, KINDS

@@ -36,10 +36,10 @@ WAITING: Final = (EffectRun.HELD, EffectRun.DUE)
 RUN: Final = (EffectRun.DONE, EffectRun.SENDING, EffectRun.UNKNOWN)
 BATCH: Final = 1000
 
-# All whom a request moved: from where first, to which version last, and whether that still is the newest.
+# All whom a request moved and who are still here: from where first, to which version last.
 _MOVED: Final = """
 SELECT first.customer_id, first.from_stage, first.configuration_version, before.reason_code, before.effective_at,
-       last.sequence, s.version
+       last.sequence
   FROM (SELECT customer_id, min(sequence) AS low, max(sequence) AS high FROM customer_lifecycle_history
          WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid
            AND (%(after)s::uuid IS NULL OR customer_id > %(after)s::uuid)
@@ -93,7 +93,6 @@ class _Moved(NamedTuple):
     reason_code: str | None
     stayed_since: dt.datetime | None
     version_then: int
-    version_now: int
 
 
 @dataclass(frozen=True, slots=True)
