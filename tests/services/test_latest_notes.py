@@ -10,10 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.db.migrations.state import ProjectState
-from lifecycle.services.work.past_work import PastNote, keep_past_work
 
 from lifecycle.models import CustomerLifecycleStatus, Note
 from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.demo.past_work import PastNote, keep_past_work
 from lifecycle.services.insight import sums
 from lifecycle.services.work.notes import By, delete_note, edit_note, write_note
 from tenants.actors import system_actor
