@@ -149,10 +149,14 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
     return None
 
 
+# The record of a customer in a batch is read as the one that comes alone, where each of its bounds is tried; that it is
+# read at all, something good and something invalid shows. A batch is never refused for one of its records.
+OF_AN_ITEM = ("Object with valid 'items' value: Single-item array: ", "items -> Array with invalid items: ")
+
 _tried: set[tuple[str, str]] = set()
-# Each bound of a parameter, and the operation that it is tried at.
+# Each bound of a parameter or a body, and the operation that it is tried at.
 _tried_at: dict[tuple[str, ...], str | None] = {}
-# What each operation was asked for each of its parameters: something good, something invalid.
+# What each operation was asked for each of its parameters and its body: something good, something invalid.
 _asked: set[tuple[str | None, str | None, str | None, bool]] = set()
 
 
@@ -163,13 +167,14 @@ def filter_case(context: HookContext, case: Case) -> bool:
     if not isinstance(data, CoveragePhaseData):
         return True
     called = case.operation.definition.raw.get("operationId")
-    if data.parameter_location == ParameterLocation.BODY:
-        return called != "publish_configuration" or _is_new(data)
-    if data.parameter is None or data.parameter_location is None:
+    if data.parameter_location == ParameterLocation.BODY and called == "publish_configuration":
+        return _is_new(data)
+    if data.parameter_location is None:
         return True
     assert case.meta is not None
     is_first = _is_first(case, called, data)
-    what = (called, data.parameter_location.value, data.parameter, case.meta.generation.mode.is_positive)
+    part = "items" if data.description.startswith(OF_AN_ITEM) else data.parameter
+    what = (called, data.parameter_location.value, part, case.meta.generation.mode.is_positive)
     if _is_shared(called, data.parameter):
         return is_first
     is_asked = what in _asked
@@ -187,20 +192,28 @@ def _is_shared(called: str | None, parameter: str | None) -> bool:
 
 
 def _is_first(case: Case, called: str | None, data: CoveragePhaseData) -> bool:
-    """Whether no other operation that describes the parameter with the same schema has tried this bound of it.
+    """Whether no other operation that describes the parameter or the body alike has tried this bound of it.
 
     What is described alike is read by the same function; that each operation reads it at all shows what is good and
-    what is invalid, of which each is asked once of every parameter of each operation.
+    what is invalid, of which each is asked once of every parameter of each operation, and of its body.
     """
     assert data.parameter_location is not None
+    if called == "put_customers" and data.description.startswith(OF_AN_ITEM):
+        return False
     name, location = str(data.parameter), data.parameter_location
-    described = next(
-        (one.definition for one in case.operation.iter_parameters() if one.name == name and one.location == location),
-        {},
-    )
-    schema = json.dumps(described.get("schema"), sort_keys=True, default=str)
-    bound = (location.value, name, schema, data.description.removeprefix(f"{name}: "))
+    bound = (location.value, name, _described(case, data), data.description.removeprefix(f"{name}: "))
     return _tried_at.setdefault(bound, called) == called
+
+
+def _described(case: Case, data: CoveragePhaseData) -> str:
+    """What is described of the body, of the parameter, or of all parameters in its place if it is about none."""
+    raw = case.operation.definition.raw
+    if data.parameter_location == ParameterLocation.BODY:
+        return json.dumps(raw.get("requestBody"), sort_keys=True, default=str)
+    alike = [one.definition for one in case.operation.iter_parameters() if one.location == data.parameter_location]
+    schemas = {one["name"]: one.get("schema") for one in alike}
+    described = schemas if data.parameter is None else schemas.get(data.parameter)
+    return json.dumps(described, sort_keys=True, default=str)
 
 
 def _is_new(data: CoveragePhaseData) -> bool:

@@ -40,14 +40,14 @@ def caller(tenant):
     return UserFactory(tenant=tenant, role=Role.TENANT_ADMIN, username="user-42")
 
 
-def knock(server, user, folder, *, phases, examples):
+def knock(server, user, folder, *, phases, examples, mode="all"):
     """What schemathesis was answered, as (operation, status); fails with its report if it found anything."""
     (folder / "schemathesis.toml").write_text(CONFIG)
     answers = folder / "answers.jsonl"
     ran = subprocess.run(
         [
             *(PROGRAM, "--no-color", "run", f"http://127.0.0.1:{server.port}/api/v1/schema"),
-            *("--checks", "all", "--mode", "all", "--phases", phases, "--max-examples", str(examples)),
+            *("--checks", "all", "--mode", mode, "--phases", phases, "--max-examples", str(examples)),
             *("--continue-on-failure", "--no-shrink", "--generation-deterministic", "--request-timeout", "120"),
             *("--header", f"Authorization: Bearer {issue_access(user).token}"),
         ],
@@ -103,7 +103,7 @@ EFFECTS = {
 def test_whatever_is_sent_every_answer_is_as_described(server, tenant, caller, tmp_path):
     for _ in range(3):
         CustomerFactory(tenant=tenant)
-    seen = knock(server, caller, tmp_path, phases="examples,coverage,fuzzing,stateful", examples=5)
+    seen = knock(server, caller, tmp_path, phases="examples,coverage,fuzzing,stateful", examples=3)
     # It was really let in: every operation but those that need what it cannot know has succeeded at least once.
     operations = {each["operationId"] for path in build_schema()["paths"].values() for each in path.values()}
     done = {operation for operation, status in seen if 200 <= status < 300}
@@ -117,7 +117,7 @@ def test_whatever_is_sent_every_answer_is_as_described(server, tenant, caller, t
 def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
     CustomerFactory(tenant=tenant)
     viewer = UserFactory(tenant=tenant, role=Role.VIEWER)
-    seen = knock(server, viewer, tmp_path, phases="fuzzing", examples=2)
+    seen = knock(server, viewer, tmp_path, phases="fuzzing", examples=1, mode="positive")
     refused = {operation for operation, status in seen if status == 403}
     changing = {"move_customer", "move_customers", "publish_configuration", "preview_configuration"}
     changing |= {"export_customer", "erase_customer"}
