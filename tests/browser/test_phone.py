@@ -12,14 +12,17 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 from django.urls import Resolver404, resolve
+from playwright.sync_api import expect
 
-from lifecycle.models import Notification
+from lifecycle.models import BillingFigures, Notification
+from lifecycle.services.work.tasks import create_task
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.browser.test_accessibility import with_contacts
 from tests.entry_points.test_pages import OWN, PAGES
 from tests.factories import CustomerFactory, make_issuer, utc_now
 from tests.services.audit_chain.tampering import move
+from tests.web.test_work import by
 
 pytestmark = pytest.mark.browser
 
@@ -120,6 +123,25 @@ def test_no_control_of_the_administration_reaches_out_of_its_panel(open_browser,
     page.set_viewport_size({"width": 1024, "height": 800})
     nav = page.locator(".frame nav")
     assert nav.evaluate("one => one.scrollWidth - one.clientWidth") <= 1
+
+
+@pytest.mark.parametrize("width", [WIDTH, 320])
+def test_unread_notifications_and_revenues_make_home_no_wider(open_browser, users, tenant, width):
+    for currency, stage in (("EUR", "Live"), ("USD", "Live"), ("GBP", "Trial")):
+        customer = CustomerFactory(tenant=tenant, stage=stage)
+        with tenant_context(tenant.id):
+            BillingFigures.objects.update_or_create(
+                tenant_id=tenant.id,
+                customer_id=customer.id,
+                defaults={"currency": currency, "arr": "12345678.00", "occurred_at": utc_now()},
+            )
+    with tenant_context(tenant.id):
+        who = str(users.account_manager.id)
+        create_task(customer.id, "Call them", by=by(users.tenant_admin, tenant), assignee=who)
+    page = open_browser(users.account_manager, viewport={"width": width, "height": 800})
+    page.goto("/")
+    expect(page.locator(".side .count")).to_contain_text("1")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def route_of(path):

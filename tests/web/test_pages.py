@@ -309,6 +309,19 @@ def test_a_customers_page_takes_the_same_number_of_statements_however_long_its_h
     assert before < 15
 
 
+def test_the_path_shows_where_a_customer_has_been_to_those_who_may_see_its_history(page_client, customer, move):
+    move(customer, "Onboarded")
+    move(customer, "Active")
+    address = f"/customers/{customer.id}"
+
+    def been(client):
+        steps = re.findall(r'<li class="([^"]*)"[^>]*><span>([^<]+)', client.get(address).content.decode())
+        return [name for classes, name in steps if "been" in classes.split()]
+
+    assert been(page_client("account_manager")) == ["Prospect", "Onboarded"]
+    assert been(page_client("viewer")) == []
+
+
 def test_the_error_page_of_last_resort_needs_no_request(client):
     from django.template.loader import render_to_string
 

@@ -60,6 +60,17 @@ def count_history(customer_id: UUID, *, tenant: TenantRef) -> int:
     return LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id).count()
 
 
+def find_visited(customer_id: UUID, *, tenant: TenantRef, live: int) -> set[str]:
+    """The stages that the customer has ever been in, as they are called today. Inside the tenant's context.
+
+    One statement; ``live``: as in ``present_names``.
+    """
+    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
+    entered = rows.values_list("to_stage", "configuration_version").distinct()
+    renames = present_names(tenant, live=live)
+    return {present_name(stage, version, renames) for stage, version in entered}
+
+
 def open_notes(
     rows: Sequence[LifecycleHistory], tenant: TenantRef, keys: Mapping[UUID, bytes] | None = None
 ) -> dict[UUID, str | None]:
