@@ -11,6 +11,7 @@ from lifecycle.api.batches import read_with, summarize_errors
 from lifecycle.api.customer_serializers import CustomerItemSerializer, say_value
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.responses import ErrorEntry
+from lifecycle.sentences import say
 from lifecycle.services.customers.profiles import find_unnamed
 from lifecycle.services.events.awaited import CustomerData, Written
 from tenants.actors import TenantRef
@@ -135,7 +136,7 @@ def describe_written(written: Written) -> dict[str, Any]:
         "stale": list(written.stale),
         "outranked": list(written.outranked),
         "rejected": list(written.rejected),
-        "move_refused": None if move is None else {"code": move.code, "detail": move.sentence},
+        "move_refused": None if move is None else {"code": move.code, "detail": say(move.message or move.sentence)},
     }
 
 

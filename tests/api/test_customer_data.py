@@ -193,6 +193,11 @@ def test_event_rules_move_the_customer_and_what_they_may_not_is_said(api_client)
     refused = put(manager, "a", segment="Lead", minutes=2)
     assert (refused.status_code, refused.json()["success"], refused.json()["changed"]) == (200, True, True)
     assert refused.json()["move_refused"]["code"] == "transition_not_allowed"
+    english = refused.json()["move_refused"]["detail"]
+    asked = {"headers": {"Accept-Language": "de"}}
+    german = manager.put(ONE.format("a"), said(segment="Lead", minutes=3), **asked).json()["move_refused"]
+    assert german["code"] == "transition_not_allowed"
+    assert english != german["detail"] and "Prospect" in german["detail"], german
     assert manager.get(ONE.format("a")).json()["company"]["segment"] == "Lead"
     with tenant_context(tenant.id):
         last = LifecycleHistory.objects.filter(tenant_id=tenant.id).order_by("-sequence").first()

@@ -16,6 +16,7 @@ from lifecycle.rules.subjects import Candidates, find_candidates
 from lifecycle.services.events.filing import file_dead_letter, find_erased, find_erased_by_slug
 from lifecycle.services.events.inbox import as_bytea, as_json, encode_headers
 from storage.cursors import insert_rows, prepared_cursor
+from tenants.rules import messages
 
 Row = dict[str, Any]
 
@@ -66,10 +67,14 @@ def only_error(headers: Headers) -> Headers:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a message is dead: a code, and a sentence that says what is wrong and what would be right."""
+    """Why a message is dead: a code, and a sentence that says what is wrong and what would be right.
+
+    ``message``, where there is one, says the same in the language of who waits for it.
+    """
 
     code: str
     sentence: str
+    message: messages.Message | str | None = None
 
 
 def store_dead_letters(

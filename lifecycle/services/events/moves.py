@@ -153,7 +153,7 @@ def _as_move(outcome: Outcome) -> Move:
         return Move(moved=outcome.moved, effects=outcome.effects)
     if refused.code == STALE_EVENT:
         return STALE
-    return Move(refusal=Refusal(refused.code, say_for_record(refused.message)))
+    return Move(refusal=Refusal(refused.code, say_for_record(refused.message), refused.message))
 
 
 def _as_attempt(event: Event, outcome: Outcome, call: Call) -> RefusedAttempt:
