@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle, read_summary
-from lifecycle.services.transitions.history import find_visited
+from lifecycle.services.transitions.history import HistoryPage
 from lifecycle.services.work.encryption import LateKeys
 from lifecycle.services.work.timeline import TimelinePage
 from lifecycle.web import record, timeline, work
@@ -64,10 +64,12 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     changed = (lifecycle["updated_by"], lifecycle["updated_at"])
     keys = LateKeys(tenant.id, customer_id)
     entries, works = TimelinePage(), None
-    visited: set[str] = set()
+    stages: HistoryPage | None = None
     if identity.may(VIEW_HISTORY):
-        visited = find_visited(customer_id, tenant=tenant, live=policy.version)
-        entries = read_entries(customer_id, tenant=tenant, viewer=identity, keys=keys, live=policy.version)
+        stages = timeline.read_stages(customer_id, tenant=tenant, keys=keys, live=policy.version)
+        entries = read_entries(
+            customer_id, tenant=tenant, viewer=identity, keys=keys, live=policy.version, stages=stages
+        )
         works = gather_work(customer_id, tenant=tenant, viewer=identity, keys=keys) if with_work else None
     # Everybody on the page is named by one statement.
     asked = {changed} | record.people_of(profile) | timeline.people_of(entries)
@@ -92,7 +94,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "may_reveal": identity.may(REVEAL_CONTACTS),
         "denial": denial,
         "stage_colors": stage_colors(policy),
-        "visited": visited - {lifecycle["stage"]},
+        "visited": stages.visited - {lifecycle["stage"]} if stages is not None else frozenset(),
         "record": record.name_fields(profile, names),
         "freshness": show_freshness(profile, now),
         "health_parts": name_parts(summary["health"]["parts"]),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from lifecycle.rules.precedence import PEOPLE
 from lifecycle.sentences.codes import name_source
 from lifecycle.sentences.fields import name_field
+from lifecycle.services.transitions.history import HistoryPage, read_history
 from lifecycle.services.work.encryption import Keys
 from lifecycle.services.work.timeline import (
     EFFECT,
@@ -83,6 +84,13 @@ def show_timeline(
     return show_entries(page, names, viewer, kind=kind, currency=currency)
 
 
+def read_stages(customer_id: UUID, *, tenant: TenantRef, keys: Keys, live: int) -> HistoryPage | None:
+    """The stage changes of the first page, and where the customer has ever been, by the same statement."""
+    return read_history(
+        customer_id, tenant=tenant, limit=PAGE + 1, keys=keys, live=live, is_known=True, with_visited=True
+    )
+
+
 def read_entries(
     customer_id: UUID,
     *,
@@ -92,6 +100,7 @@ def read_entries(
     before: Place | None = None,
     keys: Keys | None = None,
     live: int | None = None,
+    stages: HistoryPage | None = None,
 ) -> TimelinePage:
     """A page of what happened, as far as the viewer may see it, of which people have no names yet."""
     return read_timeline(
@@ -104,6 +113,7 @@ def read_entries(
         sees_texts=viewer.may(UPDATE_LIFECYCLE),
         keys=keys,
         live=live,
+        stages=stages,
     )
 
 

@@ -14,8 +14,8 @@ from lifecycle.admin.actions import ACTIONS
 from tests.web.conftest import text_of
 
 # How the services say which action an entry of the administration log is about.
-RECORDED = re.compile(r'(?:\baction=|_record\(|\bactions\.append\()\s*"([a-z_]+)"')
-RECORDED_BY_NAME = re.compile(r"\baction=((?:\w+\.)?[A-Z_]+)\b")
+RECORDED = re.compile(r'(?:\baction=|_record\(|\brecord_administration\(|\bactions\.append\()\s*"([a-z_]+)"')
+RECORDED_BY_NAME = re.compile(r"\b(?:action=|record_administration\()\s*((?:\w+\.)?[A-Z_]+)\b")
 
 # With a page of their own instead of Django's list, and those of internal staff.
 OTHERS = {

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models.functions import JSONObject
+
 from audit.models import LifecycleHistory
 from audit.services.keys import load_keys
 from lifecycle.models import Customer
@@ -17,10 +20,14 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Rows as plain dicts, newest first, and the ``before`` of the next page (None: that was all)."""
+    """Rows as plain dicts, newest first, and the ``before`` of the next page (None: that was all).
+
+    ``visited``, where it was asked for: the stages that the customer has ever been in, as they are called today.
+    """
 
     rows: list[dict[str, Any]]
     next_before: int | None
+    visited: frozenset[str] = frozenset()
 
 
 def read_history(
@@ -32,6 +39,7 @@ def read_history(
     keys: Mapping[UUID, bytes] | None = None,
     live: int | None = None,
     is_known: bool = False,
+    with_visited: bool = False,
 ) -> HistoryPage | None:
     """The rows with a lower sequence than ``before``; None if there is no such customer.
 
@@ -40,7 +48,10 @@ def read_history(
     context. Four statements at most, whatever the number of rows. ``keys``: the customer's data key, where it is known.
     ``live``: as in ``present_names``. ``is_known``: that there is such a customer is known, or does not matter.
     """
-    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
+    rows = whole = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
+    if with_visited:
+        entered = whole.values(entered=JSONObject(stage="to_stage", version="configuration_version")).distinct()
+        rows = rows.annotate(entered=ArraySubquery(entered))
     if before is not None:
         rows = rows.filter(sequence__lt=before)
     found = list(rows.order_by("-sequence")[: limit + 1])
@@ -52,23 +63,17 @@ def read_history(
     return HistoryPage(
         [describe_row(row, notes, renames) for row in shown],
         shown[-1].sequence if len(found) > limit else None,
+        frozenset(present_name(one["stage"], one["version"], renames) for row in shown[:1] for one in _entered(row)),
     )
+
+
+def _entered(row: LifecycleHistory) -> Sequence[Mapping[str, Any]]:
+    return getattr(row, "entered", ())
 
 
 def count_history(customer_id: UUID, *, tenant: TenantRef) -> int:
     """How many rows the customer's history has. One statement; inside the tenant's context."""
     return LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id).count()
-
-
-def find_visited(customer_id: UUID, *, tenant: TenantRef, live: int) -> set[str]:
-    """The stages that the customer has ever been in, as they are called today. Inside the tenant's context.
-
-    One statement; ``live``: as in ``present_names``.
-    """
-    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
-    entered = rows.values_list("to_stage", "configuration_version").distinct()
-    renames = present_names(tenant, live=live)
-    return {present_name(stage, version, renames) for stage, version in entered}
 
 
 def open_notes(

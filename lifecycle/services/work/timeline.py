@@ -21,7 +21,7 @@ from lifecycle.models import Customer, EffectRun, FigureChange, Note, Task
 from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import name_recipients_then
 from lifecycle.services.effects.shown import read_started
-from lifecycle.services.transitions.history import read_history
+from lifecycle.services.transitions.history import HistoryPage, read_history
 from lifecycle.services.work.encryption import Keys, LateKeys
 from lifecycle.services.work.notes import describe_notes
 from lifecycle.services.work.tasks import describe_tasks
@@ -67,6 +67,7 @@ class _Question:
     before: Place
     keys: Keys
     live: int | None
+    stages: HistoryPage | None
 
 
 def read_timeline(
@@ -80,15 +81,17 @@ def read_timeline(
     sees_texts: bool = True,
     keys: Keys | None = None,
     live: int | None = None,
+    stages: HistoryPage | None = None,
 ) -> TimelinePage:
     """A page of the line, of some kinds of entries. Empty when there is no such customer.
 
     Call inside the tenant's context. A number of statements that depends on the kinds alone: eight at most for the
     whole, thirteen with effects. ``sees_texts``: whether the texts of notes and tasks are
     shown. ``keys``: the customer's data key, where it is known. ``live``: as in ``present_names``.
+    ``stages``: the page's stage changes and one more, where they have been read already.
     """
     keys = LateKeys(tenant.id, customer_id) if keys is None else keys
-    asked = _Question(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys, live)
+    asked = _Question(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys, live, stages)
     branches = [list(_BRANCHES[kind](asked)) for kind in KINDS if kind in kinds]
     # Each branch keeps its own order; where clocks disagree its next entry waits for those before it.
     merged = merge(*(_falling(branch) for branch in branches), key=lambda pair: pair[0], reverse=True)
@@ -154,7 +157,7 @@ def _falling(entries: Sequence[Entry]) -> Iterator[tuple[dt.datetime, Entry]]:
 
 
 def _read_stages(asked: _Question) -> Iterator[Entry]:
-    page = read_history(
+    page = asked.stages or read_history(
         asked.customer_id,
         tenant=asked.tenant,
         before=_number(asked.before.get(STAGE)),
