@@ -13,3 +13,11 @@ CATEGORY_LABELS: Mapping[str, str | Promise] = {
     "renewal": _("Renewal"),
     "lost": _("Lost"),
 }
+
+
+def name_category(category: str) -> str:
+    """What people call a category, with the word that configurations have for it where that is another one."""
+    if category not in CATEGORY_LABELS:
+        return category
+    label = str(CATEGORY_LABELS[category])
+    return label if label.lower() == category else f"{label} ({category})"

@@ -27,8 +27,20 @@ def test_an_admin_sees_what_is_live_with_the_customers_in_each_stage(tenant: Ten
     body = answer.content.decode()
     assert "Live: version 1" in body
     assert "3 customers</text>" in body
-    assert "“Active” (engaged, 3 customers) leads to" in body, "the picture has a text equivalent"
+    assert "“Active” (Engaged, 3 customers) leads to" in body, "the picture has a text equivalent"
     assert "The first version." in body
+
+
+def test_categories_are_called_what_they_mean_and_by_their_word_in_configurations(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    CustomerFactory(tenant=tenant, stage="Active")
+    german = {"headers": {"accept-language": "de"}}
+    assert "„Active“ (Aktiv (engaged), 1 Kund" in admin_browser.get(reverse(OVERVIEW), **german).content.decode()
+    draft = new_draft(tenant, {**MINIMAL, "categories": {"Active": "risk"}})
+    shown = re.sub(r"\s+", " ", admin_browser.get(editor(draft), **german).content.decode())
+    assert '<option value="risk" selected>Gefährdet (risk)</option>' in shown
+    assert '<option value="risk" selected>At risk (risk)</option>' in admin_browser.get(editor(draft)).content.decode()
 
 
 def test_each_version_says_who_made_it_why_and_what_it_changed(

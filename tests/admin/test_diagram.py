@@ -68,7 +68,7 @@ def test_the_picture_is_well_formed_and_escapes_what_people_wrote() -> None:
 
 def test_the_words_say_what_the_picture_shows() -> None:
     words = describe_diagram(place_stages(DRAFT, live=LIVE, customers={"Lead": 7, "Gone": 2}))
-    assert "“Lead” (acquisition, 7 customers) leads to “Active” and “New <b>”. New customers begin here." in words
+    assert "“Lead” (Acquisition, 7 customers) leads to “Active” and “New <b>”. New customers begin here." in words
     assert any(
         sentence.startswith("“Gone” (") and sentence.endswith(", 2 customers) is removed.") for sentence in words
     )

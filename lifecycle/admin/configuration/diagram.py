@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.policy import Policy
+from tenants.sentences.categories import name_category
 from tenants.sentences.figures import say_number
 
 State = Literal["kept", "added", "removed"]
@@ -194,7 +195,7 @@ def _draw_node(node: Node) -> str:
     middle = node.x + WIDTH // 2
     # The whole name is in the title, which a pointer and a screen reader find.
     label = node.name if len(node.name) <= LONGEST_LABEL else f"{node.name[: LONGEST_LABEL - 1]}…"
-    second = node.category if node.customers is None else count_customers(node.customers)
+    second = name_category(node.category) if node.customers is None else count_customers(node.customers)
     mark = f'<circle class="initial" cx="{node.x - 10}" cy="{node.y + HEIGHT // 2}" r="5"/>' if node.is_initial else ""
     return (
         f'<g class="stage {node.state} {escape(node.category)}"><title>{escape(node.name)}</title>{mark}'

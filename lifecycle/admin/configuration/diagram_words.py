@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 from lifecycle.admin.configuration.diagram import Diagram, Edge, Node, count_customers
 from tenants.rules.texts import shorten_text
 from tenants.sentences import enumerate_names, write
+from tenants.sentences.categories import name_category
 from tenants.sentences.figures import say_number
 
 MOST_SENTENCES = 100
@@ -44,7 +45,9 @@ def describe_diagram(diagram: Diagram) -> list[str]:
 
 
 def _describe_node(node: Node, targets: Sequence[str], present: int) -> str:
-    about = node.category if node.customers is None else f"{node.category}, {count_customers(node.customers)}"
+    about = name_category(node.category)
+    if node.customers is not None:
+        about = f"{about}, {count_customers(node.customers)}"
     params = {"stage": shorten_text(node.name), "about": about, "targets": enumerate_names(targets)}
     if node.state == "removed":
         return _("“%(stage)s” (%(about)s) is removed.") % params

@@ -16,6 +16,7 @@ from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.errors import Finding
 from tenants.rules.configuration.health_formula import CATEGORY, USUAL_HEALTH, write_health
 from tenants.rules.configuration.health_reader import MOST_PARTS
+from tenants.sentences.categories import name_category
 
 # More than the rules allow, so that they can say so.
 MOST_PART_ROWS: Final = 2 * MOST_PARTS
@@ -89,7 +90,7 @@ class PartRow:
     def in_words(self) -> str:
         """What it takes, in words."""
         if self.categories:
-            return _joined(f"{category}: {points}" for category, points in self.categories.items())
+            return _joined(f"{name_category(category)}: {points}" for category, points in self.categories.items())
         if self.steps:
             return _joined(self.steps.splitlines())
         return gettext("up to %(points)s, evenly from %(begin)s to %(end)s") % {

@@ -13,6 +13,7 @@ from lifecycle.admin.configuration.steps import TITLES
 from lifecycle.admin.configuration.words import Offered, offer_fields, say_conditions
 from tenants.rules.configuration.errors import Finding
 from tenants.sentences import describe_finding
+from tenants.sentences.categories import name_category
 from tenants.sentences.figures import say_number
 
 register = template.Library()
@@ -35,6 +36,12 @@ def percent(share: float) -> str:
 def title_of_step(key: str) -> str:
     """What a step of the editor is called."""
     return str(TITLES[key])
+
+
+@register.filter
+def category_in_words(category: str) -> str:
+    """What a category is called, with its word in configurations and findings."""
+    return name_category(category)
 
 
 @register.filter
