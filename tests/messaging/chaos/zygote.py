@@ -35,10 +35,15 @@ def main() -> None:
             answer(os.waitstatus_to_exitcode(status))
             continue
         parent = os.getpid()
+        # Who is asked to end before its command listens has begun nothing, and ends as asked.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = os.fork()
         if pid == 0:
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             die_with_parent(signal.SIGKILL, parent=parent)
             work(command)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         answer(pid)
 
 
