@@ -145,4 +145,12 @@ def workers_of(process: Process) -> list[int]:
     """The process ids of a server's workers."""
     assert process.process is not None
     children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text()
-    return [int(pid) for pid in children.split() if b"config.serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children.split() if b"config.serve" in _command_line(pid)]
+
+
+def _command_line(pid: str) -> bytes:
+    """Empty of a process that has ended since it was listed."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
