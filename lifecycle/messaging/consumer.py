@@ -193,7 +193,7 @@ class EventConsumer:
                 messages.append(message)
                 self.positions.ends.pop((message.topic, message.partition), None)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self.positions.ends[str(raw.topic()), int(raw.partition() or 0)] = int(raw.offset() or 0)
+                self.positions.note_end((str(raw.topic()), int(raw.partition() or 0)), int(raw.offset() or 0))
             else:
                 self._meet_error(error)
         for message in messages:

@@ -93,6 +93,13 @@ class Positions:
             if end > max(self.committed.get(partition, 0), self._passed.get(partition, 0)):
                 self._passed[partition] = self.to_commit[partition] = end
 
+    def note_end(self, partition: Partition, end: int) -> None:
+        """Its log was read to there. Of one that was let go in the same poll it says nothing: others read on, and
+        what came before the end was left to them.
+        """
+        if partition in self.assigned:
+            self.ends[partition] = end
+
     def forget_ends(self, partitions: Iterable[Partition]) -> None:
         """They may have more messages than when they were read to their end."""
         for partition in partitions:

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 from structlog.testing import capture_logs
@@ -249,6 +251,62 @@ def test_marks_at_the_end_of_a_log_are_committed_once_and_only_with_nothing_in_h
     consumer._idle()
     assert len(commits) == 2, "it is committed already"
     consumer._consumer.close()
+
+
+def test_the_end_of_a_partition_that_was_let_go_in_the_same_poll_is_not_committed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before that end was left to the next consumer. Once it is ours again it is not done yet."""
+    consumer = Worker(broker).consumer
+    place = (broker.topic("customer.created"), 0)
+    end = Mock(**{"topic.return_value": place[0], "partition.return_value": place[1], "offset.return_value": 7})
+    end.error.return_value.code.return_value = KafkaError._PARTITION_EOF
+
+    def consume(*_: Any) -> list[Any]:
+        consumer._let_go([place])
+        return [end]
+
+    consumer.positions.assigned = {place}
+    with monkeypatch.context() as patch:
+        library = Mock(consume=consume)
+        patch.setattr(consumer, "_consumer", library)
+        assert consumer._poll_batch() == []
+        consumer._idle()
+    consumer.positions.assign([TopicPartition(*place)], added=True)
+    assert consumer.positions.to_commit == {}
+    consumer._consumer.close()
+
+
+def test_nothing_is_passed_over_when_several_write_to_a_partition_at_once(broker: Broker) -> None:
+    """A broker that shows a message before the one that another producer wrote beside it would lose that one."""
+    each = 1_500
+    broker.make_topics(names=["customer.created"])
+    topic = broker.topic("customer.created")
+    reader = Consumer(broker.servers | {"group.id": broker.group, "enable.auto.commit": False, "fetch.wait.max.ms": 10})
+    reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    # A request for each message, so that as many as possible are on their way at once.
+    producers = [Producer(broker.servers | {"linger.ms": 0, "batch.num.messages": 1}) for _ in range(4)]
+
+    def write(producer: Producer) -> None:
+        for _ in range(each):
+            producer.produce(topic, b"")
+        producer.flush(PATIENCE)
+
+    threads = [threading.Thread(target=write, args=(producer,)) for producer in producers]
+    for thread in threads:
+        thread.start()
+    seen: set[int | None] = set()
+    until = time.monotonic() + PATIENCE
+    while len(seen) < 4 * each and time.monotonic() < until:
+        read = [message.offset() for message in reader.consume(1_000, 0.1) if message.error() is None]
+        seen.update(read)
+        if not read and 4 * each - 1 in seen:
+            # The last one has come, and what lies before it comes no more.
+            break
+    for thread in threads:
+        thread.join()
+    reader.close()
+    assert sorted(set(range(4 * each)) - seen) == []
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ sandbox moves, reset on both servers.
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crashes", type=int, default=0, metavar="N")
+    parser.add_argument("--keep-logs", metavar="FOLDER", help="copy what every process said into this folder")
     options = parser.parse_args()
     guard = Guard()
     signals.install()
@@ -67,6 +69,8 @@ def main() -> int:
                 wrong = Drill(world, options).go()
             except RuntimeError as error:
                 wrong = [str(error), *world.errors()]
+            if options.keep_logs:
+                shutil.copytree(world.folders.logs, options.keep_logs, dirs_exist_ok=True)
     finally:
         guard.dismiss()
     for sentence in wrong:

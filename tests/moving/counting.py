@@ -50,7 +50,7 @@ def count_events(world: World, server: str, tenant_id: UUID, outcomes: Outcomes)
     lost = [event_id for event_id in outcomes.events if not seen[event_id]]
     doubled = [event_id for event_id in outcomes.events if seen[event_id] > 1]
     if lost:
-        yield f"{len(lost)} of {len(outcomes.events)} events are lost"
+        yield f"{len(lost)} of {len(outcomes.events)} events are lost; {_trace(world, server, lost[0])}"
     if doubled:
         yield f"{len(doubled)} events were dealt with twice"
     last: dict[str, int] = {}
@@ -69,6 +69,25 @@ def count_events(world: World, server: str, tenant_id: UUID, outcomes: Outcomes)
     dead = ask(world.address(server), "SELECT count(*) FROM lifecycle_deadletter WHERE tenant_id = %s", [tenant_id])
     if dead[0][0]:
         yield f"{dead[0][0]} dead letters"
+
+
+def _trace(world: World, server: str, event_id: str) -> str:
+    """Where a lost event lies in the broker's log, and when those beside it were received."""
+    logs: dict[int, list[tuple[int, str]]] = {}
+    for raw in read_raw(world.env["KAFKA_BOOTSTRAP_SERVERS"], "customer.updated"):
+        logs.setdefault(raw.partition(), []).append((raw.offset(), json.loads(raw.value())["id"]))
+    for number, log in logs.items():
+        for at, (offset, id_) in enumerate(log):
+            if id_ == event_id:
+                beside = dict(log[max(0, at - 3) : at + 4])
+                rows = ask(
+                    world.address(server),
+                    "SELECT event_id, received_at::text FROM lifecycle_inboxevent WHERE event_id = ANY(%s)",
+                    [list(beside.values())],
+                )
+                received = {place: dict(rows).get(one) for place, one in beside.items()}
+                return f"the broker has the first at {offset} of partition {number}; received: {received}"
+    return f"the broker does not have the first, {event_id}, which it had confirmed"
 
 
 def count_effects(world: World, server: str, tenant_id: UUID, *, crashed: bool) -> Iterator[str]:
@@ -132,6 +151,12 @@ def count_published(world: World, servers: dict[UUID, str], *, crashed: bool) ->
 
 
 def read_topic(brokers: str, topic: str = TOPIC) -> Iterator[dict[str, Any]]:
+    """The document of every message of a topic, in order for each partition."""
+    for message in read_raw(brokers, topic):
+        yield json.loads(message.value())
+
+
+def read_raw(brokers: str, topic: str) -> Iterator[Any]:
     """Every message of a topic, in order for each partition.
 
     The embedded broker does not always say where a log ends: what it says is the least, and silence is the end.
@@ -149,7 +174,7 @@ def read_topic(brokers: str, topic: str = TOPIC) -> Iterator[dict[str, Any]]:
                 if (error := message.error()) is None:
                     at[message.partition()] = message.offset() + 1
                     quiet_at = time.monotonic() + 2
-                    yield json.loads(message.value())
+                    yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     # Behind the marks of transactions, which have offsets and are no messages.
                     at[message.partition()] = message.offset()
