@@ -140,7 +140,8 @@ class InsightState(models.Model):
 
     ``segment``: in lower case, the one in whose sums its stays are counted; None while they are in none.
     ``risk``: of which stages of risk its episodes are kept, '' for none. ``loose``: whether it has others that cannot
-    be kept yet; ``due_at``: when the first of them can.
+    be kept yet; ``due_at``: when the first of them can. ``reached``: when messages reached the customer of which there
+    is no record any more.
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "customer_id")
@@ -152,6 +153,7 @@ class InsightState(models.Model):
     risk = models.CharField(max_length=64, blank=True, default="", db_default="")
     loose = models.BooleanField(default=True, db_default=True)
     due_at = models.DateTimeField(null=True)
+    reached = ArrayField(models.DateTimeField(), default=list, db_default=[])
 
     class Meta:
         db_table = "lifecycle_insight_state"

@@ -6,6 +6,9 @@ OWNER: Final = """
 LEFT JOIN tenants_user u ON u.tenant_id = c.tenant_id AND u.username = c.owner_key AND c.owner_key <> ''"""
 
 
+# What reached a customer: mail to its contacts and requests for a campaign, and not what reached colleagues.
+REACHED: Final = """
+ state = 'done' AND (kind = 'email' AND recipient LIKE 'contact:%%' OR recipient = 'renewal.campaign.requested')"""
 _OF_CUSTOMER: Final = "a.tenant_id = p.tenant_id AND a.customer_id = p.customer_id"
 
 
@@ -20,9 +23,10 @@ def _rows(end: str) -> tuple[str, str, str, str]:
         f"lifecycle_task a WHERE {_OF_CUSTOMER} AND {within('a.created_at')}",
         f"lifecycle_task a WHERE {_OF_CUSTOMER} AND {within('a.done_at')}",
         f"""
-lifecycle_effect a WHERE {_OF_CUSTOMER} AND a.state = 'done'
-   AND (a.kind = 'email' AND a.recipient LIKE 'contact:%%' OR a.recipient = 'renewal.campaign.requested')
-   AND {within("a.finished_at")}""",
+(
+    SELECT a.finished_at AS at FROM lifecycle_effect a WHERE {_OF_CUSTOMER} AND {REACHED}
+     UNION ALL
+    SELECT unnest(a.reached) FROM lifecycle_insight_state a WHERE {_OF_CUSTOMER}) a WHERE {within("a.at")}""",
     )
 
 
@@ -35,8 +39,7 @@ EXISTS (SELECT FROM {messages}) AS messaged"""
 def done_until(end: str) -> str:
     """The columns noted, tasked, messaged and contacted, of what was done from ``p.began`` until the moment ``end``.
 
-    ``u`` is the owner (``OWNER``). Messages are what reached the customer, mail to its contacts and requests for a
-    campaign, and not what reached colleagues.
+    ``u`` is the owner (``OWNER``). Messages are what reached the customer, also after their record was forgotten.
     """
     notes, tasks, finished, messages = _rows(end)
     return f"""{_done(notes, tasks, messages)},

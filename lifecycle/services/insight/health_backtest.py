@@ -66,7 +66,7 @@ def find_landmarks(now: dt.datetime, most: int = LANDMARKS) -> list[dt.date]:
 class PastJudge:
     """Judges batches of customers by both formulas. ``names``: live stages in the draft.
 
-    Make it in the tenant's context: one statement.
+    Make it in the tenant's context: two statements at most.
     """
 
     def __init__(
@@ -76,14 +76,17 @@ class PastJudge:
         timestamps = [midnight(day) for day in find_landmarks(now)]
         compiled, drafted = health_of(live), health_of(draft).drafted
         draft_names = [names.get(name, name) for name in live.stages]
-        lost = [key for key, name in zip(stages.keys, draft_names, strict=True) if draft.category(name) == LOST]
+        lost = {key for key, name in zip(stages.keys, draft_names, strict=True) if draft.category(name) == LOST}
+        # A stage that the draft has no more means what it meant.
+        gone = {key for key, name in zip(stages.keys, draft_names, strict=True) if name not in draft.definitions}
+        lost |= {key for key in stages.of_category(LOST) if key in gone or key not in stages.keys}
         self._statement = count_churned(compiled, drafted)
         self._parameters: dict[str, Any] = {
             "tenant_id": tenant.id,
             "timestamps": timestamps,
             "last": timestamps[-1],
             "horizon": HORIZON_DAYS,
-            "lost": text_array(lost),
+            "lost": text_array(sorted(lost)),
             "stages": text_array(stages.keys),
             **stage_numbers(live, live.stages),
             **stage_numbers(draft, draft_names, prefix="draft_"),

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import fold_text
+from tenants.services.configuration.former_stages import read_former_stages
 from tenants.services.configuration.versions import present_names
 
 MOST_POINTS: Final = 53
@@ -89,15 +90,18 @@ class Period:
 
 @dataclass(frozen=True)
 class Stages:
-    """The keys of stages, and what they mean today."""
+    """The keys of stages, and what they mean today. ``former``: of those that are gone, what they meant last."""
 
     policy: Policy
     renames: Renames
+    former: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policy: Policy, tenant: TenantRef) -> "Stages":
-        """Those of a tenant. One statement."""
-        return cls(policy, present_names(tenant))
+        """Those of a tenant. One statement, and another one the first time after a publication."""
+        renames = present_names(tenant)
+        former = read_former_stages(tenant, live=policy.version)
+        return cls(policy, renames, {key_of(one.name, one.version, renames): one.category for one in former})
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -111,9 +115,10 @@ class Stages:
         return tuple(key for key, name in zip(self.keys, self.policy.stages, strict=True) if name in names)
 
     def of_category(self, category: str) -> tuple[str, ...]:
-        """The keys of the stages with this meaning."""
+        """The keys of the stages with this meaning, and of those that had it when they went away."""
         wanted = self.policy.stages_in(category)
-        return tuple(key for key, name in zip(self.keys, self.policy.stages, strict=True) if name in wanted)
+        live = [key for key, name in zip(self.keys, self.policy.stages, strict=True) if name in wanted]
+        return (*live, *(key for key, meant in self.former.items() if meant == category and key not in self.keys))
 
     def name(self, key: str) -> str:
         """What the stage is called today; '' for none."""

@@ -16,7 +16,9 @@ from lifecycle.rules.risk.figures import reported_paths
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.configuration.risk_rules import RiskRule
+from tenants.services.configuration.former_stages import read_former_stages
 from tenants.services.configuration.versions import present_name, present_names
 
 # As it was known here by then, or as it was: history that was loaded from elsewhere was known only when it came.
@@ -25,9 +27,28 @@ EFFECTIVE: Final = "effective"
 KNOWN: Final = (RECORDED, EFFECTIVE)
 
 Read = Iterator[tuple[UUID, Past, list[int]]]
+CategoryOf = Callable[[str], str]
 
 
 _NO_MOVES: Final = ((), (), (), (), ())
+
+
+def know_categories(policy: Policy, *, live: Policy, tenant: TenantRef, renamed: Mapping[str, str]) -> CategoryOf:
+    """What stages mean in a configuration; those that it has no more mean what they meant last.
+
+    ``renamed``: live name of a stage -> its name in it. Two statements at most. Call inside the tenant's context.
+    """
+    renames = present_names(tenant)
+    former = read_former_stages(tenant, live=live.version)
+    meant = {present_name(one.name, one.version, renames): one.category for one in former}
+    meant |= {renamed.get(name, name): live.category(name) for name in live.stages}
+
+    def category_of(stage: str) -> str:
+        if stage in policy.definitions:
+            return policy.category(stage)
+        return meant.get(stage) or policy.category(stage)
+
+    return category_of
 
 
 def paths_of(rules: Iterable[RiskRule]) -> tuple[str, ...]:
@@ -47,7 +68,7 @@ class PastReader:
         self,
         rules: Sequence[RiskRule],
         *,
-        category_of: Callable[[str], str],
+        category_of: CategoryOf,
         tenant: TenantRef,
         known: str = RECORDED,
         renamed: Mapping[str, str] | None = None,

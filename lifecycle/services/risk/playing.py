@@ -13,7 +13,7 @@ from lifecycle.models import RulePlay
 from lifecycle.queries import risk as queries
 from lifecycle.rules.risk.alarms import Watch
 from lifecycle.rules.risk.judging import Period, Tally, judge_customer
-from lifecycle.services.risk.past import EFFECTIVE, RECORDED, PastReader
+from lifecycle.services.risk.past import EFFECTIVE, RECORDED, PastReader, know_categories
 from lifecycle.services.risk.times import as_micros
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
@@ -21,6 +21,7 @@ from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import Configuration, parse_configuration
 from tenants.rules.configuration.policy import compile_policy
+from tenants.services.configuration.policies import live_policy
 from tenants.services.configuration.versions import hold_draft
 from tenants.services.unfinished import find_tenants_with_unfinished, work_off_unfinished
 
@@ -102,12 +103,10 @@ class _Player:
     def __init__(
         self, configuration: Configuration, *, tenant: TenantRef, period: Period, known: str, renamed: Mapping[str, str]
     ) -> None:
-        policy = compile_policy(configuration, version=0)
         self._rules = configuration.risk_rules
-        self._watches = [Watch(rule, policy.category) for rule in self._rules]
-        self._policy = policy
+        self._policy = compile_policy(configuration, version=0)
         self._tenant, self._period, self._known, self._renamed = tenant, period, known, renamed
-        self._reader: PastReader | None = None
+        self._made: tuple[PastReader, list[Watch]] | None = None
 
     def play(self, tally: Tally, after: UUID) -> list[UUID]:
         """Count the next batch of customers in; whom it was. Four statements. Call inside the tenant's context."""
@@ -116,17 +115,20 @@ class _Player:
             ids = [customer_id for (customer_id,) in cursor.fetchall()]
         if not ids:
             return ids
-        if self._reader is None:
-            self._reader = PastReader(
-                self._rules,
-                category_of=self._policy.category,
-                tenant=self._tenant,
-                known=self._known,
-                renamed=self._renamed,
-            )
-        for _customer_id, past, churns in self._reader.read(ids):
-            judge_customer(self._watches, past, churns, self._period, tally)
+        if self._made is None:
+            self._made = self._make()
+        reader, watches = self._made
+        for _customer_id, past, churns in reader.read(ids):
+            judge_customer(watches, past, churns, self._period, tally)
         return ids
+
+    def _make(self) -> tuple[PastReader, list[Watch]]:
+        live = live_policy(self._tenant.id)
+        category_of = know_categories(self._policy, live=live, tenant=self._tenant, renamed=self._renamed)
+        reader = PastReader(
+            self._rules, category_of=category_of, tenant=self._tenant, known=self._known, renamed=self._renamed
+        )
+        return reader, [Watch(rule, category_of) for rule in self._rules]
 
 
 def _period(since: dt.datetime, until: dt.datetime) -> Period:

@@ -23,7 +23,7 @@ from lifecycle.queries import risk as queries
 from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.rules.risk.alarms import Alarm, Past, Watch, stage_at
 from lifecycle.rules.transitions import Change
-from lifecycle.services.risk.past import RECORDED, PastReader
+from lifecycle.services.risk.past import RECORDED, PastReader, know_categories
 from lifecycle.services.risk.times import as_micros, as_timestamp
 from lifecycle.services.transitions.apply import Call, Outcome, apply
 from storage.failures import describe, is_transient
@@ -100,7 +100,9 @@ def _watch_batch(tenant: TenantRef, after: UUID, *, now: dt.datetime) -> Sequenc
         policy = live_policy(tenant.id)
     except NoConfiguration:
         return ()
-    watches = [Watch(rule, policy.category) for rule in policy.configuration.risk_rules if rule.enabled]
+    rules = [rule for rule in policy.configuration.risk_rules if rule.enabled]
+    category_of = know_categories(policy, live=policy, tenant=tenant, renamed={}) if rules else policy.category
+    watches = [Watch(rule, category_of) for rule in rules]
     if after == _FIRST:
         names = [watch.rule.name for watch in watches]
         open_ones = RiskFiring.objects.filter(tenant_id=tenant.id, state=OPEN)
@@ -147,6 +149,7 @@ def _look(
     """Judge a batch of customers, write what rules do, and note up to where they were looked at."""
     by_id = {one.customer_id: one for one in looked}
     rules = [watch.rule for watch in watches]
+    # Whom they lost is not asked here.
     reader = PastReader(rules, category_of=policy.category, tenant=tenant, known=RECORDED)
     due: dict[UUID, dict[str, Fired]] = {}
     looks: dict[UUID, dt.datetime | None] = {}

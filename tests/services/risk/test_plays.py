@@ -10,6 +10,7 @@ from audit.models import AdministrationEntry
 from lifecycle.management.commands import move_customers
 from lifecycle.models import RulePlay
 from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.risk import playing
 from lifecycle.services.risk.past import EFFECTIVE, RECORDED
 from lifecycle.services.risk.playing import (
@@ -23,7 +24,7 @@ from lifecycle.services.risk.playing import (
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import parse_configuration
 from tenants.services.configuration.versions import NoSuchVersion, discard_draft, open_draft
-from tests.factories import MINIMAL
+from tests.factories import MINIMAL, utc_now
 from tests.services.acts import publish
 from tests.services.risk.rules import ACTOR, DOCUMENT, ISSUES, NOW, OVERDUE, START
 
@@ -59,6 +60,21 @@ def test_stages_are_known_under_the_names_that_they_have_in_the_draft(tenant, re
     steps = play_rules(configuration, tenant=tenant, since=START, until=NOW, known=EFFECTIVE, renamed=renamed)
     *_rest, played = steps
     assert [one.caught for one in played.tally.rules] == [1, 1]
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_rules_are_played_over_churns_to_a_stage_that_the_draft_or_a_version_before_it_has_taken_away(
+    tenant, reported, is_published
+):
+    categories = {"At-Risk": "risk", "Gone": "lost"}
+    merged = {"stages": [*MINIMAL["stages"][:-1], "Gone"], "categories": categories, "risk_rules": [OVERDUE]}
+    if is_published:
+        with tenant_context(tenant.id):
+            mapping = {"Churned": "Gone"}
+            publish_configuration(merged, tenant=tenant, actor=ACTOR, now=utc_now(), mapping=mapping)
+    (overdue,) = results(tenant, document=merged)
+    # No alarm of customers who were lost before it, and none of those who leave by the publication.
+    assert (overdue.alarms, overdue.caught, overdue.churns, overdue.false) == (2, 1, 2, 1)
 
 
 def test_a_customer_that_was_erased_is_not_played_over(tenant, reported):
