@@ -66,9 +66,7 @@ class CustomerAdmin(TenantAdmin):
     ordering = ("name_key", "id")
     search_fields = ("name", "external_id")
     fields = SHOWN
-    search_help_text = gettext_lazy(
-        "Part of a name, the beginning of an external id, or a contact's whole e-mail address."
-    )
+    search_help_text = gettext_lazy("Part of a name or an external id, or a contact's whole e-mail address.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

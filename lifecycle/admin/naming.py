@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.services.former_names import Then, find_formerly_called, find_names_then
 from lifecycle.models import Customer
+from lifecycle.queries.customers import ExternalIdKey
 from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of
 from tenants.models import ApiKey, ConfigurationVersion, User
@@ -200,8 +201,8 @@ def _find_customers(text: str, formerly: Collection[UUID]) -> list[UUID]:
     exact = _as_uuid(text)
     key = sort_key(text).strip()
     # Accents alone are in every name.
-    called = Q(name_key__contains=key) if key else Q(pk__in=())
-    wanted = called | Q(external_id__istartswith=text) | Q(id__in=formerly)
+    called = Q(name_key__contains=key) | ExternalIdKey.has(text) if key else Q(pk__in=())
+    wanted = called | Q(id__in=formerly)
     # As everywhere, an erased customer is found by its id alone.
     rows = Customer.objects.filter(wanted, erased_at__isnull=True)
     found = list(rows.values_list("id", flat=True)[:MOST_FOUND])

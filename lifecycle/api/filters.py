@@ -85,7 +85,7 @@ class CustomerFilters(django_filters.FilterSet):
     vars().update({name: django_filters.CharFilter(help_text=one.help) for name, one in NAMED.items()})
     search = django_filters.CharFilter(
         max_length=LONGEST_SEARCH,
-        help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
+        help_text="Part of the name or the external id (up to two letters: the beginning of either); "
         "or a whole e-mail address of a contact. Case and accents do not matter; where fewer than ten are found so, "
         "those that are spelled alike come behind them.",
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
+from django.utils import timezone
 
 from lifecycle.queries.health import HEALTH, WORK, gather_work, health_of, most_penalty, penalty_of
 from lifecycle.queries.urgency import URGENCY
@@ -37,7 +38,7 @@ _SEEN: Final = (
 )
 _ASLEEP: Final = (
     "z.id IS NOT NULL AND z.stage_version = s.version"
-    f" AND CASE WHEN z.until IS NULL THEN z.seen = {_SEEN} ELSE z.until > %(today)s::date END"
+    f" AND CASE WHEN z.until IS NULL THEN z.seen = {_SEEN} ELSE z.until > %(local_day)s::date END"
 )
 _FIGURES: Final = """
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
@@ -338,6 +339,7 @@ def _numbers(tenant: TenantRef, policy: Policy, stages: Sequence[str], now: dt.d
         "tenant_id": tenant.id,
         "now": now,
         "today": now.date(),
+        "local_day": timezone.localdate(now),
         "own_currency": policy.exchange.own,
         "currencies": text_array(policy.exchange_table),
         "rates": plain_array(policy.exchange_table.values()),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -148,7 +149,7 @@ def _ask_time(column: str) -> Callable[[str, Sequence[str], Asking], str]:
 
 
 def _ask_renewing(_operator: str, values: Sequence[str], asking: Asking) -> str:
-    today = asking.now.date()
+    today = timezone.localdate(asking.now)
     last = today + dt.timedelta(days=int(values[0]))
     return f"b.renewal_on BETWEEN {asking.add(today, 'date')} AND {asking.add(last, 'date')}"
 

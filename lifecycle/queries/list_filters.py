@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from django.db import connection
 from django.db.models import Q
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -114,7 +115,8 @@ def list_owners(tenant: TenantRef) -> list[tuple[str, str]]:
 
 
 def _renewal_window(days: int, now: dt.datetime) -> dict[str, Any]:
-    return {"renewing_from": now.date(), "renewing_to": now.date() + dt.timedelta(days=days)}
+    today = timezone.localdate(now)
+    return {"renewing_from": today, "renewing_to": today + dt.timedelta(days=days)}
 
 
 LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
@@ -175,7 +177,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
         ListFilter(
             "renewal_within",
             "days",
-            "Only customers whose renewal is due within so many days from today.",
+            "Only customers whose renewal is due within so many days from today (the day in UTC).",
             condition="b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date",
             needs=frozenset({"billing"}),
             parameters=_renewal_window,

@@ -11,13 +11,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from lifecycle.queries.health import HEALTH
-from lifecycle.queries.urgency import BALANCE, URGENCY, WORTH
+from lifecycle.queries.urgency import BALANCE, IS_NOTHING, URGENCY, WORTH
 
 BILLING: Final = frozenset({"billing"})
 CUSTOMER: Final = frozenset({"customer"})
 # Days until the renewal; for one that has passed, more than any that is ahead.
 PAST: Final = 10_000_000
-TODAY: Final = "%(today)s::date"
+# More than any urgency.
+BEYOND: Final = 10**18
+TODAY: Final = "%(local_day)s::date"
 _NEXT: Final = (
     f"CASE WHEN b.renewal_on >= {TODAY} THEN b.renewal_on - {TODAY} ELSE {PAST} + ({TODAY} - b.renewal_on) END"
 )
@@ -28,7 +30,8 @@ class Ordering:
     """One order of the list. ``label``: what people choose it by.
 
     ``walks``: the index that has it (see ``_PATHS``); None: it is computed. ``nullable``: customers without the key
-    come last whichever way the others are ordered. ``timed``: the key depends on the day. ``few``: it can be computed
+    come last whichever way the others are ordered. ``column``: the indexed text that is walked, where ``key`` is it
+    without the empty ones. ``timed``: the key depends on the day. ``few``: it can be computed
     of the figures alone (``sort_few``).
     """
 
@@ -41,6 +44,7 @@ class Ordering:
     needs: frozenset[str] = frozenset()
     timed: bool = False
     few: bool = False
+    column: str = ""
 
 
 def _both_ways(
@@ -56,22 +60,32 @@ def _both_ways(
 # How well a customer matches what was searched for, and its name: the very name or id, the beginning of either, the
 # beginning of a word, any part; then those that are only spelled alike, the most alike first.
 _MATCH: Final = """CASE
-         WHEN c.name_key = %(search_key)s::text OR lower(c.external_id) = lower(%(search)s::text) THEN '0'
+         WHEN c.name_key = %(search_key)s::text OR external_id_key(c.external_id) = %(search_key)s::text THEN '0'
          WHEN c.name_key LIKE %(key_beginning)s::text
-              OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text) THEN '1'
+              OR external_id_key(c.external_id) LIKE %(key_beginning)s::text THEN '1'
          WHEN c.name_key LIKE '%% ' || %(key_beginning)s::text THEN '2'
-         WHEN c.name_key LIKE '%%' || %(key_beginning)s::text THEN '3'
+         WHEN c.name_key LIKE '%%' || %(key_beginning)s::text
+              OR external_id_key(c.external_id) LIKE '%%' || %(key_beginning)s::text THEN '3'
          ELSE '4' || to_char(1000 - 1000 * word_similarity(%(search_key)s::text, c.name_key), 'FM0000')
     END || ' ' || c.name_key"""
 
 # The page offers them in this order.
 ORDERINGS: Final[dict[str, Ordering]] = {
     "match": Ordering(_MATCH, "text", _("Best match first"), needs=CUSTOMER),
-    **_both_ways(
-        "urgency",
-        URGENCY,
+    # Those with nothing at stake come last either way, among themselves in the same order.
+    "-urgency": Ordering(
+        f"CASE WHEN {IS_NOTHING} THEN {URGENCY} - {BEYOND} ELSE {URGENCY} END",
         "bigint",
-        {"-": _("Most urgent first"), "": _("Least urgent first")},
+        _("Most urgent first"),
+        descending=True,
+        needs=BILLING | {"support"},
+        timed=True,
+        few=True,
+    ),
+    "urgency": Ordering(
+        f"CASE WHEN {IS_NOTHING} THEN {URGENCY} + {BEYOND} ELSE {URGENCY} END",
+        "bigint",
+        _("Least urgent first"),
         needs=BILLING | {"support"},
         timed=True,
         few=True,
@@ -138,26 +152,31 @@ ORDERINGS: Final[dict[str, Ordering]] = {
     ),
     **_both_ways(
         "owner",
-        "c.owner_key",
+        "NULLIF(c.owner_key, '')",
         "text",
         {"": _("By owner, A to Z"), "-": _("By owner, Z to A")},
+        nullable=True,
         walks="customer",
         needs=CUSTOMER,
+        column="c.owner_key",
     ),
     **_both_ways(
         "segment",
-        "lower(c.segment)",
+        "NULLIF(lower(c.segment), '')",
         "text",
         {"": _("By segment, A to Z"), "-": _("By segment, Z to A")},
+        nullable=True,
         needs=CUSTOMER,
     ),
     **_both_ways(
         "industry",
-        "c.industry_key",
+        "NULLIF(c.industry_key, '')",
         "text",
         {"": _("By industry, A to Z"), "-": _("By industry, Z to A")},
+        nullable=True,
         walks="customer",
         needs=CUSTOMER,
+        column="c.industry_key",
     ),
     **_both_ways(
         "open_issues",

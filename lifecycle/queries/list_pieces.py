@@ -66,8 +66,8 @@ def conditions_of(filters: Filters) -> list[str]:
         **{one.condition: True for one in filters.asked},
         "s.customer_id IN (SELECT customer_id FROM lifecycle_contact"
         " WHERE tenant_id = %(tenant_id)s::uuid AND email_index = %(email_index)s::bytea)": filters.email,
-        "c.erased_at IS NULL AND (c.name_key LIKE %(name_pattern)s::text"
-        " OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text))": filters.pattern,
+        "c.erased_at IS NULL AND (c.name_key LIKE %(part_pattern)s::text"
+        " OR external_id_key(c.external_id) LIKE %(part_pattern)s::text)": filters.pattern,
     }
     return [condition for condition, is_asked in conditions.items() if is_asked]
 

@@ -78,11 +78,19 @@ def _path_of_status(ordering: Ordering, filters: Filters, window: Window, bounde
 
 
 def _path_of_customers(ordering: Ordering, _: Filters, window: Window, bounded: bool) -> str:
-    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *row_beyond(ordering, window, ordering.key, "c.id")]
+    """Those that have the key; a window that begins among those without, and goes on there, has none of them."""
+    column, way = ordering.column or ordering.key, way_of(ordering, window)
+    conditions = ["c.tenant_id = %(tenant_id)s::uuid"]
+    if window.after == "key":
+        conditions += row_beyond(ordering, window, column, "c.id")
+    elif window.after == "null" and window.forward:
+        conditions.append("false")
+    if ordering.column:
+        conditions.append(f"{column} <> ''")
     return f"""
-    SELECT c.id AS customer_id, {ordering.key} AS key FROM lifecycle_customer c
+    SELECT c.id AS customer_id, {column} AS key FROM lifecycle_customer c
      WHERE {conjunction(conditions)}
-     ORDER BY {order_by(ordering, window, ordering.key, "c.id")} {STEPS if bounded else ""}"""
+     ORDER BY {column} {way}, c.id {way} {STEPS if bounded else ""}"""
 
 
 def _path_of_renewals(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
@@ -179,7 +187,7 @@ def _with_keyless(page: str, ordering: Ordering, filters: Filters, window: Windo
     keyless = f"""
     SELECT s.customer_id, NULL::{ordering.type} AS key
       FROM customer_lifecycle_status s JOIN {stages_of(filters)} ON w.stage = s.stage
-      {join(needs_of(filters) | {"billing"})}
+      {join(needs_of(filters) | ordering.needs)}
      WHERE {conjunction(conditions)}
      ORDER BY s.customer_id {way_of(ordering, window)} {LIMIT}"""
     parts = {"keyed": page, "keyless": keyless}

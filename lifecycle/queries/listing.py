@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 from django.db import connection
+from django.utils import timezone
 
 from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
@@ -61,9 +62,9 @@ class ListQuery:
     """What is asked for. Filters combine; several stages mean any of them.
 
     ``filters``: the value of each that is asked for, by name (``list_filters``). ``where`` is what else must hold, as
-    ``list_conditions.read_where`` gives it. ``search`` is part of a name (without
-    regard to case and accents) or the beginning of an external id, or a whole e-mail address; where few are found so,
-    those that are spelled alike are found as well. ``cursor`` is one that a
+    ``list_conditions.read_where`` gives it. ``search`` is part of a name or of an
+    external id (without regard to case and accents), or a whole e-mail address; where few are found so, those that are
+    spelled alike are found as well. ``cursor`` is one that a
     page of the same question gave.
     """
 
@@ -166,7 +167,9 @@ class Search:
             "few_figures": FEW_FIGURES,
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
+            # Health and urgency, which everyone shares, go by the day in UTC.
             "today": now.date(),
+            "local_day": timezone.localdate(now),
             "stage_order": text_array(policy.stages),
             **compiled.parameters,
             "own_currency": policy.exchange.own,
@@ -265,8 +268,7 @@ def _patterns(text: str) -> dict[str, str]:
         "search": text,
         "search_key": key,
         "key_beginning": beginning,
-        "name_pattern": beginning if is_short else f"%{beginning}",
-        "external_id_pattern": f"{_literal(text)}%",
+        "part_pattern": beginning if is_short else f"%{beginning}",
     }
 
 
@@ -318,13 +320,18 @@ def _describe_all(
 def describe_row(
     row: dict[str, Any], policy: Policy, now: dt.datetime, work: Work = NO_WORK, *, today: dt.date | None = None
 ) -> dict[str, Any]:
-    """A customer as every list has it, of the columns of its statement. ``today``: another day than that of ``now``."""
+    """A customer as every list has it, of the columns of its statement. ``today``: another day than that of ``now``.
+
+    ``days_to_renewal`` goes by the day where the list is looked at; the health, which everyone shares, by UTC's.
+    """
     stage = row["stage"]
     days = days_in_stage(row["stage_entered_at"], now)
     over = overdue(policy.max_days(stage), days)
     arr = None if row["arr"] is None else float(row["arr"])
     renewal_on = row["renewal_on"]
-    to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - (today or now.date())).days
+    due_on = None if renewal_on is None else dt.date.fromisoformat(renewal_on)
+    to_renewal = None if due_on is None else (due_on - (today or now.date())).days
+    days_left = None if due_on is None else (due_on - (today or timezone.localdate(now))).days
     judged = judge(
         policy,
         stage,
@@ -346,7 +353,7 @@ def describe_row(
             "color": policy.color(stage),
             "days_in_stage": days,
             "days_over": over,
-            "days_to_renewal": to_renewal,
+            "days_to_renewal": days_left,
             "health": {"score": judged.score, "band": judged.band},
         }
         | weigh(judged, policy, stage=stage, arr=arr, currency=row["currency"] or "", days_to_renewal=to_renewal)

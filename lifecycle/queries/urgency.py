@@ -30,4 +30,8 @@ _DAYS: Final = (
 )
 _TIME: Final = f"({urgency.HALF_TIME_DAYS}::float8 / ({urgency.HALF_TIME_DAYS}::float8 + ({_DAYS})::float8))"
 
+# Who has nothing at stake, or nothing that is known.
+IS_NOTHING: Final = (
+    f"(w.is_lost OR b.arr IS NULL OR b.arr < {urgency.LEAST_REVENUE} OR ({_RATE.format(type='float8')}) IS NULL)"
+)
 URGENCY: Final = f"round({_REVENUE} * {_RISK} * {_TIME} * 100.0::float8)::bigint"

@@ -22,6 +22,7 @@ from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.services.transitions.apply import Outcome
 from lifecycle.web.stage_colors import StageColors
+from lifecycle.web.tags import days_left
 from tenants.actors import TenantRef
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
@@ -106,7 +107,7 @@ def show_cards(cards: Sequence[Card], policy: Policy, now: dt.datetime) -> list[
             card,
             days := days_in_stage(card.stage_entered_at, now),
             overdue(policy.max_days(card.stage), days) or 0,
-            None if card.renewal_on is None else (card.renewal_on - now.date()).days,
+            days_left(card.renewal_on, now),
         )
         for card in cards
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -22,6 +23,7 @@ from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.encryption import decrypt_texts
 from lifecycle.web.people import name_owners, name_people_then
 from lifecycle.web.proposals import show_proposals
+from lifecycle.web.tags import days_left
 from tenants.actors import TenantRef
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
@@ -99,7 +101,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
             most=MOST_MOVED,
         )
     awake = [row["customer_id"] for row in rows if not row["is_asleep"]]
-    yesterday = dt.datetime.combine(now.date() - dt.timedelta(days=1), dt.time(), dt.UTC)
+    yesterday = timezone.make_aware(dt.datetime.combine(timezone.localdate(now) - dt.timedelta(days=1), dt.time()))
     done = queries.find_done(awake, tenant=tenant, since=yesterday) if awake else {}
     for row in rows:
         row |= _last_done(row, done.get(row["customer_id"]))
@@ -212,7 +214,9 @@ def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
     days = days_in_stage(row["stage_entered_at"], now)
     arr, currency = _number(figures["arr"]), figures["currency"]
     renewal_on = figures["renewal_on"]
-    to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - now.date()).days
+    due_on = None if renewal_on is None else dt.date.fromisoformat(renewal_on)
+    # Health and urgency, which everyone shares, go by the day in UTC.
+    to_renewal = None if due_on is None else (due_on - now.date()).days
     category = policy.category(stage)
 
     def look(*, without_stage: bool) -> Health:
@@ -239,7 +243,7 @@ def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
             "arr": figures["arr"],
             "currency": currency,
             "renewal_on": renewal_on,
-            "days_to_renewal": to_renewal,
+            "days_to_renewal": days_left(due_on, now),
             "open_issues": figures["open_issues"],
             "health": {"score": judged.score, "band": judged.band},
             "why": explain_place(

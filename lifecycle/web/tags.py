@@ -23,12 +23,15 @@ from lifecycle.web.stage_colors import StageColors
 from lifecycle.web.submissions import SUBMISSION
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
+from tenants.sentences.arrows import arrow
 from tenants.sentences.figures import say_day, say_minute, say_number
 
 register = template.Library()
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 NOTHING = "–"
+# Icons that point on or back, which is the other way where one reads from right to left.
+POINTING = frozenset({"arrow-left", "arrow-right", "log-out"})
 BANDS = {"good": gettext_lazy("good"), "watch": gettext_lazy("watch"), "poor": gettext_lazy("poor")}
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 
@@ -37,10 +40,14 @@ THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 def icon(name: str) -> SafeString:
     """An icon of the sprite, invisible to screen readers: the text beside it says what it means."""
     return format_html(
-        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        " turns" if name in POINTING else "",
         static("vendor/lucide/icons.svg"),
         name,
     )
+
+
+register.simple_tag(arrow)
 
 
 @register.simple_tag(takes_context=True)
@@ -183,6 +190,13 @@ def effect_state(code: str) -> str:
 def band(name: str) -> str:
     """How the health of a customer is, in a word."""
     return str(BANDS.get(name, name))
+
+
+@register.filter
+def days_left(on: dt.date | str | None, now: dt.datetime | None = None) -> int | None:
+    """How many days off a day is where one looks; negative when it is past."""
+    due = dt.date.fromisoformat(on) if isinstance(on, str) and on else on
+    return (due - timezone.localdate(now)).days if isinstance(due, dt.date) else None
 
 
 @register.filter

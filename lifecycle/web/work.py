@@ -27,7 +27,7 @@ def gather_work(customer_id: UUID, *, tenant: TenantRef, viewer: Identity, keys:
 
     For those who may see history. Two statements; ``keys`` is the customer's data key.
     """
-    sees_texts, today = viewer.may(UPDATE_LIFECYCLE), timezone.now().date()
+    sees_texts, today = viewer.may(UPDATE_LIFECYCLE), timezone.localdate()
     open_tasks = list_open_tasks(customer_id, tenant=tenant, today=today, sees_texts=sees_texts, keys=keys)
     return {"tasks": open_tasks, **form_context(tenant, viewer)}
 
@@ -55,7 +55,7 @@ def form_context(tenant: TenantRef, viewer: Identity) -> Row:
         "colleagues": list_colleagues(tenant) if may_write else (),
         "longest_text": LONGEST_TEXT,
         "longest_title": LONGEST_TITLE,
-        "today": timezone.now().date(),
+        "today": timezone.localdate(),
         "viewer_id": viewer.user_id,
     }
 

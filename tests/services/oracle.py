@@ -110,6 +110,11 @@ class Oracle:
             days_to_renewal=self.days_to_renewal(customer),
         )
 
+    def has_nothing(self, customer):
+        arr = self.figure(customer, "arr")
+        is_lost = self.policy.category(customer.status.stage) == "lost"
+        return is_lost or arr is None or arr < 1 or self.rate(customer) is None
+
     def worth(self, customer):
         arr, rate = self.figure(customer, "arr"), self.rate(customer)
         return None if arr is None or rate is None else arr * Decimal(repr(rate))
@@ -137,7 +142,7 @@ class Oracle:
         elif len(text) < 3:
             found = customer.name_key.startswith(sort_key(text)) or customer.external_id.startswith(text)
         else:
-            found = sort_key(text) in customer.name_key or customer.external_id.startswith(text)
+            found = sort_key(text) in customer.name_key or sort_key(text) in customer.external_id.lower()
         return (
             (not query.stages or customer.status.stage in query.stages)
             and (query.category is None or category == query.category)
@@ -169,12 +174,13 @@ class Oracle:
             "arr": self.worth,
             "health": lambda customer: self.health(customer).score,
             "renewal_on": self.next_renewal if not backward else lambda customer: self.figure(customer, "renewal_on"),
-            "urgency": self.urgency,
+            # Those with nothing at stake last, either way.
+            "urgency": lambda customer: (self.has_nothing(customer) is not backward, self.urgency(customer)),
             "stage": lambda customer: self.policy.stages.index(customer.status.stage),
             "days_in_stage": lambda customer: customer.status.stage_entered_at,
-            "owner": lambda customer: customer.owner,
-            "industry": lambda customer: customer.industry.lower(),
-            "segment": lambda customer: customer.segment.lower(),
+            "owner": lambda customer: customer.owner or None,
+            "industry": lambda customer: customer.industry.lower() or None,
+            "segment": lambda customer: customer.segment.lower() or None,
             "open_issues": lambda customer: self.figure(customer, "open_issues"),
             "csat": lambda customer: self.figure(customer, "csat"),
             "balance_overdue": self.balance,

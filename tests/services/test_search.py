@@ -21,6 +21,7 @@ NAMES = {
     "K-1010": "Wind North Energy",
     "K-1011": "Smith Partners",
     "ACC.2044-X": "Petersen Logistics",
+    "MÜN-Gäßle-77": "Isar Brauerei",
 }
 
 
@@ -67,7 +68,19 @@ def find(tenant, text, **asked):
         # Words in another order, or written apart.
         ("ireland google", ["Google Ireland"]),
         ("north wind", ["Wind North Energy", "Northwind Traders"]),
-        # Ids: the beginning; and where nothing is found, one sign off.
+        # Ids: any part, whatever its case and accents.
+        ("044-x", ["Petersen Logistics"]),
+        ("2044", ["Petersen Logistics"]),
+        ("mun-gassle-77", ["Isar Brauerei"]),
+        ("GASSLE-7", ["Isar Brauerei"]),
+        ("müngäßle77", []),
+        # And where nothing is found, one sign off, of a whole or of a beginning.
+        ("mun-gasle-77", ["Isar Brauerei"]),
+        ("mun gassle-77", ["Isar Brauerei"]),
+        ("cc.2404-x", []),
+        ("acv.204", ["Petersen Logistics"]),
+        ("acc2044", ["Petersen Logistics"]),
+        ("ac.c20", ["Petersen Logistics"]),
         ("k-1005", ["Google Ireland"]),
         ("acc.2044", ["Petersen Logistics"]),
         ("acc2044-x", ["Petersen Logistics"]),
@@ -147,3 +160,36 @@ def test_the_palette_searches_as_the_list_does(db, searched, page_client):
     found = client.get("/palette?q=muller").content.decode()
     assert found.index("Müller Maschinenbau") < found.index("Mueller &amp; Sohn GmbH")
     assert "Google Ireland" in client.get("/palette?q=gogle").content.decode()
+
+
+def test_the_export_the_board_the_api_and_the_admin_search_ids_as_the_list_does(db, searched, page_client, api_client):
+    from tests.conftest import make_people
+
+    people = make_people(searched)
+    for text, name in {"mun-gassle-7": "Isar Brauerei", "acc2044-x": "Petersen Logistics"}.items():
+        rows = api_client(people.viewer).get("/api/v1/customers", {"search": text, "count": "true"}).json()
+        assert ([row["name"] for row in rows["results"]], rows["total"]) == ([name], 1)
+        reader = page_client(people.viewer)
+        pages = {
+            "/palette?q=": reader.get("/palette", {"q": text}),
+            "/customers": reader.get("/customers", {"search": text}),
+            "/board": reader.get("/board", {"search": text}),
+            "/admin": page_client(people.tenant_admin).get("/admin/lifecycle/customer/", {"q": text}),
+        }
+        for address, page in pages.items():
+            assert (name in page.content.decode(), "Google Ireland" in page.content.decode()) == (True, False), address
+        exported = b"".join(reader.get("/customers/export.csv", {"search": text})).decode()
+        assert (name in exported, "Google Ireland" in exported) == (True, False)
+
+
+def test_the_first_hundred_ids_with_a_near_beginning_are_found_on_every_page_and_counted_so(db, tenant):
+    for number in range(103):
+        CustomerFactory(tenant=tenant, external_id=f"ZQX-77{number:03}", name=f"Firm {number:03}")
+    with tenant_context(tenant.id):
+        policy, now = live_policy(tenant.id), utc_now()
+        query = ListQuery(search="zqy-77", ordering=BEST_MATCH, limit=60)
+        first = list_customers(query, tenant=tenant, policy=policy, now=now)
+        rest = ListQuery(search="zqy-77", ordering=BEST_MATCH, limit=60, cursor=first.next_cursor)
+        rows = first.rows + list_customers(rest, tenant=tenant, policy=policy, now=now).rows
+        assert sorted(row["name"] for row in rows) == [f"Firm {number:03}" for number in range(100)]
+        assert count_customers(query, tenant=tenant, policy=policy, now=now).number == 100

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+from django.utils import timezone
 
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.services.cache import copies
@@ -25,13 +26,14 @@ def read_short_lists(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> 
     """``renewals``: the next ones; ``late``: the most urgent of those past the target of their stage, but for those at
     risk. As the customer list has them, what is shown of each but for the name (``add_names``).
 
-    Kept for 5 minutes, not beyond the end of the day (UTC), and never older than the last change of any customer; where
-    the score asks for notes or tasks, which are no such change, not at all. One round trip to Redis on a hit; else two
-    statements more, or three. Call inside the tenant's context.
+    Kept for 5 minutes, not beyond the end of the day (UTC's, and that of who asks), and never older than the last
+    change of any customer; where the score asks for notes or tasks, which are no such change, not at all. One round
+    trip to Redis on a hit; else two statements more, or three. Call inside the tenant's context.
     """
     if policy.health.needs_work:
         return _list(tenant, policy, now)
-    reading = copies.read_totals(tenant.id, "short_lists", str(policy.version), now.date().isoformat())
+    days = f"{now.date()} {timezone.localdate(now)}"
+    reading = copies.read_totals(tenant.id, "short_lists", str(policy.version), days)
     if reading.value is None:
         found = orjson.dumps(_list(tenant, policy, now))
         reading.offer(found)

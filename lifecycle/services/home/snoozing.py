@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
@@ -153,7 +154,8 @@ def _check(ids: Collection[UUID], reason: str, until: dt.date | None, now: dt.da
         raise SnoozeRefused(
             "reason", _("The reason %(error)s. Nothing was saved.") % {"error": describe_value(error)}
         ) from error
-    if until is not None and not now.date() < until <= now.date() + LONGEST_SNOOZE:
+    today = timezone.localdate(now)
+    if until is not None and not today < until <= today + LONGEST_SNOOZE:
         raise SnoozeRefused("until", _("Choose a day from tomorrow to a year ahead, or none. Nothing was saved."))
     return reason
 

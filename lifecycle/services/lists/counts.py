@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 
 import orjson
+from django.utils import timezone
 
 from lifecycle.queries import selection
 from lifecycle.queries.listing import DEFAULT_ORDERING, ListQuery, describe_question
@@ -14,8 +15,8 @@ from tenants.rules.configuration.policy import Policy
 
 
 def read_count(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Count:
-    """``count_customers``, kept for 5 minutes, not beyond the end of the day (UTC), and never older than the last
-    change of any customer.
+    """``count_customers``, kept for 5 minutes, not beyond the end of the day (UTC's, and that of who asks), and never
+    older than the last change of any customer.
 
     One round trip to Redis on a hit, else one statement more. Not kept where other things than customers count: e-mail
     addresses, and a score that asks for notes or tasks. Call inside the tenant's context.
@@ -23,7 +24,8 @@ def read_count(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.d
     if "@" in (query.search or "") or (query.where is not None and policy.health.needs_work):
         return count_customers(query, tenant=tenant, policy=policy, now=now)
     question = describe_question(dataclasses.replace(query, ordering=DEFAULT_ORDERING), tenant)
-    of = ("count", str(policy.version), now.date().isoformat(), str(selection.MOST_COUNTED), question.decode())
+    days = f"{now.date()} {timezone.localdate(now)}"
+    of = ("count", str(policy.version), days, str(selection.MOST_COUNTED), question.decode())
     reading = copies.read_totals(tenant.id, *of)
     if reading.value is None:
         found = count_customers(query, tenant=tenant, policy=policy, now=now)

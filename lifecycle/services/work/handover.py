@@ -4,6 +4,8 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_summary
 from lifecycle.services.transitions.history import read_history
@@ -41,6 +43,8 @@ def read_handover(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, see
         "summary": summary,
         "changes": changes,
         "guidance": guidance,
-        "tasks": list_open_tasks(customer_id, tenant=tenant, today=now.date(), sees_texts=sees_texts, keys=keys),
+        "tasks": list_open_tasks(
+            customer_id, tenant=tenant, today=timezone.localdate(now), sees_texts=sees_texts, keys=keys
+        ),
         "notes": [note for note in notes if note["deleted_at"] is None],
     }

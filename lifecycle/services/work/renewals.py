@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from django.utils import timezone
+
 from lifecycle.queries.health import find_work
 from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, read_number
 from lifecycle.rules.urgency import risk_of
@@ -251,7 +253,6 @@ def begin_of(month: Month) -> dt.datetime:
 
 
 def _describe(row: Row, policy: Policy, now: dt.datetime, work: Work) -> Row:
-    days = (row["renewal_on"] - now.date()).days
     judged = judge(
         policy,
         row["stage"],
@@ -260,13 +261,14 @@ def _describe(row: Row, policy: Policy, now: dt.datetime, work: Work) -> Row:
         balance_overdue=read_number(row["balance_overdue"]),
         open_issues=row["open_issues"],
         csat=read_number(row["csat"]),
-        days_to_renewal=days,
+        days_to_renewal=(row["renewal_on"] - now.date()).days,
         work=work,
     )
     return {
         **row,
         "category": policy.category(row["stage"]),
-        "days": days,
+        # Where one looks; the health, which everyone shares, goes by the day in UTC.
+        "days": (row["renewal_on"] - timezone.localdate(now)).days,
         "health": judged.score,
         "band": judged.band,
         "likely": round(100 * (1 - risk_of(judged.penalty))),

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -69,7 +70,7 @@ def create_task(
     task.save(force_insert=True)
     record_step("create_task", "task", task, by)
     _notify(task, by)
-    return _describe(task, title, today=by.now.date())
+    return _describe(task, title, today=timezone.localdate(by.now))
 
 
 def change_task(
@@ -117,7 +118,7 @@ def change_task(
         record_step(action, "task", task, by)
     if task.assignee_id != before[2]:
         _notify(task, by)
-    return _describe(task, text, today=by.now.date())
+    return _describe(task, text, today=timezone.localdate(by.now))
 
 
 def list_tasks(

@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, EffectRun, FigureChange, Note, Task
@@ -197,7 +198,7 @@ def _read_notes(asked: _Question) -> Iterator[Entry]:
 
 def _read_tasks(asked: _Question) -> Iterator[Entry]:
     rows = _latest(Task, TASK, asked)
-    today = asked.now.date()
+    today = timezone.localdate(asked.now)
     for row in describe_tasks(rows, tenant=asked.tenant, today=today, sees_texts=asked.sees_texts, keys=asked.keys):
         yield Entry(TASK, row["created_at"], str(row["id"]), row)
 

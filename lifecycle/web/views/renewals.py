@@ -43,7 +43,7 @@ FEED_MOST = 500
 def show_renewals(request: TenantRequest) -> HttpResponse:
     """What is due in a month, by day and as a list; what is overdue; and what past months have kept."""
     tenant, now = request.tenant, timezone.now()
-    today = now.date()
+    today = timezone.localdate(now)
     policy = live_policy(tenant.id)
     month = renewals.read_month(request.GET.get("month", ""), today)
     owner = request.identity.username if request.GET.get("whose") == "mine" else ""
@@ -101,7 +101,7 @@ def show_kept(request: TenantRequest) -> HttpResponse:
     Where the page it is opened from has counted others, the list says so: that count may be an hour old.
     """
     policy, now = live_policy(request.tenant.id), timezone.now()
-    month = renewals.read_month(request.GET.get("month", ""), now.date())
+    month = renewals.read_month(request.GET.get("month", ""), timezone.localdate(now))
     currency = request.GET.get("currency", "").replace("\x00", "")[:3]
     number = _read_number(request.GET.get("page", ""))
     given: dict[str, Any] = {"tenant": request.tenant, "policy": policy}

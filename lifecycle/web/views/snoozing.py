@@ -55,7 +55,7 @@ def snooze(request: TenantRequest) -> HttpResponse:
         "error": error,
         "reason": given.get("reason", ""),
         "until": given.get("until", ""),
-        "tomorrow": (now.date() + dt.timedelta(days=1)).isoformat(),
+        "tomorrow": (timezone.localdate(now) + dt.timedelta(days=1)).isoformat(),
         "longest": LONGEST_REASON,
         "next": target,
         "stage_colors": {},

@@ -120,7 +120,7 @@ def customer_task(request: TenantRequest, customer_id: UUID, task_id: UUID) -> H
         else:
             messages.success(request, _("The task was changed."))
             return redirect(f"{reverse('customer-page', args=[customer_id])}#task-{task_id}")
-    today = timezone.now().date()
+    today = timezone.localdate()
     task = tasks.read_task(task_id, customer_id=customer_id, tenant=request.tenant, today=today)
     if task is None:
         raise Http404
@@ -163,7 +163,7 @@ def own_tasks(request: TenantRequest) -> HttpResponse:
     rows = tasks.list_own_tasks(
         request.identity.user_id,
         tenant=request.tenant,
-        today=timezone.now().date(),
+        today=timezone.localdate(),
         state=state,
         after=TaskPosition(position.key, UUID(position.id)) if position else None,
         limit=PAGE + 1,
@@ -213,7 +213,7 @@ def _show_tasks(request: TenantRequest, customer_id: UUID, *, refusal: str = "",
     rows = tasks.list_tasks(
         customer_id,
         tenant=request.tenant,
-        today=timezone.now().date(),
+        today=timezone.localdate(),
         before=UUID(position.id) if position else None,
         limit=PAGE + 1,
         sees_texts=viewer.may(UPDATE_LIFECYCLE),
