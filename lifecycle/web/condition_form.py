@@ -17,11 +17,11 @@ from lifecycle.queries.list_conditions import (
 )
 from lifecycle.queries.list_filters import list_owners
 from lifecycle.rules.expressions import (
-    MOST_CONDITIONS,
     Condition,
     Expression,
     Group,
     InvalidExpression,
+    Joint,
     Negation,
     Operator,
     conditions_of,
@@ -89,15 +89,32 @@ def _comparisons_of(one: ConditionField) -> Iterator[Choice]:
 
 
 def describe_places(where: Expression | None, owner_names: Mapping[str, str]) -> list[Choice]:
-    """Where a new condition may go in the filter. ``owner_names``: what owners are called."""
+    """Where a new condition may go in the filter: beside all of it, or in any group and beside any condition.
+
+    ``owner_names``: what owners are called.
+    """
     if where is None:
         return []
     places = [Choice(WHOLE, _("and")), Choice(INSTEAD, _("or, instead of all of this"))]
-    if isinstance(where, Group) and where.joint == "and":
-        sentence = _("or, instead of: %(condition)s")
-        said = [say_where(replace_values(part, OWNER, owner_names)) for part in where.parts]
-        places += [Choice(str(at), sentence % {"condition": words}) for at, words in enumerate(said)]
+    sentences = {"and": _("and, together with: %(condition)s"), "or": _("or, instead of: %(condition)s")}
+    for joint, path, part in _places_within(where):
+        words = say_where(replace_values(part, OWNER, owner_names))
+        places.append(Choice(_name_place(joint, path), sentences[joint] % {"condition": words}))
     return places
+
+
+def _places_within(part: Expression, path: tuple[int, ...] = ()) -> Iterator[tuple[Joint, tuple[int, ...], Expression]]:
+    """Each part within, with what joins a condition to it alone: what joins it to its neighbors joins it to all."""
+    if not isinstance(part, Group):
+        return
+    other: Joint = "or" if part.joint == "and" else "and"
+    for at, inner in enumerate(part.parts):
+        yield other, (*path, at), inner
+        yield from _places_within(inner, (*path, at))
+
+
+def _name_place(joint: Joint, path: Sequence[int]) -> str:
+    return "-".join([joint, *map(str, path)])
 
 
 def read_added(parameters: QueryDict, where: Expression | None, policy: Policy, tenant: TenantRef) -> Expression:
@@ -110,14 +127,23 @@ def read_added(parameters: QueryDict, where: Expression | None, policy: Policy, 
     added = _read_owners(check_expression(added, policy, tenant), tenant)
     if where is None:
         return added
-    if sum(1 for _condition in conditions_of(where)) >= MOST_CONDITIONS:
-        raise InvalidWhere(say_invalid(InvalidExpression("too_many", str(MOST_CONDITIONS))))
-    if beside == INSTEAD:
-        return join("or", where, added)
-    if isinstance(where, Group) and where.joint == "and" and beside.isdecimal() and int(beside) < len(where.parts):
-        at = int(beside)
-        return join("and", *where.parts[:at], join("or", where.parts[at], added), *where.parts[at + 1 :])
-    return join("and", where, added)
+    places = {_name_place(joint, path): (joint, path) for joint, path, _part in _places_within(where)}
+    joint, path = places.get(beside, ("or" if beside == INSTEAD else "and", ()))
+    joined = _join_at(where, path, joint, added)
+    try:
+        parse_expression(write_expression(joined))
+    except InvalidExpression as error:
+        raise InvalidWhere(say_invalid(error)) from error
+    return joined
+
+
+def _join_at(where: Expression, path: Sequence[int], joint: Joint, added: Expression) -> Expression:
+    """The filter with the condition beside the part at this place."""
+    if not path or not isinstance(where, Group):
+        return join(joint, where, added)
+    at = path[0]
+    within = _join_at(where.parts[at], path[1:], joint, added)
+    return join(where.joint, *where.parts[:at], within, *where.parts[at + 1 :])
 
 
 def _read_owners(added: Expression, tenant: TenantRef) -> Expression:

@@ -1,5 +1,7 @@
 """The list of customers: conditions put together without a script, columns, any column sorted, how many there are."""
 
+import re
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -100,7 +102,7 @@ def test_a_condition_is_added_without_a_script_beside_the_others(client, four):
     )
     assert where_of(narrowed) == "stage:Live and days_in_stage>=30"
     assert names(client.get(narrowed["Location"])) == [four["ann live"]]
-    asked = {"where": "stage:Live and days_in_stage>=30", "add": 'owner:""', "value": "", "beside": "1"}
+    asked = {"where": "stage:Live and days_in_stage>=30", "add": 'owner:""', "value": "", "beside": "or-1"}
     assert where_of(client.get("/customers", asked)) == 'stage:Live and (days_in_stage>=30 or owner:"")'
     widened = client.get("/customers", {**asked, "add": "!owner:", "value": "ann, bob", "beside": "or"})
     assert where_of(widened) == "(stage:Live and days_in_stage>=30) or not owner:ann,bob"
@@ -112,6 +114,51 @@ def test_a_condition_is_added_without_a_script_beside_the_others(client, four):
     }  # fmt: skip
     added = client.get("/customers", {"of": kept, "add": "owner:", "value": "ann", "beside": "and"})
     assert parse_qs(urlsplit(added["Location"]).query) == parse_qs(kept) | {"where": ["stage:Live and owner:ann"]}
+
+
+def place_options(page):
+    """The places that the form offers for a new condition: what each says, and what it sends."""
+    select = re.search(r'<select[^>]*name="beside">(.*?)</select>', page.content.decode(), re.DOTALL)
+    return {
+        unescape(said): value for value, said in re.findall(r'<option value="([^"]*)".*?>(.*?)</option>', select[1])
+    }
+
+
+def test_conditions_are_added_to_any_group_as_the_form_offers_it(client, four):
+    def add(where, code, value, place=""):
+        page = client.get("/customers", {"where": where} if where else {})
+        beside = place_options(page)[place] if place else ""
+        return where_of(client.get("/customers", {"where": where, "add": code, "value": value, "beside": beside}))
+
+    where = add("", "stage:", "Live")
+    where = add(where, "owner:", "ann", "and")
+    where = add(where, "segment:", "SMB", "or, instead of all of this")
+    where = add(where, "arr>=", "9", "and, together with: segment is “SMB”")
+    assert where == "(stage:Live and owner:ann) or (segment:SMB and arr>=9)"
+    where = add(where, "days_in_stage>=", "30", "and, together with: stage is “Live” and owner is “ann”")
+    assert where == "(stage:Live and owner:ann and days_in_stage>=30) or (segment:SMB and arr>=9)"
+    assert names(client.get("/customers", {"where": where})) == [four["ann live"]]
+    # And one within another: each condition of a group, too, and the whole of it.
+    where = add(where, "open_issues>=", "2", "or, instead of: owner is “ann”")
+    assert where == "(stage:Live and (owner:ann or open_issues>=2) and days_in_stage>=30) or (segment:SMB and arr>=9)"
+    where = add(where, "owner:", "bob", "or, instead of: owner is “ann” or open issues is at least 2")
+    assert "(owner:ann or open_issues>=2 or owner:bob)" in where
+    where = add(where, "industry:", "Mining", "and")
+    assert where.endswith("(segment:SMB and arr>=9)) and industry:Mining")
+
+
+def test_a_condition_that_would_lie_too_deep_is_refused_and_the_filter_stays(client, four):
+    where, beside = "stage:Live and owner:ann", "or-1"
+    for number in range(40):
+        added = client.get("/customers", {"where": where, "add": "arr>=", "value": str(number), "beside": beside})
+        if added.status_code != 302:
+            break
+        where = where_of(added)
+        last, _sign, path = beside.partition("-")
+        beside = f"{'and' if last == 'or' else 'or'}-{path}-1"
+    assert added.status_code == 400
+    assert "brackets" in text_of(added)
+    assert client.get("/customers", {"where": where}).status_code == 200
 
 
 @pytest.mark.parametrize(
