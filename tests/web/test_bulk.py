@@ -136,6 +136,18 @@ def test_a_stage_chosen_on_the_board_asks_for_its_reason_first(manager, tenant):
     assert "2 customers move" in text_of(manager.get(f"{asked.request['PATH_INFO']}?stage=Wobbly&reason=Usage+Dropped"))
 
 
+def test_a_reason_for_a_stage_that_is_gone_is_said_and_kept_for_the_others(manager, tenant):
+    first, *_ = make(tenant, Trial=2)
+    address = manager.post("/bulk", {"customer": str(first.id), "action": "move"})["Location"]
+    asked = {"stage": "Elsewhere", "reason:Elsewhere": "Merged with another firm"}
+    page = manager.get(address, asked)
+    said = text_of(page)
+    assert "You chose “Elsewhere”, which is no longer possible. Your reason was “Merged with another firm”." in said
+    fields = {tag["name"]: tag.get("value") for tag in markup_of(page).all("input") if "reason" in tag.get("name", "")}
+    assert fields["kept_reason"] == "Merged with another firm"
+    assert {value for name, value in fields.items() if name.startswith("reason:")} == {"Merged with another firm"}
+
+
 def test_an_admin_moves_many_without_starting_automations(page_client, tenant):
     make(tenant, Live=2)
     admin = page_client("tenant_admin")

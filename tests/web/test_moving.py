@@ -157,6 +157,58 @@ def test_after_a_conflict_the_manager_sees_who_did_what_in_the_meantime_and_deci
     assert "Onboarded to At-Risk" in text_of(decided)
 
 
+def reasons_of(response):
+    """The stages that can be chosen, and what the field of each for the reason has."""
+    markup, found = response.content.decode(), {}
+    for name, value in re.findall(
+        r'<input[^>]*name="reason:([^"]+)"[^>]*?(?: value="([^"]*)")?(?: required)?>', markup
+    ):
+        found[name] = value
+    for name, options in re.findall(r'<select[^>]*name="reason:([^"]+)"[^>]*>(.*?)</select>', markup, re.DOTALL):
+        found[name] = "".join(re.findall(r'<option value="([^"]*)" selected', options))
+    return found
+
+
+def test_after_a_conflict_a_reason_for_a_stage_that_is_no_longer_possible_is_said_and_kept(
+    manager, page_client, customer
+):
+    submit(page_client("tenant_admin"), customer, "Onboarded")
+    response = submit(manager, customer, "Churned", reason="Bought by <Globex>", note="Call of Monday.")
+    assert response.status_code == 412
+    said = text_of(response)
+    assert "You chose “Churned”, which is no longer possible. Your reason was “Bought by <Globex>”." in said
+    assert "Call of Monday." in said
+    # The one stage that is left has reasons of its own, and this is none of them.
+    assert reasons_of(response) == {"At-Risk": ""}
+    (kept,) = [tag["value"] for tag in markup_of(response).all("input") if tag.get("name") == "kept_reason"]
+    submit(page_client("tenant_admin"), customer, "At-Risk", version=2, reason="Low Engagement")
+    # Another conflict: it is still there, and fits what is possible now.
+    again = submit(manager, customer, "At-Risk", version=2, reason="Low Engagement", kept_reason=kept)
+    assert again.status_code == 412
+    assert "You chose “At-Risk”, which is no longer possible. Your reason was “Low Engagement”." in text_of(again)
+    assert reasons_of(again) == {"Churned": "Low Engagement"}
+
+
+def test_after_a_conflict_the_reason_is_kept_where_its_stage_is_still_possible(manager, page_client, tenant, customer):
+    submit(page_client("tenant_admin"), customer, "Onboarded")
+    response = submit(manager, customer, "At-Risk", reason="Low Engagement", htmx=False)
+    assert (response.status_code, reasons_of(response)) == (412, {"At-Risk": "Low Engagement"})
+    assert "no longer" not in text_of(response)
+    with tenant_context(tenant.id):
+        other = MINIMAL | {"reason_codes": {"At-Risk": ["Silence"]}}
+        publish_configuration(other, tenant=tenant, actor=system_actor("tests"), now=utc_now())
+    response = submit(manager, customer, "At-Risk", version=2, reason="Low Engagement", htmx=False)
+    assert response.status_code == 409
+    assert "“Low Engagement” is no longer a reason for “At-Risk”." in text_of(response)
+    assert reasons_of(response)["At-Risk"] == ""
+
+
+def test_reasons_typed_for_several_stages_and_none_chosen_are_all_there_again(manager, customer):
+    response = submit(manager, customer, "", **{"reason:Churned": "Price", "reason:Onboarded": "Signed"})
+    assert response.status_code == 400
+    assert reasons_of(response) == {"Churned": "Price", "Onboarded": "Signed"}
+
+
 def test_when_the_configuration_changed_the_manager_must_look_again_first(manager, tenant, customer):
     before = snapshot(tenant, customer)
     with tenant_context(tenant.id):

@@ -26,6 +26,7 @@ from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.typed_reasons import Open, keep_reasons
 from tenants.middleware import note_refusal
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -203,7 +204,11 @@ def _show_preview(
     if asks_reason and f"reason:{stage}" in form.data:
         context["refusal"] = _("Choose a reason for “%(stage)s”.") % {"stage": context["stage"]}
     if not context["stage"] or asks_reason:
-        context |= {"targets": targets, "counts": _by_stage(counts)}
+        open_ones = [one for one in targets if one.allowed]
+        offered = [Open(one.stage, one.reason_codes) for one in open_ones]
+        typed = keep_reasons(form.data, policy.canonical_stage(stage) or stage, reason, offered)
+        context |= {"targets": targets, "counts": _by_stage(counts), "typed": typed if form.data else None}
+        context["open_targets"] = [(one, typed.by_stage[one.stage]) for one in open_ones]
         return render(request, "bulk_move.html", context, status=status)
     show, after = request.GET.get("show", ""), _read_id(request.GET.get("after", ""))
     show = show if show in PARTS else ""

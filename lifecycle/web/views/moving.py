@@ -23,6 +23,7 @@ from lifecycle.web.forms import MoveForm
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.timeline import show_missed
+from lifecycle.web.typed_reasons import Open, keep_reasons
 from lifecycle.web.undoing import say_moved
 from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest
@@ -161,15 +162,20 @@ def _ask(
     if lifecycle is None or profile is None:
         raise Http404
     given = form.data if form else {}
+    chosen = given.get("stage") or request.GET.get("stage") or ""
+    reason = given.get("reason") or request.GET.get("reason") or ""
+    open_ones = [Open(one["stage"], one["reason_codes"]) for one in lifecycle["transitions"] if one["allowed"]]
+    typed = keep_reasons(given, chosen, reason, open_ones)
     context: dict[str, Any] = {
         "customer_id": customer_id,
         "lifecycle": lifecycle,
         "company": profile["company"],
-        "options": lifecycle["transitions"],
+        "options": [one | {"reason": typed.by_stage.get(one["stage"], "")} for one in lifecycle["transitions"]],
         "stage_colors": stage_colors(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
-        "chosen": given.get("stage") or request.GET.get("stage") or "",
+        "chosen": chosen,
         "place": BOARD if is_on_board(request) else "",
-        "reason": given.get("reason") or request.GET.get("reason") or "",
+        # What can no longer be chosen is said of a form alone that was sent.
+        "typed": typed if form else None,
         "note": given.get("note") or "",
         "may_mute": request.identity.may(MUTE_EFFECTS) and any(one["effects"] for one in lifecycle["transitions"]),
         "mute": bool(given.get("mute")),
