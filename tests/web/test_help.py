@@ -1,5 +1,7 @@
 """Help says what this tenant's stages are, what each role may do, and what the words on the pages mean."""
 
+from tests.conftest import make_people
+from tests.factories import TenantFactory
 from tests.web.conftest import markup_of, text_of
 
 
@@ -18,3 +20,15 @@ def test_help_says_the_rights_and_the_numbers_as_they_are(page_client, users, te
     assert "See e-mail addresses and phone numbers of contacts, which is recorded No Yes Yes" in shown
     assert "an overdue balance up to 25" in shown
     assert next(link for link in markup_of(page).all("a") if link.get("aria-current") == "page")["href"] == "/help"
+
+
+def test_help_and_what_is_about_oneself_open_before_the_first_lifecycle_is_published(db, page_client):
+    people = make_people(TenantFactory(configuration=None))
+    viewer, admin = page_client(people.viewer), page_client(people.tenant_admin)
+    for address in ("/help", "/account", "/notifications", "/palette?q=help"):
+        assert (viewer.get(address).status_code, admin.get(address).status_code) == (200, 200), address
+    shown = text_of(viewer.get("/help"))
+    assert "Your company has not published a lifecycle yet: there are no stages" in shown
+    assert "an overdue balance up to 25" in shown and "You are: Customer Viewer" in shown
+    assert "Set up the lifecycle" not in shown
+    assert "Set up the lifecycle" in text_of(admin.get("/help"))

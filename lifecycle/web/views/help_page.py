@@ -27,9 +27,11 @@ from tenants.roles import (
     VIEW_LIFECYCLE,
     Role,
 )
+from tenants.rules.configuration.health_formula import USUAL_HEALTH, HealthFormula
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.money import Exchange
 from tenants.sentences.categories import CATEGORY_LABELS
-from tenants.services.configuration.policies import live_policy
+from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 # What a permission lets a person do, as they would say it.
 RIGHTS: Final[dict[str, str | Promise]] = {
@@ -47,14 +49,20 @@ ROLES: Final = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)
 
 @page(VIEW_LIFECYCLE)
 def show_help(request: TenantRequest) -> HttpResponse:
-    """The page, in the words of the tenant's own configuration. No statement of its own."""
-    policy = live_policy(request.tenant.id)
+    """The page, in the words of the tenant's own configuration, where it has published one. No statement of its own."""
+    policy: Policy | None
+    try:
+        policy = live_policy(request.tenant.id)
+    except NoConfiguration:
+        policy = None
     context = {
-        "stages": _describe_stages(policy),
+        "stages": _describe_stages(policy) if policy else [],
+        "is_published": policy is not None,
+        "may_configure": request.identity.may(CONFIGURE_STAGES),
         "roles": [str(role.label) for role in ROLES],
         "rights": _describe_rights(),
-        "terms": _list_terms(policy),
-        "stage_colors": stage_colors(policy),
+        "terms": _list_terms(policy.health, policy.exchange) if policy else _list_terms(USUAL_HEALTH, Exchange()),
+        "stage_colors": stage_colors(policy) if policy else {},
     }
     return render(request, "help.html", context)
 
@@ -81,9 +89,9 @@ def _describe_rights() -> list[tuple[str, Sequence[tuple[str, bool]]]]:
     ]
 
 
-def _list_terms(policy: Policy) -> list[tuple[str, str]]:
+def _list_terms(health: HealthFormula, exchange: Exchange) -> list[tuple[str, str]]:
     """What is shown on the pages, from the most used on. Numbers are those that the formulas have."""
-    stake = {"least": round(LEAST_RISK), "half": round(HALF_TIME_DAYS), "currency": policy.exchange.own}
+    stake = {"least": round(LEAST_RISK), "half": round(HALF_TIME_DAYS), "currency": exchange.own}
     return [
         (
             _("Stage"),
@@ -100,7 +108,7 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
             _("Days in stage"),
             _("Since the customer entered it. A customer is stuck past the expected days of the stage."),
         ),
-        (_("Health"), explain_health(policy.health)),
+        (_("Health"), explain_health(health)),
         (
             _("At stake"),
             _(
@@ -112,6 +120,13 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
         ),
         (_("ARR"), _("Annual recurring revenue, as Billing reports it.")),
         (_("CSAT"), _("Customer satisfaction from 0 to 5, as Support reports it.")),
+        (
+            _("Overdue"),
+            _(
+                "A task or a renewal whose day is past, by the time zone in your settings. Health and what is at stake"
+                " are the same for everyone: they go by the day in UTC."
+            ),
+        ),
         (_("Reason"), _("Why a customer was moved. Some stages cannot be entered without one.")),
         (_("Effect"), _("What a change of the stage starts by itself: a mail, an alert, a call of another system.")),
         (

@@ -22,7 +22,7 @@ from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import sort_key
 from tenants.sentences.categories import CATEGORY_LABELS
-from tenants.services.configuration.policies import live_policy
+from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 LONGEST_QUERY = 200
 MOST_CUSTOMERS = 8
@@ -55,9 +55,9 @@ def show_palette(request: TenantRequest) -> HttpResponse:
     ``at``: the path of the page that asks, whose customer the first actions are about.
     """
     text = " ".join(request.GET.get("q", "")[:LONGEST_QUERY].replace("\x00", "").split())
-    policy = live_policy(request.tenant.id)
+    policy = _find_policy(request)
     parts = [
-        (_("Customers"), list(_find_customers(request, text, policy)) if text else []),
+        (_("Customers"), list(_find_customers(request, text, policy)) if text and policy else []),
         (_("Actions"), _pick(_list_actions(request), text)),
         (_("Views"), _pick(_list_views(request, policy), text)),
     ]
@@ -65,6 +65,14 @@ def show_palette(request: TenantRequest) -> HttpResponse:
     count = sum(len(group.options) for group in groups)
     said = ngettext("%(count)s result", "%(count)s results", count) % {"count": count} if count else _("Nothing found.")
     return render(request, "parts/palette.html", {"groups": groups, "said": said})
+
+
+def _find_policy(request: TenantRequest) -> Policy | None:
+    """None before the first lifecycle is published: there are no customers then, and every action all the same."""
+    try:
+        return live_policy(request.tenant.id)
+    except NoConfiguration:
+        return None
 
 
 def _find_customers(request: TenantRequest, text: str, policy: Policy) -> Iterator[Option]:
@@ -96,7 +104,7 @@ def _list_actions(request: TenantRequest) -> Iterator[Option]:
         yield Option(_("People"), reverse("admin:tenants_user_changelist"), "user")
 
 
-def _list_views(request: TenantRequest, policy: Policy) -> Iterator[Option]:
+def _list_views(request: TenantRequest, policy: Policy | None) -> Iterator[Option]:
     home, customers = reverse("overview"), reverse("customer-list")
     for name, label in SCOPES.items():
         yield Option(_("Home: %(whose)s") % {"whose": label}, f"{home}?whose={name}", "layout-dashboard")
@@ -109,7 +117,7 @@ def _list_views(request: TenantRequest, policy: Policy) -> Iterator[Option]:
     if request.identity.may(VIEW_HISTORY):
         yield Option(_("My tasks"), reverse("own-tasks-page"), "circle-check")
     for category, label in CATEGORY_LABELS.items():
-        if policy.stages_in(category):
+        if policy and policy.stages_in(category):
             address = f"{customers}?category={category}"
             yield Option(_("Customers: %(category)s") % {"category": label}, address, "users")
     yield Option(_("Customers stuck in stage"), f"{customers}?stuck=1", "hourglass")
