@@ -6,23 +6,35 @@ from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from config.problems import API_PATHS
 from config.serving.limits import Limits
+from tenants.sentences.figures import say_number
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MULTIPART = b"multipart/form-data"
-LATE = "The body did not arrive in time, and nothing was changed. Send it again."
-BROKEN = "The body ended before it was whole, or its chunks cannot be read. Nothing was changed. Send it again."
+LATE = _("The body did not arrive in time, and nothing was changed. Send it again.")
+BROKEN = _("The body ended before it was whole, or its chunks cannot be read. Nothing was changed. Send it again.")
+TOO_LARGE = _(
+    "The body is too long: at most %(most)s bytes are accepted. Nothing was changed; split it into several calls."
+)
 
 
 class BodyRefused(Exception):
     """The body cannot be taken; ``status`` and the sentence are for the sender."""
 
-    def __init__(self, status: int, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, code: str, sentence: Promise, most: int = 0) -> None:
+        super().__init__(code)
         self.status, self.code = status, code
+        self._sentence, self._most = sentence, most
+
+    def __str__(self) -> str:
+        """Why, in the language that is active."""
+        return str(self._sentence) % {"most": say_number(self._most)} if self._most else str(self._sentence)
 
 
 class Body:
@@ -121,9 +133,4 @@ def broken() -> BodyRefused:
 
 def too_large(limit: int) -> BodyRefused:
     """The refusal of a body that is longer than ``limit``."""
-    return BodyRefused(
-        413,
-        "body_too_large",
-        f"The body is too long: at most {limit:,} bytes are accepted. "
-        "Nothing was changed; split it into several calls.",
-    )
+    return BodyRefused(413, "body_too_large", TOO_LARGE, limit)

@@ -8,7 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
+from config.languages import find_language
 from config.outages import find_outage
 from config.problems import API_PATHS, PROBLEM_TYPE, problem_bytes
 from config.redaction import describe_error
@@ -24,7 +28,7 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 log = structlog.get_logger(__name__)
 
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
@@ -36,9 +40,12 @@ h1 {{ font-size: 1.5rem }}
 <p>Customer 360</p>
 <h1>{title}</h1>
 <p>{sentence}</p>
-<p><a href="/">Go to the home page</a></p>
+<p><a href="/">{home}</a></p>
 </html>
 """
+
+
+ACCEPT_LANGUAGE = b"accept-language"
 
 
 @lru_cache(maxsize=256)
@@ -199,19 +206,32 @@ class Interrupted(Exception):
     """A streamed answer broke off: its end must not look like one."""
 
 
-def refusal(scope: Scope, status: int, code: str, title: str, sentence: str, *headers: tuple[bytes, bytes]) -> Response:
-    """An answer that Django has no part in: a problem for the API, a plain page for people."""
+def refusal(
+    scope: Scope, status: int, code: str, title: Promise, sentence: object, *headers: tuple[bytes, bytes]
+) -> Response:
+    """An answer that Django has no part in: a problem for the API, a plain page for people, in the language that is
+    asked for. ``sentence`` is said by ``str`` in that language.
+    """
     answer = Response()
     answer.status = status
-    if scope["path"].startswith(API_PATHS):
-        kind, answer.body = PROBLEM_TYPE, problem_bytes(status, code, sentence)
-    else:
-        kind, answer.body = "text/html; charset=utf-8", PAGE.format(title=title, sentence=sentence).encode()
+    language = find_language(_read_header(scope, ACCEPT_LANGUAGE))
+    with translation.override(language):
+        if scope["path"].startswith(API_PATHS):
+            kind, answer.body = PROBLEM_TYPE, problem_bytes(status, code, str(sentence))
+        else:
+            said = {"title": title, "sentence": str(sentence), "home": _("Go to the home page"), "language": language}
+            kind, answer.body = "text/html; charset=utf-8", PAGE.format(**said).encode()
     answer.headers = [
         (b"content-type", kind.encode()),
+        (b"content-language", language.encode()),
+        (b"vary", ACCEPT_LANGUAGE),
         (b"content-length", str(len(answer.body)).encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
         *headers,
     ]
     return answer
+
+
+def _read_header(scope: Scope, name: bytes) -> str:
+    return ",".join(value.decode("latin-1") for header, value in scope["headers"] if header == name)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
+from django.utils.translation import gettext_lazy as _
 
 from config.health import ALIVE, READY
 from config.serving.bodies import Bodies, Body, BodyRefused, Receive, Scope
@@ -26,9 +27,9 @@ SILENT_SECONDS = 10.0
 CLOSE = (b"connection", b"close")
 # What a page is called that says why a body was not taken.
 REFUSED_TITLES = {
-    400: "The request did not arrive",
-    408: "The request did not arrive",
-    413: "Too much at once",
+    400: _("The request did not arrive"),
+    408: _("The request did not arrive"),
+    413: _("Too much at once"),
 }
 
 log = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ class Server:
             body = await self.bodies.read(scope, receive)
         except BodyRefused as refused:
             title = REFUSED_TITLES[refused.status]
-            answer = refusal(scope, refused.status, refused.code, title, str(refused), *self._closing(scope))
+            answer = refusal(scope, refused.status, refused.code, title, refused, *self._closing(scope))
             _log_refusal(scope, answer)
             await self.sender.send(scope, send, answer)
             if refused.status == 413:
@@ -188,10 +189,10 @@ async def _drain(receive: Receive) -> None:
 
 
 def _overloaded(scope: Scope) -> Response:
-    sentence = "Too many requests are waiting at the moment; nothing was changed. Try again in a moment."
-    return refusal(scope, 503, "unavailable", "Too busy right now", sentence, (b"retry-after", b"1"))
+    sentence = _("Too many requests are waiting at the moment; nothing was changed. Try again in a moment.")
+    return refusal(scope, 503, "unavailable", _("Too busy right now"), sentence, (b"retry-after", b"1"))
 
 
 def _broken(scope: Scope) -> Response:
-    sentence = "Something went wrong on our side. Look at what was changed, and try again in a moment."
-    return refusal(scope, 500, "internal_error", "Something went wrong", sentence)
+    sentence = _("Something went wrong on our side. Look at what was changed, and try again in a moment.")
+    return refusal(scope, 500, "internal_error", _("Something went wrong"), sentence)

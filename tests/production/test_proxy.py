@@ -135,6 +135,8 @@ def test_a_body_larger_than_anybody_needs_is_refused_with_a_sentence(client: htt
     answer = client.post("/large", content=b"x" * 5_000_001)
     assert answer.status_code == 413
     assert answer.text == "The request is too large. Nothing was saved. Send less at a time."
+    german = client.post("/large", content=b"x" * 5_000_001, headers={"Accept-Language": "de-CH,de;q=0.9,en;q=0.5"})
+    assert (german.status_code, german.text.partition(".")[0]) == (413, "Die Anfrage ist zu groß")
 
 
 def test_a_file_of_the_size_that_the_application_takes_reaches_it_from_who_has_a_session(client: httpx.Client) -> None:
@@ -163,6 +165,8 @@ def test_while_nothing_answers_people_learn_to_come_back(client: httpx.Client) -
     answer = client.get("/live/tenant")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.text == "Customer 360 cannot be reached right now. Try again in a few seconds."
+    german = client.get("/live/tenant", headers={"Accept-Language": "de"})
+    assert german.text.startswith("Customer 360 ist gerade nicht erreichbar.")
 
 
 def test_caddy_ends_at_once_though_a_client_is_still_connected(web: Upstream, tmp_path: Path) -> None:

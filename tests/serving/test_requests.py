@@ -102,6 +102,27 @@ def test_a_page_says_that_what_was_sent_is_too_long_and_not_that_too_many_ask(sm
     assert b"at most 200,000 bytes are accepted" in reply.body
 
 
+@pytest.mark.parametrize(
+    ("asked", "language", "page", "problem"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "de", "<h1>Zu viel auf einmal</h1>", "höchstens 100.000 Byte"),
+        ("fr, en;q=0.8", "en", "<h1>Too much at once</h1>", "at most 100,000 bytes"),
+        ("\xff;;q=x", "en", "<h1>Too much at once</h1>", "at most 100,000 bytes"),
+    ],
+)
+def test_what_is_too_long_is_refused_in_the_language_that_is_asked_for(
+    small: int, asked: str, language: str, page: str, problem: str
+) -> None:
+    header = f"Accept-Language: {asked}"
+    shown = ask(small, head("POST", "/echo", "Content-Length: 200001", header) + bytes(200_001))
+    assert (shown.status, f"content-language: {language}" in shown.head) == (413, True)
+    assert page in shown.body.decode() and f'<html lang="{language}">' in shown.body.decode()
+    answered = ask(small, head("POST", "/api/echo", "Content-Length: 100001", header) + bytes(100_001))
+    said = json.loads(answered.body)
+    assert (said["code"], f"content-language: {language}" in answered.head) == ("body_too_large", True)
+    assert problem in said["detail"]
+
+
 @pytest.mark.parametrize(("path", "most"), [("/api/echo", 100_000), ("/echo", 200_000)], ids=["API", "form"])
 def test_the_longest_body_is_taken(small: int, path: str, most: int) -> None:
     request = head("POST", path, f"Content-Length: {most}", "Connection: close") + bytes(most)

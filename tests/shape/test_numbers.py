@@ -11,10 +11,9 @@ from lifecycle.sentences import say
 from tenants.rules.messages import Message
 
 BASE = Path(settings.BASE_DIR)
-# What operators, records and the server below Django say in English, and the one place that knows of languages.
+# What operators and records say in English, and the one place that knows of languages.
 ENGLISH = {
     "audit/services/verify_bundle.py",
-    "config/serving/bodies.py",
     "lifecycle/delivery/webhooks.py",
     "lifecycle/messaging/process.py",
     "lifecycle/services/compliance/verification.py",
