@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext_lazy
 
+from tenants.sentences.categories import CATEGORY_LABELS
 from tenants.sentences.figures import localize_number, say_number
 
 WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
@@ -76,9 +77,13 @@ def forget_texts() -> None:
 
 
 def localize_figures(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters of a message, the score that is spelled in them as the reader's language writes it."""
-    csat = params.get("csat")
-    return {**params, "csat": localize_number(csat)} if isinstance(csat, str) else params
+    """The parameters of a message, the score and the category in them as the reader's language has them."""
+    csat, category = params.get("csat"), params.get("category")
+    if isinstance(csat, str):
+        params = {**params, "csat": localize_number(csat)}
+    if isinstance(category, str) and category in CATEGORY_LABELS:
+        params = {**params, "category": str(CATEGORY_LABELS[category])}
+    return params
 
 
 def say_stake(params: Mapping[str, Any]) -> str:

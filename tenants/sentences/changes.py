@@ -15,7 +15,7 @@ _STAGES: Final[Mapping[str, Any]] = {
     "stage_replaced": _("Stage “%(stage)s” is removed; another one gets its name."),
     "stages_reordered": _("The order of the stages is now %(stages)s."),
     "initial_changed": _("New customers begin in “%(stage)s” instead of “%(before)s”."),
-    "category_changed": _("“%(stage)s” means “%(category)s” instead of “%(before)s”."),
+    "category_changed": _("“%(stage)s” means “%(category)s” instead of “%(category_before)s”."),
     "reason_required": _("“%(stage)s” requires a reason."),
     "reason_not_required": _("“%(stage)s” no longer requires a reason."),
     "reason_codes_changed": _("“%(stage)s” accepts %(reasons)s instead of %(before)s."),

@@ -77,16 +77,18 @@ _ERRORS: Final[Mapping[str, Any]] = {
     "unknown_suggestion": _("There is no %(kind)s “%(name)s”; did you mean “%(suggestion)s”?"),
 }
 _WARNINGS: Final[Mapping[str, Any]] = {
-    "dead_end": _("No transition leads out of “%(stage)s”, and its category is “%(category)s”, not “lost”."),
+    "dead_end": _(
+        "No transition leads out of “%(stage)s”, and its category is “%(category)s”, not “%(lost_category)s”."
+    ),
     "effect_never_starts": _("No change starts this effect: none of its transitions leads from %(origins)s."),
     "effect_without_stage": _("Nothing starts this effect: no stage has the category %(categories)s."),
-    "no_lost_stage": _("No stage has the category “lost”: no customer will ever be counted as lost."),
+    "no_lost_stage": _("No stage has the category “%(category)s”: no customer will ever be counted as lost."),
     "no_reason_codes": ngettext_lazy(
         "“%(stage)s” requires a reason but names none: any text of up to %(most)s character works.",
         "“%(stage)s” requires a reason but names none: any text of up to %(most)s characters works.",
         "most",
     ),
-    "no_risk_stage": _("No stage has the category “risk”: no customer will ever be listed as at risk."),
+    "no_risk_stage": _("No stage has the category “%(category)s”: no customer will ever be listed as at risk."),
     "no_way_out": ngettext_lazy(
         "Customers are expected to leave “%(stage)s” within %(count)s day, but no transition leads out.",
         "Customers are expected to leave “%(stage)s” within %(count)s days, but no transition leads out.",

@@ -17,6 +17,7 @@ from tenants.rules.configuration.errors import Finding, InvalidConfiguration
 from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
 from tenants.rules.values import InvalidValue
+from tenants.sentences.categories import name_category
 from tenants.sentences.changes import CHANGES
 from tenants.sentences.figures import localize_number, say_number
 from tenants.sentences.findings import FINDINGS
@@ -118,7 +119,10 @@ _SHOWN: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
         "type": lambda word: str(TYPES[word]),
         "choices": lambda names: enumerate_names(names, alternatives=True),
         "origins": lambda names: enumerate_names(names or (), alternatives=True),
-        "categories": lambda names: enumerate_names(names, alternatives=True),
+        "category": name_category,
+        "category_before": name_category,
+        "lost_category": name_category,
+        "categories": lambda names: enumerate_names(map(name_category, names), alternatives=True),
         "days": _count_days,
         "days_before": _count_days,
         "by_stage": _count_by_stage,

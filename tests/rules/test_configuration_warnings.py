@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from tenants.rules.configuration.document import Finding, parse_configuration
 from tenants.sentences import describe_finding
@@ -66,6 +67,30 @@ def test_a_configuration_without_risk_or_loss_is_warned_of() -> None:
         ("/categories", "no_risk_stage"),
         ("/categories", "no_lost_stage"),
     ]
+
+
+def test_categories_are_called_by_their_names_in_the_reader_s_language() -> None:
+    effect = {"name": "Greet", "on": "enter", "categories": ["onboarding", "risk"], "kind": "alert", "to": ["owner"]}
+    document = {"stages": ["A", "B"], "categories": {"B": "renewal"}, "transitions": {"A": ["B"]}, "effects": [effect]}
+    said = {
+        "en": [
+            "No stage has the category “At risk (risk)”: no customer will ever be listed as at risk.",
+            "No stage has the category “Lost”: no customer will ever be counted as lost.",
+            "No transition leads out of “B”, and its category is “Renewal”, not “Lost”.",
+            "Nothing starts this effect: no stage has the category “Onboarding” or “At risk (risk)”.",
+        ],
+        "de": [
+            "Keine Phase hat die Kategorie „Gefährdet (risk)“",
+            "Keine Phase hat die Kategorie „Verloren (lost)“",
+            "ihre Kategorie ist „Verlängerung (renewal)“, nicht „Verloren (lost)“",
+            "Keine Phase hat die Kategorie „Einführung (onboarding)“ oder „Gefährdet (risk)“",
+        ],
+    }
+    for language, sentences in said.items():
+        with translation.override(language):
+            written = [describe_finding(finding) for finding in check(document)]
+        for sentence in sentences:
+            assert any(sentence in one for one in written), (sentence, written)
 
 
 def test_a_stage_no_one_can_come_to_and_a_dead_end_that_is_not_lost_are_warned_of() -> None:
@@ -189,7 +214,7 @@ def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None
         (
             {"kind": "forecast", "categories": ["renewal"]},
             "/categories",
-            "Nothing starts this effect: no stage has the category “renewal”.",
+            "Nothing starts this effect: no stage has the category “Renewal”.",
         ),
         (
             {"kind": "forecast", "stages": ["Active"], "from": ["Prospect", "Churned"]},

@@ -26,7 +26,7 @@ def test_an_added_stage_is_described_with_everything_about_it() -> None:
     }
 
     assert sentences(FULL, new) == [
-        "Stage “Renewing” is added, with the category “renewal”.",
+        "Stage “Renewing” is added, with the category “Renewal”.",
         "From “Active” to “Renewing” becomes possible.",
         "From “Renewing” to “Active” becomes possible.",
         "“Renewing” requires a reason.",
@@ -109,7 +109,7 @@ def test_every_other_change_is_described() -> None:
         "The order of the stages is now “Onboarded”, “Prospect”, “Active”, “At-Risk” and “Churned”.",
         "New customers begin in “Onboarded” instead of “Prospect”.",
         "“Onboarded” may last any time instead of at most 30 days.",
-        "“Active” means “renewal” instead of “engaged”.",
+        "“Active” means “Renewal” instead of “Engaged”.",
         "“At-Risk” has the color of its category.",
         "The guidance for “At-Risk” is changed.",
         "“Churned” no longer requires a reason.",

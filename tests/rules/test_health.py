@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from lifecycle.rules.health import Health, days_in_stage, find_band, overdue
 from lifecycle.rules.health import health as judge
 from lifecycle.rules.urgency import urgency
 from lifecycle.sentences import say
+from tenants.rules.messages import Message
 from tests.rules.documents import relaxed
 
 NOW = datetime(2025, 7, 28, 12, tzinfo=UTC)
@@ -167,3 +169,10 @@ def test_more_of_a_worry_never_raises_the_score_nor_lowers_the_urgency(
         after = health(**{**figures, name: worse})
         assert after.penalty >= before.penalty, name
         assert urgency(penalty=after.penalty, arr=figures["arr"]) >= urgency(penalty=before.penalty, arr=figures["arr"])
+
+
+def test_a_category_among_the_reasons_is_called_by_its_name_in_the_reader_s_language():
+    message = Message("in_category", {"category": "renewal"})
+    assert say(message) == "In a stage of the category “Renewal”."
+    with translation.override("de"):
+        assert "„Verlängerung“" in say(message)

@@ -183,7 +183,7 @@ def _diff_definition(old: StageDefinition, new: StageDefinition) -> Iterator[Con
     if new.requires_reason != old.requires_reason:
         yield _change("reason_required" if new.requires_reason else "reason_not_required", stage=name)
     if old.category != new.category:
-        yield _change("category_changed", stage=name, category=new.category, before=old.category)
+        yield _change("category_changed", stage=name, category=new.category, category_before=old.category)
     if old.reason_codes != new.reason_codes:
         message = _choose("any_reason_before", "any_reason_now", old.reason_codes, new.reason_codes)
         yield _change("reason_codes_changed", message, stage=name, reasons=new.reason_codes, before=old.reason_codes)

@@ -1,6 +1,6 @@
 """What is possible in a configuration but probably not meant: its warnings."""
 
-from tenants.rules.configuration.categories import LOST
+from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.definitions import LONGEST_REASON, Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.document_reader import DocumentReader
@@ -36,10 +36,10 @@ def find_reachable(configuration: Configuration) -> frozenset[str]:
 
 def _note_categories(reader: DocumentReader, configuration: Configuration) -> None:
     present = {stage.category for stage in configuration.definitions}
-    if "risk" not in present:
-        reader.add_warning(("categories",), "no_risk_stage")
-    if "lost" not in present:
-        reader.add_warning(("categories",), "no_lost_stage")
+    if RISK not in present:
+        reader.add_warning(("categories",), "no_risk_stage", category=RISK)
+    if LOST not in present:
+        reader.add_warning(("categories",), "no_lost_stage", category=LOST)
 
 
 def _note_stage(reader: DocumentReader, index: int, stage: StageDefinition, reachable: frozenset[str]) -> None:
@@ -47,7 +47,7 @@ def _note_stage(reader: DocumentReader, index: int, stage: StageDefinition, reac
     if name not in reachable:
         reader.add_warning(("stages", index), "unreachable_stage", stage=name)
     if not stage.to and stage.category != LOST:
-        reader.add_warning(("stages", index), "dead_end", stage=name, category=stage.category)
+        reader.add_warning(("stages", index), "dead_end", stage=name, category=stage.category, lost_category=LOST)
     if not stage.to and stage.max_days is not None:
         reader.add_warning(("max_days", name), "no_way_out", stage=name, count=stage.max_days)
     if stage.requires_reason and stage.reason_codes is None:
