@@ -24,6 +24,7 @@ from lifecycle.sentences.codes import name_entry_point
 from tenants.admin.base import identity_of
 from tenants.admin.everywhere import OfAllServers
 from tenants.rules.texts import quote_text
+from tenants.sentences.arrows import arrow
 from tenants.sentences.figures import say_number
 
 PERIODS = (7, 30, KEPT_DAYS)
@@ -63,7 +64,8 @@ class LifecycleHistoryAdmin(NamedAdmin):
 
     def entitle(self, row: LifecycleHistory) -> str:
         """The customer, and from where it came to where."""
-        return format_html("{}: {}", self.customer(row), " → ".join(filter(None, [row.from_stage, row.to_stage])))
+        way = f" {arrow()} ".join(filter(None, [row.from_stage, row.to_stage]))
+        return format_html("{}: {}", self.customer(row), way)
 
     @admin.display(description=gettext_lazy("source"), ordering="source")
     def entry_point(self, row: LifecycleHistory) -> str:

@@ -6,6 +6,7 @@ A chart says what its table says; the table beside it is what screen readers rea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tenants.sentences.arrows import arrow
 from tenants.sentences.figures import say_number
 
 WIDTH, HEIGHT, TOP, BOTTOM, LEFT = 960, 300, 14, 28, 52
@@ -181,7 +182,7 @@ def sankey(moves: Mapping[tuple[str, str], int], names: Mapping[str, str]) -> Sa
                 Shape(
                     path,
                     names[source],
-                    f"{names[source]} → {names[target]}: {say_number(number)}",
+                    f"{names[source]} {arrow()} {names[target]}: {say_number(number)}",
                     max(1.0, round(wide, 1)),
                 )
             )

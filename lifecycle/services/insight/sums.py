@@ -1,14 +1,13 @@
 """The sums over stays that are kept: changed with the stays, compared with them, and made again.
 
-There are those of everybody, those by segment, which add up to those of everybody, and those of owners of very many
-customers (``owners``).
+There are those of everybody and those by segment; those of all segments add up to those of everybody.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from lifecycle.queries.insight.facts import (
@@ -16,9 +15,7 @@ from lifecycle.queries.insight.facts import (
     KINDS,
     OF_CUSTOMERS,
     OF_EVERYBODY,
-    OF_OWNERS,
     OF_SEGMENTS,
-    OF_SOME_OWNERS,
     PIECES,
     Stays,
     sum_all,
@@ -32,43 +29,27 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 
 _SUM_OF_CUSTOMERS: Final = f"""{PIECES}
-SELECT whose, {COLUMNS} FROM ({sum_all(OF_CUSTOMERS)}) f
+SELECT segment, {COLUMNS} FROM ({sum_all(OF_CUSTOMERS)}) f
 """  # noqa: S608  constants
 
 
-class Counted(NamedTuple):
-    """In whose sums, beside those of everybody, a customer is counted; None: in none."""
-
-    segment: str | None = None
-    owner: str | None = None
-
-
+# Segment (None: counted in none), and what a fact is of.
 FactKey = tuple[Any, ...]
-# Of customers that are counted in the same sums: what a fact is of, how many, and how much.
-Total = tuple[Counted, FactKey, int, Decimal]
+Total = tuple[FactKey, int, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """A table of sums: of everybody, or parted by a column, which is one of ``Counted``, too."""
+    """A table of sums: of everybody, or by segment."""
 
     table: str
+    columns: str
     stays: Stays
-    part: str = ""
     suffix: str = ""
-
-    @property
-    def columns(self) -> str:
-        return f"{self.part}, {COLUMNS}" if self.part else COLUMNS
 
     @property
     def key(self) -> str:
         return self.columns.removesuffix(", customers, arr")
-
-    @property
-    def selected(self) -> str:
-        """The columns, of the facts of stays."""
-        return f"whose AS {self.columns}" if self.part else COLUMNS
 
     @property
     def add(self) -> str:
@@ -88,8 +69,7 @@ DELETE FROM {self.table} f USING json_populate_recordset(NULL::{self.table}, %(r
     @property
     def wrong(self) -> str:
         return f"""
-SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*)
-  FROM (SELECT {self.selected} FROM ({sum_all(self.stays)}) s) f
+SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*) FROM ({sum_all(self.stays)}) f
   FULL JOIN (SELECT * FROM {self.table} WHERE tenant_id = %(tenant_id)s) k USING ({self.key})
  WHERE (k.customers, k.arr) IS DISTINCT FROM (f.customers, f.arr)
    AND (COALESCE(k.customers, 0), COALESCE(k.arr, 0)) <> (COALESCE(f.customers, 0), COALESCE(f.arr, 0))
@@ -100,23 +80,17 @@ SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*)
     def remove(self) -> str:
         return f"DELETE FROM {self.table} WHERE tenant_id = %(tenant_id)s AND kind = ANY(%(kinds)s::text[])"  # noqa: S608  constants
 
-    def make(self, kind: str, stays: Stays | None = None) -> str:
+    def make(self, kind: str) -> str:
         return f"""
 INSERT INTO {self.table} (tenant_id, {self.columns})
-SELECT %(tenant_id)s::uuid, {self.selected} FROM ({sum_stays(kind, stays or self.stays)}) f"""  # noqa: S608  constants
+SELECT %(tenant_id)s::uuid, {self.columns} FROM ({sum_stays(kind, self.stays)}) f"""  # noqa: S608  constants
 
 
-_OF_OWNERS: Final = _Sums("lifecycle_owner_fact", OF_OWNERS, "owner", " by owner")
-_TABLES: Final = (
-    _Sums("lifecycle_insight_fact", OF_EVERYBODY),
-    _Sums("lifecycle_segment_fact", OF_SEGMENTS, "segment", " by segment"),
-    _OF_OWNERS,
-)
-# What makes the sums of some ``owners`` that have none.
-MAKE_OF_OWNERS: Final = tuple(_OF_OWNERS.make(kind, OF_SOME_OWNERS) for kind in KINDS)
+_OF_EVERYBODY: Final = _Sums("lifecycle_insight_fact", COLUMNS, OF_EVERYBODY)
+_OF_SEGMENTS: Final = _Sums("lifecycle_segment_fact", f"segment, {COLUMNS}", OF_SEGMENTS, suffix=" by segment")
+_TABLES: Final = (_OF_EVERYBODY, _OF_SEGMENTS)
 # Each move is counted once by each of these kinds, on whatever day: from and to which stage, they have the same sums.
-# Those of all segments add up to those of everybody, on each day and in each currency; an owner's have as many moves as
-# their customers have rows.
+# Those of all segments add up to those of everybody, on each day and in each currency.
 _OF_MOVES: Final = ("flow", "known", "reason", "cohort")
 _DISAGREE: Final = f"""
 SELECT EXISTS (
@@ -133,13 +107,6 @@ SELECT EXISTS (
                       FROM lifecycle_segment_fact
                      WHERE tenant_id = %(tenant_id)s AND kind IN ('flow', 'value')) k
         GROUP BY kind, day, from_stage, to_stage, number, label HAVING sum(customers) <> 0 OR sum(arr) <> 0)
-    OR EXISTS (
-       SELECT FROM (SELECT owner, sequence AS moves FROM lifecycle_insight_state
-                     WHERE tenant_id = %(tenant_id)s AND owner IS NOT NULL
-                     UNION ALL
-                    SELECT owner, - customers FROM lifecycle_owner_fact
-                     WHERE tenant_id = %(tenant_id)s AND kind = 'flow') k
-        GROUP BY owner HAVING sum(moves) <> 0)
 """  # noqa: S608  constants
 _STRAY: Final = """
 SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tenant_id = %(tenant_id)s) k
@@ -157,32 +124,23 @@ SELECT s.customer_id FROM customer_lifecycle_status s
 _RENEW_NOTES: Final = f"SELECT renew_latest_notes(%(tenant_id)s, ARRAY({_WRONG_NOTES}))"
 
 
-def sum_stays_of(counted: Mapping[UUID, Counted], *, tenant: TenantRef) -> list[Total]:
-    """What the stays of these customers add up to now, by where they are counted and by what facts are of. One
-    statement.
-    """
-    groups = sorted(set(counted.values()), key=str)
-    numbers = {group: number for number, group in enumerate(groups)}
-    asked = {
-        "customer_ids": plain_array(counted),
-        "counted_with": plain_array(numbers[group] for group in counted.values()),
-    }
-    rows = ask(_SUM_OF_CUSTOMERS, tenant, **asked)
-    return [(groups[number], tuple(key), customers, Decimal(arr)) for number, *key, customers, arr in rows]
+def sum_stays_of(segments: Mapping[UUID, str | None], *, tenant: TenantRef) -> list[Total]:
+    """What the stays of these customers add up to now, by their segments and by what facts are of. One statement."""
+    asked = {"customer_ids": plain_array(segments), "segments": text_array(segments.values())}
+    return [(tuple(key), customers, Decimal(arr)) for *key, customers, arr in ask(_SUM_OF_CUSTOMERS, tenant, **asked)]
 
 
 def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: TenantRef) -> None:
-    """Take away what stays added up to before, and add what they do now. Six statements at most, those of an upsert
+    """Take away what stays added up to before, and add what they do now. Four statements at most, those of an upsert
     and of a look for sums that came to nothing for each table. Call in the tenant's context, in its turn.
     """
     changes: dict[_Sums, dict[FactKey, list[Any]]] = {table: defaultdict(lambda: [0, Decimal()]) for table in _TABLES}
     for sign, found in ((-1, before), (1, after)):
-        for counted, key, customers, arr in found:
-            for table, totals in changes.items():
-                part = getattr(counted, table.part) if table.part else None
-                if table.part and part is None:
+        for (segment, *key), customers, arr in found:
+            for table in _TABLES:
+                if table is _OF_SEGMENTS and segment is None:
                     continue
-                total = totals[(part, *key) if table.part else key]
+                total = changes[table][(segment, *key) if table is _OF_SEGMENTS else tuple(key)]
                 total[0] += sign * customers
                 total[1] += sign * arr
     for table, totals in changes.items():
@@ -199,8 +157,7 @@ def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: Tena
 
 
 def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
-    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments, "by
-    owner": of owners. Stays of no
+    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments. Stays of no
     customer count as ``stray``, customers whose latest note was at another time than is kept as ``latest notes``.
     """
     with tenant_context(tenant.id):
