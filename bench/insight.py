@@ -78,6 +78,7 @@ KEPT = (
     "lifecycle_risk_episode",
     "lifecycle_insight_fact",
     "lifecycle_segment_fact",
+    "lifecycle_owner_fact",
     "lifecycle_insight_state",
 )
 RULES = (

@@ -101,10 +101,9 @@ class Bundle:
         self.manifest = self._read_json(MANIFEST)
         if not isinstance(self.manifest, dict) or not isinstance(self.manifest.get("files"), dict):
             raise Unreadable(f"{MANIFEST} is not a manifest.")
-        self.keys: dict[str, bytes] = {}
-        for text in trusted or self._read_keys():
-            key = self._decode_key(text)
-            self.keys[hashlib.sha256(key).hexdigest()[:16]] = key
+        came = self._read_keys()
+        self.keys = dict(map(self._decode_key, trusted)) if trusted else came
+        self.unknown = sorted(set(came) - set(self.keys))
 
     def verify(self) -> None:
         """All checks, in the order of the description above."""
@@ -145,6 +144,8 @@ class Bundle:
             yield f"Seal {number}, which you kept, is not in the bundle: ask for one that goes as far."
         if self.compared:
             yield f"{len(self.compared):,} of the seals that you kept were compared."
+        if self.unknown:
+            yield f"Not among the keys that you trust, and not used: {', '.join(self.unknown)}."
         if not self.trusted:
             for name in self.keys:
                 yield f"The key {name} came with the bundle: compare it with the one you were given, or use --key."
@@ -197,19 +198,24 @@ class Bundle:
             raise Unreadable(f"{file} holds no seals, one a line ({error!r}).") from error
         return seals
 
-    def _read_keys(self) -> list[str]:
+    def _read_keys(self) -> dict[str, bytes]:
+        said = self._read_json("keys.json")
         try:
-            return [key["public_key"] for key in self._read_json("keys.json")]
+            found = dict(self._decode_key(key["public_key"]) for key in said)
         except (KeyError, TypeError) as error:
             raise Unreadable("keys.json is not a list of public keys.") from error
+        if said != [{"key_id": name, "public_key": base64.b64encode(found[name]).decode()} for name in found]:
+            self.findings.append("keys.json says more, or less, of its keys than is verified, or something else.")
+        return found
 
-    def _decode_key(self, text: str) -> bytes:
+    def _decode_key(self, text: str) -> tuple[str, bytes]:
+        """What the key is called, and the key."""
         try:
             key = base64.b64decode(text, validate=True)
             Ed25519PublicKey.from_public_bytes(key)
         except (TypeError, ValueError) as error:
             raise Unreadable(f"{text!r} is not an Ed25519 public key in base64.") from error
-        return key
+        return hashlib.sha256(key).hexdigest()[:16], key
 
     # --- seals ------------------------------------------------------------------------------------------------------
 
@@ -350,7 +356,10 @@ def root_by(leaf: bytes, position: int, leaves: int, path: list[str]) -> str:
         if position % 2 or position + 1 < width:
             if not siblings:
                 return ""
-            sibling = bytes.fromhex(siblings.pop(0))
+            text = siblings.pop(0)
+            sibling = bytes.fromhex(text)
+            if sibling.hex() != text:
+                return ""
             pair = sibling + digest if position % 2 else digest + sibling
             digest = hashlib.sha256(b"\x01" + pair).digest()
         position, width = position // 2, (width + 1) // 2

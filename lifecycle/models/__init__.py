@@ -18,7 +18,16 @@ from lifecycle.models.figures import FigureChange
 from lifecycle.models.forecasts import CustomerForecast, ForecastFit
 from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
-from lifecycle.models.insight import HealthPlay, InsightFact, InsightState, RiskEpisode, SegmentFact, Stay
+from lifecycle.models.insight import (
+    CountedOwner,
+    HealthPlay,
+    InsightFact,
+    InsightState,
+    OwnerFact,
+    RiskEpisode,
+    SegmentFact,
+    Stay,
+)
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.risk import RiskFiring, RiskState, RulePlay
 from lifecycle.models.saved_views import SavedView
@@ -35,6 +44,7 @@ __all__ = [
     "BulkChangeItem",
     "CalendarFeed",
     "Contact",
+    "CountedOwner",
     "Customer",
     "CustomerForecast",
     "CustomerLifecycleStatus",
@@ -57,6 +67,7 @@ __all__ = [
     "NoteVersion",
     "Notification",
     "NotificationPreference",
+    "OwnerFact",
     "ParkedEvent",
     "RiskEpisode",
     "RiskFiring",

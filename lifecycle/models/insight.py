@@ -45,8 +45,9 @@ class Stay(models.Model):
             ),
             models.Index(
                 fields=["tenant_id", "stage", "began"],
+                include=["customer_id"],
                 condition=models.Q(to_stage="", piece=0),
-                name="stay_going_on",
+                name="stay_still_there",
             ),
             models.Index(
                 fields=["tenant_id", "cohort", "customer_id"],
@@ -135,10 +136,47 @@ class SegmentFact(models.Model):
         return f"{self.segment}: {self.kind} {self.day}: {self.from_stage} -> {self.to_stage}: {self.customers}"
 
 
+class OwnerFact(models.Model):
+    """A sum over the stays of the customers of one owner of very many (``CountedOwner``)."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "owner", "kind", "day", "from_stage", "to_stage", "number", "label")
+    tenant_id = models.UUIDField()
+    owner = models.TextField()
+    kind = models.CharField(max_length=10)
+    day = models.DateField()
+    from_stage = models.CharField(max_length=120, blank=True)
+    to_stage = models.CharField(max_length=120, blank=True)
+    number = models.IntegerField()
+    label = models.CharField(max_length=255, blank=True)
+    customers = models.BigIntegerField()
+    arr = models.DecimalField(max_digits=24, decimal_places=4)
+
+    class Meta:
+        db_table = "lifecycle_owner_fact"
+
+    def __str__(self) -> str:
+        return f"{self.owner}: {self.kind} {self.day}: {self.from_stage} -> {self.to_stage}: {self.customers}"
+
+
+class CountedOwner(models.Model):
+    """An owner who has sums (``lifecycle.services.insight.owners``), as customers' ``owner_key`` has them."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "owner")
+    tenant_id = models.UUIDField()
+    owner = models.TextField()
+
+    class Meta:
+        db_table = "lifecycle_counted_owner"
+
+    def __str__(self) -> str:
+        return self.owner
+
+
 class InsightState(models.Model):
     """Up to where the stays of a customer were made: the number of its history rows, and the version of its figures.
 
-    ``segment``: in lower case, the one in whose sums its stays are counted; None while they are in none.
+    ``segment``: in lower case, the one in whose sums its stays are counted; None while they are in none. ``owner``: the
+    one in whose sums they are; None where the owner has none.
     ``risk``: of which stages of risk its episodes are kept, '' for none. ``loose``: whether it has others that cannot
     be kept yet; ``due_at``: when the first of them can. ``reached``: when messages reached the customer of which there
     is no record any more.
@@ -150,6 +188,7 @@ class InsightState(models.Model):
     sequence = models.PositiveIntegerField()
     figures = models.PositiveIntegerField()
     segment = models.CharField(max_length=200, null=True)  # noqa: DJ001  "" is a segment of its own
+    owner = models.TextField(null=True)  # noqa: DJ001  "" is no owner, and has no sums
     risk = models.CharField(max_length=64, blank=True, default="", db_default="")
     loose = models.BooleanField(default=True, db_default=True)
     due_at = models.DateTimeField(null=True)

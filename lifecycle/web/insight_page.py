@@ -104,9 +104,9 @@ class Shown:
 
 
 def show(question: Question, stages: Stages, *, tenant: TenantRef, now: dt.datetime, may_open: bool) -> Shown:
-    """The view that is asked for. Three statements at most, whatever the number of customers."""
+    """The view that is asked for. Three statements at most, and one for an owner, whatever the number of customers."""
     link: Link = question.link if may_open else lambda *_args, **_kwargs: ""
-    return _SHOW[question.view](_ViewRequest(question.period, stages, link, tenant, now))
+    return _SHOW[question.view](_ViewRequest(question.period.counted(tenant), stages, link, tenant, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,44 @@ def test_nothing_is_said_beside_what_is_verified_nor_said_twice(
     assert f"line 2 of {name} says more, or less, than is verified, or twice" in finding
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda key: key.update({"key_id": "0" * 16}),
+        lambda key: key.pop("key_id"),
+        lambda key: key.update({"name": "the auditor's"}),
+        lambda key: key.update({"public_key": base64.b64encode(public_key_of(OTHER_KEY)).decode()}),
+    ],
+)
+def test_what_a_bundle_says_of_its_keys_is_verified_also_with_a_key_that_one_was_given(
+    history: None, export: Callable[..., Path], edit: Callable[[dict[str, Any]], Any]
+) -> None:
+    folder = export()
+    assert verify(folder) == verify(folder, PUBLIC) == []
+    keys = json.loads((folder / "keys.json").read_text())
+    edit(keys[0])
+    (folder / "keys.json").write_text(json.dumps(keys))
+    put_right(folder)
+    assert any("keys.json" in finding for finding in verify(folder, PUBLIC))
+    assert verify(folder) != []
+
+
+@override_settings(AUDIT_VERIFY_KEYS=[public_key_of(OTHER_KEY)])
+def test_a_key_that_came_with_the_bundle_and_was_not_trusted_is_named(
+    history: None, export: Callable[..., Path]
+) -> None:
+    run = verify_with(export(), "--key", PUBLIC)
+    assert run.returncode == 0
+    assert f"Not among the keys that you trust, and not used: {key_id(public_key_of(OTHER_KEY))}.\n" in run.stdout
+
+
+def test_a_proof_that_is_written_in_another_way_is_found(history: None, export: Callable[..., Path]) -> None:
+    folder = export()
+    change(folder, "proofs.ndjson", lambda proofs: proofs[0]["path"].insert(0, f" {proofs[0]['path'].pop(0)}"))
+    put_right(folder)
+    assert verify(folder) != []
+
+
 def test_proofs_of_other_rows_are_found(history: None, export: Callable[..., Path]) -> None:
     folder = export()
     change(folder, "proofs.ndjson", lambda lines: lines.append(lines[3]))

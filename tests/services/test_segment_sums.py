@@ -137,7 +137,7 @@ def test_what_a_process_of_the_former_release_left_out_is_made_good_as_this_one_
     with monkeypatch.context() as patch:
         # It knows neither the table nor in which segment whom was counted.
         patch.setattr(sums, "_TABLES", sums._TABLES[:1])
-        patch.setattr(keeping, "_COUNTED", "SELECT NULL::uuid, NULL::text WHERE %(customer_ids)s IS NULL")
+        patch.setattr(keeping, "_COUNTED", "SELECT NULL::uuid, NULL::text, NULL::text WHERE %(customer_ids)s IS NULL")
         assert keep_facts(tenant) == 1
     assert moves_by_segment(tenant) == {"enterprise": 9, "mid-market": 3, "": 1}
     with capture_logs() as logs:

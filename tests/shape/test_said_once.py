@@ -53,6 +53,7 @@ def test_a_field_that_nothing_calculates_with_is_named_in_its_entry() -> None:
         "lifecycle/models/insight.py",
         "lifecycle/queries/insight/facts.py",
         "lifecycle/services/insight/keeping.py",
+        "lifecycle/services/insight/sums.py",
         "lifecycle/services/insight/reading.py",
         "lifecycle/services/insight/asking.py",
         "lifecycle/services/insight/as_of.py",

@@ -164,7 +164,7 @@ class InsightViewSet(TenantViewSet):
         return show_page(request, responses.BehindResponse, show_listed(rows, stages), count, page, ROWS)
 
     def _show(self, view: str, answer: Any) -> Response:
-        period = self._ask_period()
+        period = self._ask_period().counted(self.tenant)
         stages = Stages.of(live_policy(self.tenant.id), self.tenant)
         body = VIEWS[view](FigureRequest(period, stages, self.tenant, timezone.now(), self._link_to(period)))
         return Response(answer.render({"begins_on": period.begin, "ends_on": period.end, **body}))

@@ -7,7 +7,7 @@ counted from an index, too. The others are found as a whole, once for both.
 from typing import Final
 
 from lifecycle.queries.insight import at_risk, revenue, saving
-from lifecycle.queries.insight.facts import CHOSEN
+from lifecycle.queries.insight.facts import JOINED
 from lifecycle.queries.insight.reading import CUSTOMER, OF_TENANT
 
 _IN_MONTHS: Final = "{0} >= %(first_timestamp)s::timestamptz AND {0} < %(last_timestamp)s::timestamptz"
@@ -43,13 +43,13 @@ _FOUND: Final = {
            SELECT DISTINCT ON (p.customer_id) p.customer_id, p.sequence, 0 AS piece, p.began FROM lifecycle_stay p
             WHERE {OF_TENANT} AND p.stage = k.stage AND p.piece = 0 ORDER BY p.customer_id, p.sequence) o
     ) p {{customer}}
- WHERE {_IN_MONTHS.format("p.began")} {{chosen}}
+ WHERE {_IN_MONTHS.format("p.began")}
    AND (%(way)s::text = '' OR EXISTS (
           SELECT FROM lifecycle_stay o WHERE o.tenant_id = %(tenant_id)s::uuid AND o.customer_id = p.customer_id
              AND o.stage = %(way)s::text AND o.sequence > p.sequence AND o.piece = 0))""",
     # The customers who came in a month.
     "came": f"""
-{_OF_STAYS} lifecycle_stay p {{customer}} WHERE p.{_OF_COHORT.format("p")} AND p.piece = 0 {{chosen}}""",
+{_OF_STAYS} lifecycle_stay p {{customer}} WHERE p.{_OF_COHORT.format("p")} AND p.piece = 0""",
     # Where the customers who came in a month stood at a later moment, but for some stages.
     "cohort": f"""
 {_OF_STAYS} lifecycle_stay p {{customer}}
@@ -57,7 +57,7 @@ _FOUND: Final = {
    AND p.customer_id IN (SELECT o.customer_id FROM lifecycle_stay o
                           WHERE o.{_OF_COHORT.format("o")} AND o.piece = 0)
    AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz AND p.began < p.ended
-   AND NOT p.stage = ANY(%(stages)s::text[]) {{chosen}}""",
+   AND NOT p.stage = ANY(%(stages)s::text[])""",
     # Who came to be at risk, by what was done, and who of them recovered.
     "saved": saving.BEHIND,
     # Who came to be at risk, by how it ended, and by what was done until then.
@@ -73,14 +73,14 @@ def is_walked(figure: str) -> bool:
     return figure in _WALKED
 
 
-def behind(figure: str, *, is_filtered: bool) -> str:
+def behind(figure: str, *, of: str) -> str:
     """A page of the customers, or moves, behind a figure: the longest ago first; ``change`` is what each adds to one of
     revenue. The first column is how many there are in all, where ``is_walked`` does not say otherwise; a page of
     nothing is one row without a customer then.
     """
     walked = is_walked(figure)
-    page = _walk(figure, is_filtered=is_filtered) if walked else f"SELECT * FROM found p {_ORDER} {_PAGE}"
-    found = "" if walked else f"found AS MATERIALIZED ({_fill(_FOUND[figure], is_filtered=is_filtered)}\n), "
+    page = _walk(figure, of=of) if walked else f"SELECT * FROM found p {_ORDER} {_PAGE}"
+    found = "" if walked else f"found AS MATERIALIZED ({_fill(_FOUND[figure], of=of)}\n), "
     count = "NULL::bigint" if walked else "(SELECT count(*) FROM found)"
     change = revenue.CHANGE if figure == "revenue" else "NULL::numeric"
     return f"""
@@ -97,7 +97,7 @@ SELECT n.count, p.customer_id, c.name, c.external_id, c.owner, c.segment, p.from
  {_ORDER}"""
 
 
-def _walk(figure: str, *, is_filtered: bool) -> str:
+def _walk(figure: str, *, of: str) -> str:
     """Each stage by itself, in the order of an index: as many of each as fill the page."""
     # Where it is no column of the index it is known all the same.
     piece, last = ("p.piece", ", p.piece") if figure in ("standing", "revenue") else ("0", "")
@@ -105,23 +105,19 @@ def _walk(figure: str, *, is_filtered: bool) -> str:
     SELECT p.* FROM (SELECT DISTINCT unnest(%(stages)s::text[]) AS stage) k
      CROSS JOIN LATERAL (
            SELECT p.customer_id, p.sequence, {piece} AS piece, p.began FROM lifecycle_stay p {{customer}}
-            WHERE {OF_TENANT} AND p.stage = k.stage AND {_WALKED[figure]} {{chosen}}
+            WHERE {OF_TENANT} AND p.stage = k.stage AND {_WALKED[figure]}
             ORDER BY p.began, p.customer_id, p.sequence{last} LIMIT %(limit)s::int + %(offset)s::int) p
      {_ORDER} {_PAGE}"""
-    return _fill(text, is_filtered=is_filtered)
+    return _fill(text, of=of)
 
 
-def count_behind(figure: str, *, is_filtered: bool) -> str:
+def count_behind(figure: str, *, of: str) -> str:
     """How many rows a list has in all that is walked."""
     text = f"""
 SELECT count(*) FROM lifecycle_stay p {{customer}}
- WHERE {OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND {_WALKED[figure]} {{chosen}}"""
-    return _fill(text, is_filtered=is_filtered)
+ WHERE {OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND {_WALKED[figure]}"""
+    return _fill(text, of=of)
 
 
-def _fill(text: str, *, is_filtered: bool) -> str:
-    customer, chosen = ("", "")
-    if is_filtered:
-        customer = "JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = p.customer_id"
-        chosen = f"AND {CHOSEN}"
-    return text.replace("{customer}", customer).replace("{chosen}", chosen)
+def _fill(text: str, *, of: str) -> str:
+    return text.replace("{customer}", JOINED[of])

@@ -3,7 +3,7 @@
 from typing import Final
 
 from lifecycle.queries.facts import select
-from lifecycle.queries.insight.facts import CHOSEN, EVERYBODY, OTHERS, SEGMENT
+from lifecycle.queries.insight.facts import CHOSEN, CHOSEN_OF, OTHERS, SUMS_OF
 from lifecycle.queries.insight.reading import CUSTOMER, HERE, OF_TENANT
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import COMPANY
@@ -54,11 +54,6 @@ SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS
  GROUP BY 1, 2 HAVING sum(x.customers) <> 0 OR sum(x.arr) <> 0"""
 
 
-_WHOSE_SUMS: Final = {
-    EVERYBODY: "lifecycle_insight_fact WHERE tenant_id = %(tenant_id)s::uuid",
-    SEGMENT: """lifecycle_segment_fact
-         WHERE tenant_id = %(tenant_id)s::uuid AND segment = lower(%(segment)s::text)""",
-}
 _OF_CHOSEN: Final = {
     known: f"""
 SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr
@@ -66,26 +61,26 @@ SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr
  WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {CHOSEN} GROUP BY 1, 2"""
     for known, here in HERE.items()
 }
-# Whose, and how it was known -> the statement; of other customers than a segment's from their stays.
+# Whose, and how it was known -> the statement; of customers without sums from their stays.
 STAGE_COUNTS: Final = {
-    **{(of, known): _count_stages(known, text) for of, text in _WHOSE_SUMS.items() for known in _COUNTED},
+    **{(of, known): _count_stages(known, text) for of, text in SUMS_OF.items() for known in _COUNTED},
     **{(OTHERS, known): text for known, text in _OF_CHOSEN.items()},
 }
 # Of each stage those who came to it last, as many as are asked for (``columns`` and ``cards``): read from the last one
-# backwards until there are enough of them.
+# backwards until there are enough of them. By whose they are and how it was known.
 _STAYED: Final = {
     "effective": "p.left_at >= %(timestamp)s::timestamptz",
     "recorded": "p.known < %(timestamp)s::timestamptz AND p.known_until >= %(timestamp)s::timestamptz",
 }
 LATEST: Final = {
-    known: f"""
+    (of, known): f"""
 SELECT x.*, w.arr, w.currency
   FROM unnest(%(columns)s::text[], %(cards)s::int[]) AS k(stage, cards)
  CROSS JOIN LATERAL (
     SELECT p.customer_id, p.sequence, p.stage, p.began AS entered, p.reason_code, c.name, c.owner
       FROM lifecycle_stay p {CUSTOMER}
      WHERE {OF_TENANT} AND p.stage = k.stage AND p.piece = 0 AND p.began < %(timestamp)s::timestamptz AND {stayed}
-       AND {CHOSEN}
+       AND {chosen}
      ORDER BY p.began DESC, p.customer_id LIMIT k.cards
  ) x
  CROSS JOIN LATERAL (
@@ -96,6 +91,7 @@ SELECT x.*, w.arr, w.currency
  ) w
  ORDER BY x.entered DESC, x.customer_id"""
     for known, stayed in _STAYED.items()
+    for of, chosen in CHOSEN_OF.items()
 }
 # The tenant at a glance. Money is that of all pieces: those of one moment.
 TOTALS: Final = {

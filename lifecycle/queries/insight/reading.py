@@ -5,7 +5,7 @@ Aliases: ``f`` facts, ``p`` pieces of stays, ``c`` customers.
 
 from typing import Final
 
-from lifecycle.queries.insight.facts import CHOSEN, EVERYBODY, OTHERS, facts
+from lifecycle.queries.insight.facts import CHOSEN, CHOSEN_OF, JOINED, OTHERS, facts
 
 OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
 CUSTOMER: Final = "JOIN lifecycle_customer c ON c.tenant_id = p.tenant_id AND c.id = p.customer_id"
@@ -83,11 +83,10 @@ SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts(
 
 def open_stays(*, of: str) -> str:
     """Stays that began in the months and go on: stage, days so far, how many."""
-    customer, chosen = (CUSTOMER, f"AND {CHOSEN}") if of != EVERYBODY else ("", "")
     return f"""
 SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400)::int, count(*)
-  FROM lifecycle_stay p {customer}
- WHERE {OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND p.to_stage = '' AND p.piece = 0 {chosen}
+  FROM lifecycle_stay p {JOINED[of]}
+ WHERE {OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND p.to_stage = '' AND p.piece = 0
    AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
  GROUP BY 1, 2"""
 
@@ -122,10 +121,10 @@ HERE: Final = {
     "effective": "p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz",
     "recorded": "p.known < %(timestamp)s::timestamptz AND p.known_until >= %(timestamp)s::timestamptz AND p.piece = 0",
 }
-_WHO: Final = f"(%(stages)s::text[] IS NULL OR p.stage = ANY(%(stages)s::text[])) AND {CHOSEN}"
+_OF_STAGES: Final = "(%(stages)s::text[] IS NULL OR p.stage = ANY(%(stages)s::text[]))"
 
 
-def as_of(known: str, *, goes_on: bool, is_backward: bool) -> str:
+def as_of(known: str, *, of: str, goes_on: bool, is_backward: bool) -> str:
     """A page of those who were here at the end of a day and one more, by name; ``goes_on``: from ``key`` and ``id``."""
     way, sign = ("DESC", "<") if is_backward else ("ASC", ">")
     beyond = f"AND (c.name_key, c.id) {sign} (%(key)s::text, %(id)s::uuid)" if goes_on else ""
@@ -133,5 +132,6 @@ def as_of(known: str, *, goes_on: bool, is_backward: bool) -> str:
 SELECT p.customer_id, c.name, c.name_key, c.external_id, c.owner, c.segment, p.stage, p.sequence, p.entered,
        p.reason_code, p.arr, p.currency
   FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
- WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {HERE[known]} AND {_WHO} {beyond}
+ WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {HERE[known]} AND {_OF_STAGES}
+   AND {CHOSEN_OF[of]} {beyond}
  ORDER BY c.name_key {way}, c.id {way} LIMIT %(limit)s::int + 1"""

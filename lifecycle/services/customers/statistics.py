@@ -25,6 +25,7 @@ INSIGHT_TABLES: Final = (
     "lifecycle_insight_state",
     "lifecycle_insight_fact",
     "lifecycle_segment_fact",
+    "lifecycle_owner_fact",
 )
 # Fewer written customers than this change no plan.
 LARGE_LOAD: Final = 1000

@@ -56,6 +56,8 @@ EMPTIED: Final = (
     "lifecycle_stay",
     "lifecycle_insight_fact",
     "lifecycle_segment_fact",
+    "lifecycle_owner_fact",
+    "lifecycle_counted_owner",
     "lifecycle_insight_state",
     "lifecycle_forecast",
     "lifecycle_forecast_fit",

@@ -6,7 +6,7 @@ One customer is read from the history itself, many from the stays that are kept 
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -22,6 +22,7 @@ from lifecycle.queries.insight.facts import whose
 from lifecycle.queries.insight.past import STAGE_COUNTS
 from lifecycle.queries.insight.reading import as_of
 from lifecycle.rules.insight.stays import Move, stay_at
+from lifecycle.services.insight.owners import owner_has_sums
 from lifecycle.services.insight.reading import ROWS, Stages, midnight
 from storage.cursors import text_array
 from tenants.actors import TenantRef
@@ -94,7 +95,7 @@ def read_past(customer_id: UUID, day: dt.date, *, known: str, tenant: TenantRef)
 @dataclass(frozen=True, slots=True)
 class PastQuestion:
     """Which customers of a day are asked for: by ``known``, in the stages of ``keys`` (none: in any), of an owner, of a
-    segment. Owner and segment are those of today.
+    segment. Owner and segment are those of today, or as of when their sums were made (``reading.Period``).
     """
 
     day: dt.date
@@ -102,11 +103,21 @@ class PastQuestion:
     keys: Sequence[str] = ()
     owner: str = ""
     segment: str = ""
+    has_sums: bool = False
+
+    def counted(self, tenant: TenantRef) -> "PastQuestion":
+        """The same, of an owner who has sums by these. One statement, none where there is no owner."""
+        return replace(self, has_sums=owner_has_sums(self.owner, tenant=tenant))
 
     @property
     def end(self) -> dt.datetime:
         """The end of the day."""
         return midnight(self.day + dt.timedelta(days=1))
+
+    @property
+    def whose(self) -> str:
+        """Of whom it asks (``lifecycle.queries.insight.facts``)."""
+        return whose(self.owner, self.segment, has_sums=self.has_sums)
 
     def parameters(self, tenant: TenantRef) -> dict[str, Any]:
         """Those of the statements."""
@@ -137,17 +148,20 @@ def list_past(
 ) -> PastPage:
     """A page of the customers that were here at the end of the day: it costs the same wherever it begins.
 
-    They are called what they were called then, in the order of their names of today. Two statements. Raises
-    InvalidCursor.
+    They are called what they were called then, in the order of their names of today. Two statements, and one for an
+    owner. Raises InvalidCursor.
     """
     question = asked.question(tenant)
     position = decode_cursor(cursor, question=question) if cursor else None
     is_backward = position is not None and position.backward
+    asked = asked.counted(tenant)
     parameters = asked.parameters(tenant) | {"limit": limit}
     if position is not None:
         parameters |= {"key": position.key, "id": position.id}
     with connection.cursor() as at:
-        at.execute(as_of(asked.known, goes_on=position is not None, is_backward=is_backward), parameters)
+        at.execute(
+            as_of(asked.known, of=asked.whose, goes_on=position is not None, is_backward=is_backward), parameters
+        )
         names = [column.name for column in at.description]
         rows = [dict(zip(names, values, strict=True)) for values in at.fetchall()]
     has_more = len(rows) > limit
@@ -190,12 +204,13 @@ class StageCount(NamedTuple):
 
 
 def read_stage_counts(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCount]:
-    """How many were in each stage at the end of the day: of all and of segments by the sums that are kept, else by the
-    stays of the chosen customers. The customers of all rows of a stage add up to those in it. One statement.
+    """How many were in each stage at the end of the day: by the sums of all, of a segment or of an owner who has some,
+    else by the stays of the chosen customers. The customers of all rows of a stage add up to those in it. One
+    statement, and one for an owner.
     """
-    of = whose(asked.owner, asked.segment)
+    asked = asked.counted(tenant)
     with connection.cursor() as cursor:
-        cursor.execute(STAGE_COUNTS[of, asked.known], asked.parameters(tenant))
+        cursor.execute(STAGE_COUNTS[asked.whose, asked.known], asked.parameters(tenant))
         return [StageCount(*row) for row in cursor.fetchall()]
 
 

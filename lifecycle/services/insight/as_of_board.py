@@ -33,11 +33,11 @@ def read_past_board(
 ) -> list[PastColumn]:
     """The stages of today in their order, and those of former days in which there were customers then.
 
-    Three statements, whatever the number of stages and customers. Call inside the tenant's context. Customers are
-    called what they were called then; owner and segment are those of today. How much revenue was known by a day is not
-    kept: then there is no ``money``.
+    Three statements, and two for an owner, whatever the number of stages and customers. Call inside the tenant's
+    context. Customers are called what they were called then; owner and segment are those of today. How much revenue was
+    known by a day is not kept: then there is no ``money``.
     """
-    asked = PastQuestion(day, known, owner=owner, segment=segment)
+    asked = PastQuestion(day, known, owner=owner, segment=segment).counted(tenant)
     found = sorted(read_stage_counts(asked, tenant=tenant))
     customers = count_by_stage(found)
     money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
@@ -50,7 +50,7 @@ def read_past_board(
         "cards": plain_array(min(CARDS, customers[key]) for key in keys),
     }
     cards: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    latest = _fetch(LATEST[known], given)
+    latest = _fetch(LATEST[asked.whose, known], given)
     name_as_of(asked.end, latest, tenant=tenant)
     for row in latest:
         cards[row["stage"]].append(row | {"days_in_stage": (asked.end - row["entered"]).days})

@@ -2,13 +2,13 @@
 
 One way for all three: a batch of customers is read from the history, their stays are made by the rules
 (``lifecycle.rules.insight``) and compared with those that are kept. What differs is replaced, and the sums change by
-what its stays add up to now and did before: those of everybody, and those of its segment (``sums``). So nothing depends
-on the order of the work, on late rows or on clocks, and after a crash the next run goes on. A tenant's batches take
-turns by a lock.
+what its stays add up to now and did before: those of everybody, of its segment, and of its owner if that one has any
+(``sums``, ``owners``). So nothing depends on the order of the work, on late rows or on clocks, and after a crash the
+next run goes on. A tenant's batches take turns by a lock.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -18,8 +18,9 @@ from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
 from lifecycle.services.customers.statistics import INSIGHT_TABLES, LARGE_LOAD, refresh_statistics
 from lifecycle.services.insight.episodes import LOOSEN, count_wrong_episodes
+from lifecycle.services.insight.owners import choose_owners
 from lifecycle.services.insight.statements import as_json, ask, execute
-from lifecycle.services.insight.sums import change_sums, sum_stays_of
+from lifecycle.services.insight.sums import Counted, change_sums, sum_stays_of
 from lifecycle.services.insight.turns import take_turn
 from storage.cursors import insert_rows, plain_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -31,14 +32,15 @@ BATCH: Final = 500
 # Of a publication, which moves customers without their doing (``configuration.stage_migrations``).
 _BY_CONFIGURATION: Final = "Configuration"
 
-# Whose state is not that of their history, figures and segment.
+# Whose state is not that of their history, figures, segment and owner, as far as the owner has sums.
 _OF_BEHIND: Final = """
   JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
+  LEFT JOIN lifecycle_counted_owner o ON o.tenant_id = c.tenant_id AND o.owner = c.owner_key
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
   LEFT JOIN lifecycle_insight_state f ON f.tenant_id = s.tenant_id AND f.customer_id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s
    AND (f.customer_id IS NULL OR f.sequence <> s.version OR f.figures <> COALESCE(b.version, 0)
-        OR f.segment IS DISTINCT FROM lower(c.segment))
+        OR f.segment IS DISTINCT FROM lower(c.segment) OR f.owner IS DISTINCT FROM o.owner)
 """
 ALL_BEHIND: Final = f"""
 SELECT s.customer_id FROM customer_lifecycle_status s{_OF_BEHIND}
@@ -78,9 +80,10 @@ SELECT customer_id, effective_at, figures->>'billing.arr', figures->>'billing.cu
 """
 _PRESENT: Final = """
 SELECT s.customer_id, s.version, COALESCE(b.version, 0), b.arr, COALESCE(b.currency, ''), b.occurred_at,
-       lower(c.segment)
+       lower(c.segment), o.owner
   FROM customer_lifecycle_status s
   JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
+  LEFT JOIN lifecycle_counted_owner o ON o.tenant_id = c.tenant_id AND o.owner = c.owner_key
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s AND s.customer_id = ANY(%(customer_ids)s::uuid[])
 """
@@ -95,15 +98,15 @@ DELETE FROM lifecycle_stay p USING unnest(%(customer_ids)s::uuid[]) w(customer_i
 _STAYS: Final = ("tenant_id", "customer_id", *Piece._fields)
 _KEEP: Final = insert_rows("lifecycle_stay", _STAYS)
 _COUNTED: Final = """
-SELECT customer_id, segment FROM lifecycle_insight_state
+SELECT customer_id, segment, owner FROM lifecycle_insight_state
  WHERE tenant_id = %(tenant_id)s AND customer_id = ANY(%(customer_ids)s::uuid[])
 """
-_STATES: Final = ("tenant_id", "customer_id", "sequence", "figures", "segment")
-_NOTE: Final = f"""{insert_rows("lifecycle_insight_state", _STATES)}
+_NOTED: Final = ("sequence", "figures", *Counted._fields)
+_NOTE: Final = f"""{insert_rows("lifecycle_insight_state", ("tenant_id", "customer_id", *_NOTED))}
 ON CONFLICT (tenant_id, customer_id) DO UPDATE
-   SET sequence = EXCLUDED.sequence, figures = EXCLUDED.figures, segment = EXCLUDED.segment
- WHERE (lifecycle_insight_state.sequence, lifecycle_insight_state.figures, lifecycle_insight_state.segment)
-       IS DISTINCT FROM (EXCLUDED.sequence, EXCLUDED.figures, EXCLUDED.segment)
+   SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _NOTED)}
+ WHERE ({", ".join(f"lifecycle_insight_state.{name}" for name in _NOTED)})
+       IS DISTINCT FROM ({", ".join(f"EXCLUDED.{name}" for name in _NOTED)})
 """  # noqa: S608  constants
 
 _FIRST: Final = UUID(int=0)
@@ -128,6 +131,7 @@ def keep_facts(
     waits: bool = True,
 ) -> int:
     """Bring the stays and sums of a tenant up to its history, a batch a transaction; how many customers were behind.
+    At the end owners of very many customers get sums, and those who have few again lose theirs (``owners``).
 
     ``since``: only of customers of whom something was recorded with such an id, or a later one. Call outside of any
     transaction. Raises TurnTaken where it does not wait and someone else makes stays.
@@ -148,6 +152,7 @@ def keep_facts(
                 refresh_statistics(INSIGHT_TABLES)
             due *= 4
         if is_done:
+            choose_owners(tenant, since=since, waits=waits)
             break
     return caught_up
 
@@ -190,21 +195,19 @@ def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool 
     ids = plain_array(customer_ids)
     for customer_id, *values in ask(_KEPT, tenant, customer_ids=ids):
         kept[customer_id].append(Piece(*values))
-    counted: dict[UUID, str | None] = dict(ask(_COUNTED, tenant, customer_ids=ids))
+    counted = {id_: Counted(*parts) for id_, *parts in ask(_COUNTED, tenant, customer_ids=ids)}
     changed = [one for one in customer_ids if made.get(one, []) != kept.get(one, [])]
-    segments = {one: states[one]["segment"] if one in states else counted.get(one) for one in customer_ids}
-    moved = [one for one in customer_ids if segments[one] != counted.get(one) and one in made]
+    before = {one: counted.get(one, Counted()) for one in customer_ids}
+    after = {one: Counted(*map(states[one].get, Counted._fields)) if one in states else before[one] for one in before}
+    moved = [one for one in customer_ids if after[one] != before[one] and one in made]
     different = sorted({*changed, *moved})
     if write:
         if different:
-            _replace(changed, made, tenant, before=_pick(counted, different), after=_pick(segments, different))
+            before, after = ({one: of[one] for one in different} for of in (before, after))
+            _replace(changed, made, tenant, before=before, after=after)
         rows = ({"tenant_id": tenant.id, "customer_id": id_, **state} for id_, state in states.items())
         execute(_NOTE, tenant, rows=as_json(rows))
     return len(different)
-
-
-def _pick(segments: Mapping[UUID, str | None], customer_ids: Iterable[UUID]) -> dict[UUID, str | None]:
-    return {one: segments.get(one) for one in customer_ids}
 
 
 def make_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef) -> dict[UUID, list[Piece]]:
@@ -219,8 +222,9 @@ def _make(customer_ids: Sequence[UUID], tenant: TenantRef) -> tuple[dict[UUID, l
     present: dict[UUID, Worth | None] = {}
     states: dict[UUID, Any] = {}
     # First: what is written while this reads is seen as behind by the next run.
-    for customer_id, sequence, figures, arr, currency, since, segment in ask(_PRESENT, tenant, customer_ids=ids):
-        states[customer_id] = {"sequence": sequence, "figures": figures, "segment": segment}
+    for customer_id, sequence, figures, arr, currency, since, *counted in ask(_PRESENT, tenant, customer_ids=ids):
+        parts = zip(Counted._fields, counted, strict=True)
+        states[customer_id] = {"sequence": sequence, "figures": figures, **dict(parts)}
         present[customer_id] = None if arr is None else Worth(since, arr, currency)
     moves: dict[UUID, list[Move]] = defaultdict(list)
     for customer_id, name, version, effective_at, recorded_at, reason, source in ask(_MOVES, tenant, customer_ids=ids):
@@ -240,11 +244,11 @@ def _replace(
     made: Mapping[UUID, list[Piece]],
     tenant: TenantRef,
     *,
-    before: Mapping[UUID, str | None],
-    after: Mapping[UUID, str | None],
+    before: Mapping[UUID, Counted],
+    after: Mapping[UUID, Counted],
 ) -> None:
-    """Replace the stays of these customers; the sums are those of customers who were counted in the segments ``before``
-    and are in those of ``after``, which may be of more customers.
+    """Replace the stays of these customers; the sums are those of customers who were counted in those of ``before`` and
+    are in those of ``after``, which may be more customers.
     """
     ids = plain_array(customer_ids)
     before_sums = sum_stays_of(before, tenant=tenant)

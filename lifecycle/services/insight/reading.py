@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from lifecycle.queries.insight.facts import whose
 from lifecycle.rules.insight.curves import Curve, estimate
 from lifecycle.rules.insight.flows import Flow
 from lifecycle.rules.insight.stages import NO_STAGE, Renames, key_of, name_of
+from lifecycle.services.insight.owners import owner_has_sums
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
@@ -41,14 +42,21 @@ def next_month(day: dt.date) -> dt.date:
 class Period:
     """From the beginning of ``begin`` until the end of ``end``, and whose customers: '' for everybody's.
 
-    Owner and segment are what customers have today, so that the same customers are counted on every day; the segment
-    as of when their stays were made, as all that is kept.
+    Owner and segment are what customers have today, so that the same customers are counted on every day; the segment,
+    and an owner who has sums (``counted``), as of when their stays were made, as all that is kept.
     """
 
     begin: dt.date
     end: dt.date
     owner: str = ""
     segment: str = ""
+    has_sums: bool = False
+
+    def counted(self, tenant: TenantRef) -> "Period":
+        """The same, of an owner who has sums by these. What shows figures asks for it first, and so does what lists
+        whom they count. One statement, none where there is no owner.
+        """
+        return replace(self, has_sums=owner_has_sums(self.owner, tenant=tenant))
 
     @property
     def is_filtered(self) -> bool:
@@ -58,7 +66,7 @@ class Period:
     @property
     def whose(self) -> str:
         """Of whom the figures are (``lifecycle.queries.insight.facts``)."""
-        return whose(self.owner, self.segment)
+        return whose(self.owner, self.segment, has_sums=self.has_sums)
 
     @property
     def days(self) -> list[dt.date]:
@@ -233,19 +241,18 @@ def read_reasons(period: Period, stages: Sequence[str], *, tenant: TenantRef) ->
 def list_behind(
     figure: str, period: Period, *, tenant: TenantRef, page: int = 1, **asked: Any
 ) -> tuple[list[dict[str, Any]], int]:
-    """A page of what a figure counts, and how many there are in all. Two statements at most.
+    """A page of what a figure counts, and how many there are in all. Two statements at most, and one for an owner.
 
     ``figure`` is one of ``queries.insight.behind.BEHIND``, ``asked`` what it needs; sequences are lists of stages.
     """
     asked = {name: text_array(value) if isinstance(value, list | tuple) else value for name, value in asked.items()}
-    is_filtered = period.is_filtered
-    count = 0
+    period, count = period.counted(tenant), 0
     if lists.is_walked(figure):
-        ((count,),) = _ask(lists.count_behind(figure, is_filtered=is_filtered), period, tenant, **asked)
+        ((count,),) = _ask(lists.count_behind(figure, of=period.whose), period, tenant, **asked)
     with connection.cursor() as cursor:
         offset = (page - 1) * ROWS
         parameters = {**period.parameters(tenant), **asked, "limit": ROWS, "offset": offset}
-        cursor.execute(lists.behind(figure, is_filtered=is_filtered), parameters)
+        cursor.execute(lists.behind(figure, of=period.whose), parameters)
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
     counts = [row.pop("count") for row in rows]

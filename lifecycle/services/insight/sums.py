@@ -1,13 +1,14 @@
 """The sums over stays that are kept: changed with the stays, compared with them, and made again.
 
-There are those of everybody and those by segment; those of all segments add up to those of everybody.
+There are those of everybody, those by segment, which add up to those of everybody, and those of owners of very many
+customers (``owners``).
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from lifecycle.queries.insight.facts import (
@@ -15,7 +16,9 @@ from lifecycle.queries.insight.facts import (
     KINDS,
     OF_CUSTOMERS,
     OF_EVERYBODY,
+    OF_OWNERS,
     OF_SEGMENTS,
+    OF_SOME_OWNERS,
     PIECES,
     Stays,
     sum_all,
@@ -29,27 +32,43 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 
 _SUM_OF_CUSTOMERS: Final = f"""{PIECES}
-SELECT segment, {COLUMNS} FROM ({sum_all(OF_CUSTOMERS)}) f
+SELECT whose, {COLUMNS} FROM ({sum_all(OF_CUSTOMERS)}) f
 """  # noqa: S608  constants
 
 
-# Segment (None: counted in none), and what a fact is of.
+class Counted(NamedTuple):
+    """In whose sums, beside those of everybody, a customer is counted; None: in none."""
+
+    segment: str | None = None
+    owner: str | None = None
+
+
 FactKey = tuple[Any, ...]
-Total = tuple[FactKey, int, Decimal]
+# Of customers that are counted in the same sums: what a fact is of, how many, and how much.
+Total = tuple[Counted, FactKey, int, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """A table of sums: of everybody, or by segment."""
+    """A table of sums: of everybody, or parted by a column, which is one of ``Counted``, too."""
 
     table: str
-    columns: str
     stays: Stays
+    part: str = ""
     suffix: str = ""
+
+    @property
+    def columns(self) -> str:
+        return f"{self.part}, {COLUMNS}" if self.part else COLUMNS
 
     @property
     def key(self) -> str:
         return self.columns.removesuffix(", customers, arr")
+
+    @property
+    def selected(self) -> str:
+        """The columns, of the facts of stays."""
+        return f"whose AS {self.columns}" if self.part else COLUMNS
 
     @property
     def add(self) -> str:
@@ -69,7 +88,8 @@ DELETE FROM {self.table} f USING json_populate_recordset(NULL::{self.table}, %(r
     @property
     def wrong(self) -> str:
         return f"""
-SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*) FROM ({sum_all(self.stays)}) f
+SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*)
+  FROM (SELECT {self.selected} FROM ({sum_all(self.stays)}) s) f
   FULL JOIN (SELECT * FROM {self.table} WHERE tenant_id = %(tenant_id)s) k USING ({self.key})
  WHERE (k.customers, k.arr) IS DISTINCT FROM (f.customers, f.arr)
    AND (COALESCE(k.customers, 0), COALESCE(k.arr, 0)) <> (COALESCE(f.customers, 0), COALESCE(f.arr, 0))
@@ -80,17 +100,23 @@ SELECT COALESCE(k.kind, f.kind) || '{self.suffix}', count(*) FROM ({sum_all(self
     def remove(self) -> str:
         return f"DELETE FROM {self.table} WHERE tenant_id = %(tenant_id)s AND kind = ANY(%(kinds)s::text[])"  # noqa: S608  constants
 
-    def make(self, kind: str) -> str:
+    def make(self, kind: str, stays: Stays | None = None) -> str:
         return f"""
 INSERT INTO {self.table} (tenant_id, {self.columns})
-SELECT %(tenant_id)s::uuid, {self.columns} FROM ({sum_stays(kind, self.stays)}) f"""  # noqa: S608  constants
+SELECT %(tenant_id)s::uuid, {self.selected} FROM ({sum_stays(kind, stays or self.stays)}) f"""  # noqa: S608  constants
 
 
-_OF_EVERYBODY: Final = _Sums("lifecycle_insight_fact", COLUMNS, OF_EVERYBODY)
-_OF_SEGMENTS: Final = _Sums("lifecycle_segment_fact", f"segment, {COLUMNS}", OF_SEGMENTS, suffix=" by segment")
-_TABLES: Final = (_OF_EVERYBODY, _OF_SEGMENTS)
+_OF_OWNERS: Final = _Sums("lifecycle_owner_fact", OF_OWNERS, "owner", " by owner")
+_TABLES: Final = (
+    _Sums("lifecycle_insight_fact", OF_EVERYBODY),
+    _Sums("lifecycle_segment_fact", OF_SEGMENTS, "segment", " by segment"),
+    _OF_OWNERS,
+)
+# What makes the sums of some ``owners`` that have none.
+MAKE_OF_OWNERS: Final = tuple(_OF_OWNERS.make(kind, OF_SOME_OWNERS) for kind in KINDS)
 # Each move is counted once by each of these kinds, on whatever day: from and to which stage, they have the same sums.
-# Those of all segments add up to those of everybody, on each day and in each currency.
+# Those of all segments add up to those of everybody, on each day and in each currency; an owner's have as many moves as
+# their customers have rows.
 _OF_MOVES: Final = ("flow", "known", "reason", "cohort")
 _DISAGREE: Final = f"""
 SELECT EXISTS (
@@ -107,6 +133,13 @@ SELECT EXISTS (
                       FROM lifecycle_segment_fact
                      WHERE tenant_id = %(tenant_id)s AND kind IN ('flow', 'value')) k
         GROUP BY kind, day, from_stage, to_stage, number, label HAVING sum(customers) <> 0 OR sum(arr) <> 0)
+    OR EXISTS (
+       SELECT FROM (SELECT owner, sequence AS moves FROM lifecycle_insight_state
+                     WHERE tenant_id = %(tenant_id)s AND owner IS NOT NULL
+                     UNION ALL
+                    SELECT owner, - customers FROM lifecycle_owner_fact
+                     WHERE tenant_id = %(tenant_id)s AND kind = 'flow') k
+        GROUP BY owner HAVING sum(moves) <> 0)
 """  # noqa: S608  constants
 _STRAY: Final = """
 SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tenant_id = %(tenant_id)s) k
@@ -124,23 +157,32 @@ SELECT s.customer_id FROM customer_lifecycle_status s
 _RENEW_NOTES: Final = f"SELECT renew_latest_notes(%(tenant_id)s, ARRAY({_WRONG_NOTES}))"
 
 
-def sum_stays_of(segments: Mapping[UUID, str | None], *, tenant: TenantRef) -> list[Total]:
-    """What the stays of these customers add up to now, by their segments and by what facts are of. One statement."""
-    asked = {"customer_ids": plain_array(segments), "segments": text_array(segments.values())}
-    return [(tuple(key), customers, Decimal(arr)) for *key, customers, arr in ask(_SUM_OF_CUSTOMERS, tenant, **asked)]
+def sum_stays_of(counted: Mapping[UUID, Counted], *, tenant: TenantRef) -> list[Total]:
+    """What the stays of these customers add up to now, by where they are counted and by what facts are of. One
+    statement.
+    """
+    groups = sorted(set(counted.values()), key=str)
+    numbers = {group: number for number, group in enumerate(groups)}
+    asked = {
+        "customer_ids": plain_array(counted),
+        "counted_with": plain_array(numbers[group] for group in counted.values()),
+    }
+    rows = ask(_SUM_OF_CUSTOMERS, tenant, **asked)
+    return [(groups[number], tuple(key), customers, Decimal(arr)) for number, *key, customers, arr in rows]
 
 
 def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: TenantRef) -> None:
-    """Take away what stays added up to before, and add what they do now. Four statements at most, those of an upsert
+    """Take away what stays added up to before, and add what they do now. Six statements at most, those of an upsert
     and of a look for sums that came to nothing for each table. Call in the tenant's context, in its turn.
     """
     changes: dict[_Sums, dict[FactKey, list[Any]]] = {table: defaultdict(lambda: [0, Decimal()]) for table in _TABLES}
     for sign, found in ((-1, before), (1, after)):
-        for (segment, *key), customers, arr in found:
-            for table in _TABLES:
-                if table is _OF_SEGMENTS and segment is None:
+        for counted, key, customers, arr in found:
+            for table, totals in changes.items():
+                part = getattr(counted, table.part) if table.part else None
+                if table.part and part is None:
                     continue
-                total = changes[table][(segment, *key) if table is _OF_SEGMENTS else tuple(key)]
+                total = totals[(part, *key) if table.part else key]
                 total[0] += sign * customers
                 total[1] += sign * arr
     for table, totals in changes.items():
@@ -157,7 +199,8 @@ def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: Tena
 
 
 def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
-    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments. Stays of no
+    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments, "by
+    owner": of owners. Stays of no
     customer count as ``stray``, customers whose latest note was at another time than is kept as ``latest notes``.
     """
     with tenant_context(tenant.id):

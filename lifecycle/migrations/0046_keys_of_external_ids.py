@@ -10,6 +10,6 @@ KEY = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0043_messages_that_reached"), ("audit", "0009_search_former_names")]
+    dependencies = [("lifecycle", "0045_stays_still_there"), ("audit", "0009_search_former_names")]
 
     operations = [migrations.RunSQL(KEY, "DROP FUNCTION external_id_key(text)")]

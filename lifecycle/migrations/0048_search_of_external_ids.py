@@ -141,7 +141,7 @@ SEARCH = rf"""
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0045_indexes_of_external_ids")]
+    dependencies = [("lifecycle", "0047_indexes_of_external_ids")]
 
     operations = [
         migrations.RunSQL([f"SET LOCAL ROLE {SEARCH_ROLE}", SEARCH, "SET LOCAL ROLE NONE"]),

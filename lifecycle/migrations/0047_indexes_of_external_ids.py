@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     # CONCURRENTLY takes no transaction.
     atomic = False
 
-    dependencies = [("lifecycle", "0044_keys_of_external_ids")]
+    dependencies = [("lifecycle", "0046_keys_of_external_ids")]
 
     operations = [
         AddPlainIndexConcurrently(

@@ -7,6 +7,6 @@ class Migration(migrations.Migration):
     # CONCURRENTLY takes no transaction.
     atomic = False
 
-    dependencies = [("lifecycle", "0046_search_of_external_ids")]
+    dependencies = [("lifecycle", "0048_search_of_external_ids")]
 
     operations = [migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS customer_external_id_prefix")]
