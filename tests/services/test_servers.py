@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -338,3 +339,32 @@ def test_a_copy_that_stopped_because_a_server_was_away_goes_on_with_the_next_com
         replication.unsubscribe(admin, tenant.id)
     replication.resume(admin, tenant.id)
     assert admin.ask_one(enabled, [name]) is None
+
+
+def test_a_copy_whose_slot_is_gone_is_said_to_have_no_end(admin: Side, tenant: TenantRef) -> None:
+    """The target crashed after it had the slot dropped, and before it had kept that the table is copied."""
+    name = replication.name_of(tenant.id)
+    nowhere = "host=127.0.0.1 port=1 dbname=nowhere"
+    admin.do(f"CREATE SUBSCRIPTION {name} CONNECTION '{nowhere}' PUBLICATION {name} WITH (connect = false)")
+    try:
+        assert replication.find_lost(admin, admin, tenant.id) == []
+        admin.do("SET allow_system_table_mods = on")
+        for table, state in (("lifecycle_note", "f"), ("lifecycle_task", "d"), ("lifecycle_customer", "r")):
+            admin.do(
+                "INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate)"
+                " SELECT oid, %s::regclass, %s FROM pg_subscription WHERE subname = %s",
+                [table, state, name],
+            )
+        assert replication.find_lost(admin, admin, tenant.id) == ["lifecycle_note"]
+    finally:
+        admin.do("RESET allow_system_table_mods")
+        replication.unsubscribe(admin, tenant.id)
+
+
+def test_what_is_copied_is_kept_before_its_slot_is_dropped(tenant: TenantRef) -> None:
+    said: list[str] = []
+    side = Mock(address="host=a", **{"ask.return_value": [], "do.side_effect": lambda text, *_: said.append(str(text))})
+    replication.subscribe(side, side, tenant.id)
+    assert "synchronous_commit = on" in said[-1]
+    replication.follow(side, tenant.id)
+    assert "synchronous_commit = off" in said[-1]

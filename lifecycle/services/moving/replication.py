@@ -45,7 +45,10 @@ def subscribe(source: Side, target: Side, tenant_id: UUID) -> None:
         # As its owner, a superuser, whom row-level security does not bind: the tables' owners are bound (FORCE).
         sql.SQL(
             "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH (create_slot = false, slot_name = {},"
-            " run_as_owner = true, copy_data = true, disable_on_error = true, streaming = off)"
+            " run_as_owner = true, copy_data = true, disable_on_error = true, streaming = off,"
+            # That a table is copied is kept before its slot is dropped: otherwise a server that crashes in between
+            # looks for the slot for ever.
+            " synchronous_commit = on)"
         ).format(sql.Identifier(name), sql.Literal(source.address), sql.Identifier(name), sql.Literal(name))
     )
 
@@ -75,6 +78,34 @@ def count_copied(target: Side, tenant_id: UUID) -> tuple[int, int]:
             " the copy back with --abort, and begin again."
         )
     return row["ready"], row["tables"]
+
+
+def follow(target: Side, tenant_id: UUID) -> None:
+    """Everything is copied: changes need not wait for the disk one by one. The source keeps each until it is on it.
+    Repeatable.
+    """
+    name = sql.Identifier(name_of(tenant_id))
+    target.do(sql.SQL("ALTER SUBSCRIPTION {} SET (synchronous_commit = off)").format(name))
+
+
+def find_lost(source: Side, target: Side, tenant_id: UUID) -> list[str]:
+    """Tables that will never be copied to the end: the target still means to follow them, and their slots are gone."""
+
+    def followed() -> dict[str, str]:
+        rows = target.ask(
+            "SELECT r.srrelid::regclass::text AS name,"
+            "       format('pg_%%s_sync_%%s_%%s', s.oid, r.srrelid, c.system_identifier) AS slot"
+            "  FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid, pg_control_system() c"
+            " WHERE s.subname = %s AND r.srsubstate = 'f'",
+            [name_of(tenant_id)],
+        )
+        return {row["name"]: row["slot"] for row in rows}
+
+    before = followed()
+    query = "SELECT slot_name FROM pg_replication_slots WHERE slot_name = ANY(%s)"
+    kept = {row["slot_name"] for row in source.ask(query, [list(before.values())])}
+    # One that was done in between has lost its slot as it should.
+    return sorted(name for name, slot in followed().items() if name in before and slot not in kept)
 
 
 def await_caught_up(source: Side, target: Side, tenant_id: UUID, *, seconds: float) -> None:

@@ -74,11 +74,21 @@ def copy(move: Move, _: Limits) -> None:
     while True:
         ready, tables = replication.count_copied(move.target, move.tenant.id)
         if ready == tables:
+            replication.follow(move.target, move.tenant.id)
             return
         if time.monotonic() - reported_at > COPY_REPORT_SECONDS:
             reported_at = time.monotonic()
             move.report(f"{ready} of {tables} tables are copied")
+            _refuse_lost(move)
         time.sleep(COPY_LOOK_SECONDS)
+
+
+def _refuse_lost(move: Move) -> None:
+    if lost := replication.find_lost(move.source, move.target, move.tenant.id):
+        raise MoveRefused(
+            f"The copy of {', '.join(lost)} cannot come to its end: what server {move.source.name} kept for it is gone."
+            " Nothing was changed for the tenant. Take the copy back with --abort, and begin again."
+        )
 
 
 def calm(move: Move, _: Limits) -> None:
