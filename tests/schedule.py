@@ -5,10 +5,11 @@ running product: it is started once for all of them, and not by each worker that
 """
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xdist.scheduler import LoadScopeScheduling
+
+T = TypeVar("T")
 
 BROWSER = "tests/browser/"
 SERVING = tuple(f"tests/serving/test_{name}.py" for name in ("requests", "slow_clients", "answers"))
@@ -93,7 +94,7 @@ def most_that_wait(workers: int, processors: int) -> int:
     return max(1, workers - processors, workers // 2)
 
 
-def turn(files: list[Path], worker: int, workers: int) -> list[Path]:
-    """All files, from where this worker begins."""
-    first = len(files) * worker // workers
-    return files[first:] + files[:first]
+def turn(all_of_them: list[T], worker: int, workers: int) -> list[T]:
+    """All of them, from where this worker begins."""
+    first = len(all_of_them) * worker // workers
+    return all_of_them[first:] + all_of_them[:first]

@@ -11,10 +11,12 @@ import importlib
 import logging
 import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -25,6 +27,7 @@ import structlog
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
+from hypothesis.internal.constants_ast import constants_from_module, is_local_module_file
 from psycopg import sql
 from xdist.scheduler import LoadScopeScheduling
 
@@ -135,8 +138,8 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 
 def _share_compiling(config: pytest.Config) -> None:
     """Import the files of the whole suite, each worker from another one on. What one of them has compiled the others
-    read; side by side each would compile all, seconds of it in a fresh checkout. What cannot be imported is left for
-    the collection, which says why.
+    read; side by side each would compile all, seconds of it in a fresh checkout. The same of the constants that
+    Hypothesis looks for in all code. What cannot be imported is left for the collection, which says why.
     """
     paths = config.getini("testpaths")
     if not is_worker(config) or [Path(arg).resolve() for arg in config.args] != [
@@ -144,11 +147,20 @@ def _share_compiling(config: pytest.Config) -> None:
     ]:
         return
     workerinput = config.workerinput  # type: ignore[attr-defined]
+    place = int(workerinput["workerid"].removeprefix("gw")), workerinput["workercount"]
     files = sorted(file for one in paths for file in (config.rootpath / one).rglob("test_*.py"))
-    for file in turn(files, int(workerinput["workerid"].removeprefix("gw")), workerinput["workercount"]):
+    for file in turn(files, *place):
         with contextlib.suppress(Exception, pytest.fail.Exception, pytest.skip.Exception), warnings.catch_warnings():
             warnings.simplefilter("error")
             importlib.import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
+    for module in turn(_modules_of_the_product(), *place):
+        constants_from_module(module)
+
+
+def _modules_of_the_product() -> list[ModuleType]:
+    """Those of which Hypothesis will have the constants: it keeps what it found in each of them for other processes."""
+    found = [one for one in list(sys.modules.values()) if is_local_module_file(getattr(one, "__file__", None) or "")]
+    return sorted(found, key=lambda one: one.__name__)
 
 
 @pytest.hookimpl(trylast=True)
