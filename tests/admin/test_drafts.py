@@ -15,7 +15,7 @@ from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.starters import STARTERS
 from tenants.sentences import describe_finding
-from tests.admin.drafts import editor, entries, form_of, new_draft, reported, reread
+from tests.admin.drafts import editor, entries, form_of, new_draft, publish, reported, reread
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services.publishing import SHORTER, written
 
@@ -267,13 +267,60 @@ def test_two_admins_do_not_overwrite_one_another_silently(
     assert reread(tenant, draft).document["max_days"] == {"Active": 5}, "saving again replaces it on purpose"
 
 
-def test_work_on_a_draft_that_was_discarded_in_the_meantime_is_not_lost(
-    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+def test_work_on_a_draft_that_was_discarded_in_the_meantime_becomes_a_draft_of_its_own(
+    tenant: TenantRef, users: Any, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:
-    data = form_of(admin_browser.get(editor(draft))) | {"stage-2-days": ["5"]}
+    data = form_of(admin_browser.get(editor(draft))) | {"stage-2-days": ["5"], "comment": ["Faster"]}
+    page = reverse("admin:configuration_discard", args=[draft.pk])
+    admin_browser.post(page, {"comment": "Not now", "expected_version": "1", "expected_revision": "1"})
+    assert admin_browser.get(editor(draft)).status_code == 404
+
+    who = users.tenant_admin.full_name
+    looked = admin_browser.post(editor(draft), data | {"do": ["check"]})
+    assert f"{who} discarded this draft while you were editing it. Save the draft to keep" in looked.content.decode()
+    assert looked.context["sheet"].stages[2].days == "5"
     with tenant_context(tenant.id):
-        ConfigurationVersion.objects.filter(pk=draft.pk).delete()
-    assert admin_browser.post(editor(draft), data).status_code == 404
+        assert not ConfigurationVersion.objects.filter(comment="Faster").exists(), "a check saves nothing"
+
+    saved = admin_browser.post(editor(draft), data, follow=True)
+    assert reported(saved) == (
+        f"{who} discarded this draft while you were editing it."
+        " What you had in front of you is kept as this new draft."
+    )
+    with tenant_context(tenant.id):
+        kept = ConfigurationVersion.objects.get(comment="Faster")
+    assert (kept.published_at, kept.document["max_days"]) == (None, {"Active": 5})
+    assert saved.redirect_chain == [(editor(kept), 302)]
+
+
+def test_work_on_a_draft_that_was_published_in_the_meantime_becomes_a_draft_of_its_own(
+    tenant: TenantRef, users: Any, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    shown = admin_browser.get(editor(draft))
+    mine = form_of(shown) | {"stage-2-days": ["5"], "comment": ["Faster"]}
+    theirs = form_of(shown) | {"stage-1-name": ["Welcomed"], "stage-2-days": ["50"]}
+    admin_browser.post(editor(draft), theirs)
+    assert reported(publish(admin_browser, draft, "Slower")) == "Version 2 is published."
+
+    saved = admin_browser.post(editor(draft), mine, follow=True)
+    assert reported(saved) == (
+        f"{users.tenant_admin.full_name} published this draft as version 2 while you were editing it."
+        " What you had in front of you is kept as this new draft."
+    )
+    with tenant_context(tenant.id):
+        kept = ConfigurationVersion.objects.get(comment="Faster")
+    assert (kept.published_at, kept.document["max_days"], kept.renamed) == (None, {"Active": 5}, {})
+    assert reread(tenant, draft).document["max_days"] == {"Active": 50}, "what is published stays as it is"
+
+
+def test_a_draft_that_never_was_takes_no_work(tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion) -> None:
+    data = form_of(admin_browser.get(editor(draft)))
+    with tenant_context(tenant.id):
+        before = ConfigurationVersion.objects.count()
+    nowhere = reverse("admin:tenants_configurationversion_change", args=["01900000-0000-7000-8000-000000000000"])
+    assert admin_browser.post(nowhere, data).status_code == 404
+    with tenant_context(tenant.id):
+        assert ConfigurationVersion.objects.count() == before
 
 
 def test_a_draft_is_discarded_with_a_reason(

@@ -13,7 +13,15 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.admin.configuration import drafts, effect_preview, health_pages, overview, publishing, rule_play
+from lifecycle.admin.configuration import (
+    drafts,
+    effect_preview,
+    ended_drafts,
+    health_pages,
+    overview,
+    publishing,
+    rule_play,
+)
 from lifecycle.admin.configuration.json_text import write_json
 from lifecycle.admin.configuration.judging import draw, read_live_state
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
@@ -105,8 +113,17 @@ class ConfigurationAdmin(TenantAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The editor of a draft; a published version, which cannot be changed, to be read."""
-        self._check(request)
-        version = self._find(object_id)
+        tenant = self._check(request)
+        try:
+            version = self._find(object_id)
+        except Http404:
+            ended = ended_drafts.find_discarded(object_id, tenant=tenant) if request.method == "POST" else None
+            if ended is None:
+                raise
+            return self._answer(request, "editor", ended_drafts.keep_work(request, ended), title=_("Draft"))
+        if version.published_at is not None and "revision" in request.POST:
+            ended = ended_drafts.describe_published(version, tenant=tenant)
+            return self._answer(request, "editor", ended_drafts.keep_work(request, ended), title=_("Draft"))
         if version.published_at is not None:
             return self._show_version(request, version)
         answer = drafts.edit_draft(request, version)

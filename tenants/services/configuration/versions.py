@@ -63,13 +63,22 @@ def live_version(tenant: TenantRef) -> ConfigurationVersion | None:
 
 
 def open_draft(
-    *, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = "", document: Any = None
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str = "",
+    document: Any = None,
+    renamed: Mapping[str, str] | None = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> ConfigurationVersion:
     """A new draft that begins as ``document``, else as the live configuration, or empty when there is none."""
     live = live_version(tenant)
     draft = ConfigurationVersion.objects.create(
         tenant_id=tenant.id,
         document=document if document is not None else live.document if live else {"stages": []},
+        renamed=dict(renamed or {}),
+        mapping=dict(mapping or {}),
         comment=comment,
         created_at=now,
         created_by=actor.name,
