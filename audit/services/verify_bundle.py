@@ -25,6 +25,7 @@ import base64
 import hashlib
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,29 @@ NAMES = {
 # What the clocks of a database and of a sealing process may differ by.
 CLOCKS_MICROSECONDS = 300 * 1_000_000
 MOST_FINDINGS = 100
+# So many proofs are looked through for that of a row behind rows that are not there.
+MOST_LOST = 10_000
+
+
+class Lines:
+    """The lines of a file in their order, with a look at what comes next."""
+
+    def __init__(self, lines: Iterator[dict[str, Any]]) -> None:
+        self.lines, self.read = lines, deque[dict[str, Any]]()
+
+    def look(self, ahead: int = 0) -> dict[str, Any] | None:
+        """The next line, or one further on, left where it is; None where there are not so many."""
+        while len(self.read) <= ahead:
+            line = next(self.lines, None)
+            if line is None:
+                return None
+            self.read.append(line)
+        return self.read[ahead]
+
+    def drop(self, count: int = 1) -> None:
+        """Be done with lines that were looked at."""
+        for _ in range(count):
+            self.read.popleft()
 
 
 class Unreadable(Exception):
@@ -95,6 +119,9 @@ class Bundle:
         # The last row of each customer: its sequence and hash.
         self.chains: dict[str, tuple[int, str]] = {}
         self.begun = 0
+        # Rows that are not there, or not the seal's, whose proofs may be; whether such rows or proofs were found.
+        self.lost = 0
+        self.uncovered = self.unused = False
         self.compared: set[int] = set()
         self.first_seal: dict[str, Any] | None = None
         self.trusted = bool(trusted)
@@ -115,7 +142,7 @@ class Bundle:
 
     def _verify_contents(self) -> None:
         previous = None
-        history, proofs = self._lines("history.ndjson"), self._lines("proofs.ndjson")
+        history, proofs = Lines(self._lines("history.ndjson")), Lines(self._lines("proofs.ndjson"))
         for seal in self._lines("seals.ndjson"):
             self.seals += 1
             self.first_seal = self.first_seal or seal
@@ -123,9 +150,9 @@ class Bundle:
             self._compare_kept(seal)
             self._verify_rows(seal, history, proofs)
             previous = seal
-        if next(history, None) is not None:
+        if self.uncovered or history.look() is not None:
             self.findings.append("There are history rows that no seal of the bundle covers.")
-        if next(proofs, None) is not None:
+        if self.unused or proofs.look() is not None:
             self.findings.append("There are proofs of rows that are not in the bundle.")
         counted = {"seals": self.seals, "rows": self.rows, "customers": len(self.chains)}
         for name, count in counted.items():
@@ -252,32 +279,71 @@ class Bundle:
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
-    def _verify_rows(
-        self, seal: dict[str, Any], history: Iterator[dict[str, Any]], proofs: Iterator[dict[str, Any]]
-    ) -> None:
-        number, wrong, leaves = seal["number"], self.findings.append, []
-        for position in range(seal["leaves"]):
-            row, proof = next(history, None), next(proofs, None)
-            if row is None or (row["seal"], row["position"]) != (number, position):
-                wrong(f"Row {position} of seal {number} is missing.")
-                return
-            self.rows += 1
-            digest = hashlib.sha256(row_bytes(row)).digest()
-            leaves.append(digest)
-            place = f"Row {row['sequence']} of customer {row['customer_id']} (seal {number}, position {position})"
-            if digest.hex() != row["hash"]:
-                wrong(f"{place} was altered: its hash is not the hash of what it says.")
-            if row["tenant_id"] != seal["tenant_id"]:
-                wrong(f"{place} is not of the tenant of its seal.")
-            if row["recorded_at"] > seal["sealed_at"] + CLOCKS_MICROSECONDS:
-                wrong(f"Seal {number} is dated before a row that it covers: {row['id']}.")
-            self._verify_link(row, place)
-            if proof is None or proof["id"] != row["id"]:
-                wrong(f"{place} has no proof.")
-            elif root_by(digest, position, seal["leaves"], proof["path"]) != seal["root"]:
-                wrong(f"{place}: its proof does not lead to the root of its seal.")
-        if tree_root(leaves).hex() != seal["root"]:
+    def _verify_rows(self, seal: dict[str, Any], history: Lines, proofs: Lines) -> None:
+        """The rows of one seal. One that is missing, or too many, is named; those behind it are verified as ever."""
+        number, wrong, leaves, expected = seal["number"], self.findings.append, [], 0
+        while (row := history.look()) is not None and row["seal"] <= number:
+            history.drop()
+            position = row["position"]
+            if row["seal"] < number:
+                self.uncovered = True
+                self.lost += 1
+            elif position < expected:
+                wrong(f"Row {position} of seal {number} is there twice, or out of its order.")
+            elif position >= seal["leaves"]:
+                wrong(f"Seal {number} has {seal['leaves']} rows; there is a row {position} of it.")
+                self.lost += 1
+            else:
+                self._miss(number, expected, position)
+                expected = position + 1
+                leaves.append(self._verify_row(row, seal, proofs))
+        self._miss(number, expected, seal["leaves"])
+        if len(leaves) == seal["leaves"] and tree_root(leaves).hex() != seal["root"]:
             wrong(f"The rows of seal {number} are not the ones that were sealed.")
+
+    def _miss(self, number: int, first: int, end: int) -> None:
+        """Name the rows of a seal from ``first`` on to before ``end``, which are not there; none if it is the same."""
+        if first < end:
+            self.lost += end - first
+            which = (
+                f"Row {first} of seal {number} is"
+                if end - first == 1
+                else f"Rows {first} to {end - 1} of seal {number} are"
+            )
+            self.findings.append(f"{which} missing.")
+
+    def _verify_row(self, row: dict[str, Any], seal: dict[str, Any], proofs: Lines) -> bytes:
+        """One row, its link to the one before and its proof. Its digest."""
+        number, position, wrong = seal["number"], row["position"], self.findings.append
+        self.rows += 1
+        digest = hashlib.sha256(row_bytes(row)).digest()
+        place = f"Row {row['sequence']} of customer {row['customer_id']} (seal {number}, position {position})"
+        if digest.hex() != row["hash"]:
+            wrong(f"{place} was altered: its hash is not the hash of what it says.")
+        if row["tenant_id"] != seal["tenant_id"]:
+            wrong(f"{place} is not of the tenant of its seal.")
+        if row["recorded_at"] > seal["sealed_at"] + CLOCKS_MICROSECONDS:
+            wrong(f"Seal {number} is dated before a row that it covers: {row['id']}.")
+        self._verify_link(row, place)
+        proof = self._take_proof(row["id"], proofs)
+        if proof is None:
+            wrong(f"{place} has no proof.")
+        elif root_by(digest, position, seal["leaves"], proof["path"]) != seal["root"]:
+            wrong(f"{place}: its proof does not lead to the root of its seal.")
+        return digest
+
+    def _take_proof(self, row_id: str, proofs: Lines) -> dict[str, Any] | None:
+        """The proof of a row, behind those of rows that are lost; None if it is not among the next."""
+        for ahead in range(min(self.lost, MOST_LOST) + 1):
+            proof = proofs.look(ahead)
+            if proof is None:
+                return None
+            if proof["id"] == row_id:
+                proofs.drop(ahead + 1)
+                self.lost -= ahead
+                self.unused = self.unused or ahead > 0
+                return proof
+        return None
 
     def _verify_link(self, row: dict[str, Any], place: str) -> None:
         before = self.chains.get(row["customer_id"])

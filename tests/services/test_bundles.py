@@ -189,6 +189,32 @@ def test_a_backdated_seal_is_found_even_when_it_is_signed_by_the_key(
     assert any(finding.startswith("Seal 3 is dated before a row that it covers") for finding in findings)
 
 
+def test_one_missing_row_is_called_one_and_all_others_are_verified(history: None, export: Callable[..., Path]) -> None:
+    folder = export()
+    change(folder, "history.ndjson", lambda lines: lines.pop(1))
+    findings = verify(folder)
+    assert [
+        finding for finding in findings if "seal" in finding and "missing." in finding and "comes" not in finding
+    ] == ["Row 1 of seal 1 is missing."]
+    assert "There are proofs of rows that are not in the bundle." in findings
+    run = verify_with(folder, "--key", PUBLIC)
+    assert run.stdout.splitlines()[-2].startswith("14 history rows of 3 customers under 3 seals")
+
+    change(folder, "proofs.ndjson", lambda lines: lines.pop(1))
+    assert "There are proofs of rows that are not in the bundle." not in verify(folder)
+    assert not any("has no proof" in finding for finding in verify(folder))
+
+    folder = export("twice")
+    change(folder, "history.ndjson", lambda lines: lines.insert(2, lines[1]))
+    assert verify(folder) == ["Row 1 of seal 1 is there twice, or out of its order.", *counts_of(folder)]
+
+
+def counts_of(folder: Path) -> list[str]:
+    """What is said of a manifest that counts other rows than there are."""
+    claimed = json.loads((folder / "manifest.json").read_text())["rows"]
+    return [f"The manifest says {claimed} rows; there are 15."]
+
+
 def test_a_seal_of_another_key_or_one_that_is_left_out_is_found(history: None, export: Callable[..., Path]) -> None:
     folder = export()
     change(folder, "seals.ndjson", lambda lines: sign(lines[1], OTHER_KEY))
