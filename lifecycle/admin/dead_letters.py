@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.admin.coded import (
     DeadLetterFilter,
@@ -92,20 +92,22 @@ class DeadLetterAdmin(OfAllServers):
         """Who may replay and discard."""
         return is_super_admin(request)
 
-    @admin.action(description=gettext_lazy("Replay the selected dead letters"), permissions=["decide"])
+    @admin.action(description=gettext_lazy("Replay the selected failed events"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what fails again says why."""
         parts = (replay_dead_letters(part.order_by("id"), **_who(request)) for part in _each_part(request, queryset))
         _report(request, chain.from_iterable(parts))
 
     @admin.action(
-        description=gettext_lazy("Replay the selected dead letters and start automations"), permissions=["decide"]
+        description=gettext_lazy("Replay the selected failed events and start automations"), permissions=["decide"]
     )
     def replay_starting(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
         """The same, so that it starts what it would have: first a page that names it, then no more than that."""
         servers = _list_servers(request, queryset)
         if len(servers) > 1:
-            said = _("Choose dead letters of one database server at a time. Nothing was replayed. Servers: %(servers)s")
+            said = _(
+                "Choose failed events of one database server at a time. Nothing was replayed. Servers: %(servers)s"
+            )
             messages.error(request, said % {"servers": ", ".join(servers)})
             return None
         with on_server(servers[0] if servers else current_server(), apart=True):
@@ -145,7 +147,7 @@ class DeadLetterAdmin(OfAllServers):
         }
         return TemplateResponse(request, "admin/dead_letters/replay.html", context)
 
-    @admin.action(description=gettext_lazy("Discard the selected dead letters"), permissions=["decide"])
+    @admin.action(description=gettext_lazy("Discard the selected failed events"), permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Destroy the bytes; the facts and the reason stay."""
         arguments = service_arguments(request)
@@ -233,10 +235,12 @@ def _who(request: HttpRequest) -> dict[str, Any]:
 
 def _report(request: HttpRequest, replayed: Iterator[Replayed]) -> None:
     """Replay them, and say what became of each."""
-    done = 0
+    done = before = failed = 0
     try:
         for result in replayed:
-            done += result.is_resolved
+            done += result.is_resolved and not result.was_resolved
+            before += result.was_resolved
+            failed += not result.is_resolved
             if not result.is_resolved:
                 said = _("%(id)s failed again: %(why)s") % {"id": result.dead_letter_id, "why": result.sentence}
                 messages.warning(request, said)
@@ -244,7 +248,16 @@ def _report(request: HttpRequest, replayed: Iterator[Replayed]) -> None:
                 messages.warning(request, f"{result.dead_letter_id} {_(WAITS)}")
     except MoreWouldStart as refusal:
         messages.error(request, str(refusal))
-    messages.success(request, _("%(count)s replayed.") % {"count": say_number(done)})
+        failed += 1
+    if before:
+        said = ngettext(
+            "%(count)s had been replayed or discarded before. Nothing was done about it.",
+            "%(count)s had been replayed or discarded before. Nothing was done about them.",
+            before,
+        )
+        messages.warning(request, said % {"count": say_number(before)})
+    if done or not (before or failed):
+        messages.success(request, _("%(count)s replayed.") % {"count": say_number(done)})
 
 
 def _readable(value: bytes | None) -> str:

@@ -284,8 +284,7 @@ def test_work_on_a_draft_that_was_discarded_in_the_meantime_becomes_a_draft_of_i
 
     saved = admin_browser.post(editor(draft), data, follow=True)
     assert reported(saved) == (
-        f"{who} discarded this draft while you were editing it."
-        " What you had in front of you is kept as this new draft."
+        f"{who} discarded this draft while you were editing it. What you had in front of you is kept as this new draft."
     )
     with tenant_context(tenant.id):
         kept = ConfigurationVersion.objects.get(comment="Faster")
@@ -313,7 +312,9 @@ def test_work_on_a_draft_that_was_published_in_the_meantime_becomes_a_draft_of_i
     assert reread(tenant, draft).document["max_days"] == {"Active": 50}, "what is published stays as it is"
 
 
-def test_a_draft_that_never_was_takes_no_work(tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion) -> None:
+def test_a_draft_that_never_was_takes_no_work(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
     data = form_of(admin_browser.get(editor(draft)))
     with tenant_context(tenant.id):
         before = ConfigurationVersion.objects.count()

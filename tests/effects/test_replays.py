@@ -132,7 +132,7 @@ def test_the_page_names_what_would_start_before_it_replays(refused: Speaker, pag
     choose(staff, refused.tenant)
     before = kept(refused)
     page = act(staff, "replay_starting", *letters(refused))
-    assert "Replayed, 2 dead letters would start:" in page
+    assert "Replayed, 2 failed events would start:" in page
     assert "<strong>Forecast</strong>" in page and "× 2" in page and "Type the number to confirm it" not in page
     assert "This would start 4 automations" in act(staff, "replay_starting", *letters(refused), seen_effects="2")
     set_budget(refused, 3)

@@ -101,7 +101,7 @@ def test_twice_is_still_once(refused: Speaker) -> None:
     dead_letters = list(find_dead_letters(tenant=refused.tenant.slug))
     first = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60)))
     second = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(61)))
-    assert [result.outcome for result in (*first, *second)] == ["applied", "duplicate"]
+    assert [result.outcome for result in (*first, *second)] == ["applied", "resolved"]
     assert refused.stages() == ["A", "B"]
 
 
@@ -109,7 +109,7 @@ def test_many_operators_at_once_replay_a_dead_letter_once(refused: Speaker, in_t
     fix(refused)
     dead_letters = list(find_dead_letters(tenant=refused.tenant.slug))
     results = in_threads(6, lambda _: next(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60))).outcome)
-    assert sorted(results) == ["applied"] + ["duplicate"] * 5
+    assert sorted(results) == ["applied"] + ["resolved"] * 5
     assert refused.stages() == ["A", "B"]
     assert len(actions(refused.tenant.id)) == 1
 
@@ -357,6 +357,20 @@ def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
             AdministrationEntry.objects.filter(action__endswith="dead_letter").values_list("actor_kind", flat=True)
         )
     assert actors == {"user"}
+
+
+def test_staff_hears_of_a_failed_event_that_was_dealt_with_before(refused: Speaker, staff: Any) -> None:
+    refused.hear(refused.created("c2"), refused.renewed("c2", minutes=2, id="r2"))
+    first, second = refused.dead_letters()
+    act(staff, "discard", first, reason="not ours")
+    fix(refused)
+    alone = act(staff, "replay", first)
+    assert "1 had been replayed or discarded before. Nothing was done about it." in alone
+    assert " replayed." not in alone.replace("had been replayed", "")
+    both = act(staff, "replay", first, second)
+    assert "1 had been replayed or discarded before. Nothing was done about it." in both
+    assert "1 replayed." in both
+    assert [dead_letter.state for dead_letter in refused.dead_letters()] == ["discarded", "replayed"]
 
 
 def test_without_a_tenant_staff_sees_the_messages_of_none_and_decides_about_them(

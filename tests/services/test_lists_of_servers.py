@@ -205,7 +205,7 @@ def test_dead_letters_of_no_tenant_are_shown_and_discarded_on_every_server(staff
     form = {"_selected_action": [str(one.id) for one in letters], "reason": "Gone"}
     address = reverse("admin:lifecycle_deadletter_changelist")
     refused = staff.post(address, {**form, "action": "replay_starting"}, follow=True)
-    assert "Choose dead letters of one database server at a time." in refused.content.decode()
+    assert "Choose failed events of one database server at a time." in refused.content.decode()
     order = []
     discard = dead_letters.discard_dead_letters
     with patch.object(dead_letters, "discard_dead_letters") as watched:

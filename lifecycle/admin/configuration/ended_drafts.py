@@ -72,5 +72,6 @@ def keep_work(request: HttpRequest, ended: Ended) -> HttpResponse | dict[str, An
         comment=work.comment,
         **arguments,
     )
-    messages.warning(request, f"{ended.sentence} {_('What you had in front of you is kept as this new draft.')}")
+    kept = _("What you had in front of you is kept as this new draft.")
+    messages.warning(request, f"{ended.sentence} {kept}")
     return HttpResponseRedirect(reverse(EDITOR, args=[draft.pk]))

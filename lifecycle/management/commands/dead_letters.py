@@ -160,25 +160,28 @@ class Command(OperatorCommand):
             if agreed is None:
                 return
             who |= agreed
-        done = again = 0
+        done = again = before = 0
         total = sum(one.count for one in chosen)
         with (
             stop_on_signals() as stop,
             ProgressBar("dead letters", total, stream=self.stderr, terminal=sys.stderr) as bar,
         ):
             for replayed in _replay_each(chosen, who):
-                if replayed.is_resolved:
+                if replayed.was_resolved:
+                    before += 1
+                elif replayed.is_resolved:
                     done += 1
                     if replayed.waits:
                         self.stdout.write(f"{replayed.dead_letter_id} {_(WAITS)}")
                 else:
                     again += 1
                     self.stdout.write(f"{replayed.dead_letter_id} failed again: {replayed.code}: {replayed.sentence}")
-                bar.update(done + again)
+                bar.update(done + again + before)
                 if stop:
                     break
-        self.stdout.write(f"{done:,} replayed, {again:,} failed again")
-        if again or (stop and done < total):
+        others = f", {before:,} resolved by someone else in the meantime" if before else ""
+        self.stdout.write(f"{done:,} replayed, {again:,} failed again{others}")
+        if again or (stop and done + before < total):
             raise CommandError("Some dead letters are still open.")
 
     def _foresee(self, chosen: "list[Chosen]", options: dict[str, Any], who: dict[str, Any]) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal
 from lifecycle.services.events.filing import read_message
-from lifecycle.services.events.processing import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
+from lifecycle.services.events.processing import CONSUMER, DEAD, PARKED, process_events
 from lifecycle.services.events.replay_agreement import Agreement, MoreWouldStart, Starting
 from storage import cipher
 from storage.failures import concerns_every_tenant, describe, is_transient
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 WAITS: Final = gettext_noop(
     "waits for its customer again, and fails again unless customer.created arrives: send that first."
 )
+# The outcome of one that had been replayed or discarded before.
+RESOLVED: Final = "resolved"
 LONGEST_REASON: Final = 500
 REWRAP_BATCH: Final = 500
 
@@ -64,6 +66,11 @@ class Replayed:
     def is_resolved(self) -> bool:
         """Whether nothing is left to do."""
         return self.outcome != DEAD
+
+    @property
+    def was_resolved(self) -> bool:
+        """Whether someone had replayed or discarded it before: nothing was done about it now."""
+        return self.outcome == RESOLVED
 
     @property
     def waits(self) -> bool:
@@ -122,7 +129,8 @@ def replay_dead_letters(
 ) -> Iterator[Replayed]:
     """Send dead letters through the consumer's own path, one transaction each, in the order given.
 
-    Twice is once: what has been applied in the meantime is a duplicate and resolves the dead letter. A dead letter that
+    Twice is once: what has been applied in the meantime is a duplicate and resolves the dead letter; one that was
+    resolved before is left as it is, and its outcome says so. A dead letter that
     fails again stays open with the new reason and one attempt more; it is not published a second time. A dead letter
     that fails leaves those behind it alone. Raises only when the database is away.
 
@@ -223,7 +231,7 @@ def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
     with transaction.atomic(), tenant_context(dead_letter.tenant_id):
         locked = _lock(dead_letter)
         if locked is None:
-            return Replayed(dead_letter.id, DUPLICATE)
+            return Replayed(dead_letter.id, RESOLVED)
         _fail(locked, refusal)
     return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence)
 
@@ -239,7 +247,7 @@ def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True)
         with tenant_context(dead_letter.tenant_id):
             locked = _lock(dead_letter)
             if locked is None:
-                return Replayed(dead_letter.id, DUPLICATE)
+                return Replayed(dead_letter.id, RESOLVED)
             received = receive(open_message(locked))
             if locked.code == UNDECRYPTABLE:
                 inbox.reopen(locked.tenant_id, (received.event.source, received.event.id))
