@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from lifecycle.rules.transitions import Change
+from lifecycle.sentences.codes import name_entry_point
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -330,6 +331,7 @@ def test_a_draft_is_discarded_with_a_reason(
     page = reverse("admin:configuration_discard", args=[draft.pk])
     shown = admin_browser.post(page, {"comment": "", "expected_version": "1", "expected_revision": "1"})
     assert "Enter a reason." in shown.content.decode()
+    assert "Kept in the administration log, with your name." in shown.content.decode(), "there will be no version"
     answer = admin_browser.post(
         page, {"comment": "Not now", "expected_version": "1", "expected_revision": "1"}, follow=True
     )
@@ -343,12 +345,14 @@ def test_trying_a_draft_names_what_it_would_refuse_with_examples(tenant: TenantR
     customer = CustomerFactory(tenant=tenant)
     with tenant_context(tenant.id):
         change = Change(customer_id=customer.id, stage="Active")
-        apply(Call(tenant, system_actor("tests"), "API", utc_now()), [change])
+        apply(Call(tenant, system_actor("tests"), "EventListener", utc_now()), [change])
     draft = new_draft(tenant, {**MINIMAL, "transitions": {"Prospect": ["Onboarded"], "Onboarded": ["Active"]}})
     before = written(tenant)
     answer = admin_browser.get(reverse("admin:configuration_try", args=[draft.pk]))
     body = answer.content.decode()
     assert "<strong>1</strong> of the 1 recorded moves would be blocked." in body
     assert f'href="{reverse("customer-page", args=[customer.id])}"' in body
+    assert f"<td>{name_entry_point('EventListener')}</td>" in body
+    assert "EventListener" not in body
     assert "“Active”: 1 customer could not be moved to another stage" in body
     assert written(tenant) == before
