@@ -1,5 +1,6 @@
 """A headless Chromium on the real pages. Without one the tests are reported, once and loudly, as not run."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,7 @@ from local.browser import find_browser
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.browser.servers import Server, environment_of, find_port
+from tests.conftest import Browser
 from tests.factories import PASSWORD, SAAS, TenantFactory
 from tests.workers import note_not_run
 
@@ -102,32 +104,57 @@ def real_passwords(users, tenant):
         User.objects.filter(tenant_id=tenant.id).update(password=password)
 
 
+@pytest.fixture(scope="package")
+def open_browsers(chromium, site):
+    """``with open_browsers() as open_browser``: as the fixture of that name, for a walk that a whole file looks at."""
+
+    @contextmanager
+    def browsers():
+        contexts, complaints = [], []
+
+        def build(user=None, *, at=None, **options):
+            options = {"viewport": {"width": 1280, "height": 900}, **options}
+            context = chromium.new_context(**options, base_url=site.url)
+            context.set_default_timeout(PATIENCE_MS)
+            contexts.append(context)
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+            page.on(
+                "console", lambda line: complaints.append(f"{page.url}: {line.text}") if _is_complaint(line) else None
+            )
+            if user is not None:
+                context.add_cookies(
+                    [{"name": settings.SESSION_COOKIE_NAME, "value": begin_session(user), "url": site.url}]
+                )
+            if at is not None:
+                page.goto(at)
+            return page
+
+        try:
+            yield build
+        finally:
+            for context in contexts:
+                context.close()
+        assert complaints == []
+
+    return browsers
+
+
 @pytest.fixture
-def open_browser(chromium, site, page_client):
+def open_browser(db, open_browsers):
     """``open_browser(user)``: a browser of its own, logged in; its console must stay free of errors.
 
     How a person logs in has tests of its own; here the session is there already. No page is open yet but ``at``.
     """
-    contexts, complaints = [], []
+    with open_browsers() as build:
+        yield build
 
-    def build(user=None, *, at=None, **options):
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}, base_url=site.url)
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complaints.append(line.text) if _is_complaint(line) else None)
-        if user is not None:
-            session = page_client(user).cookies[settings.SESSION_COOKIE_NAME].value
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}])
-        if at is not None:
-            page.goto(at)
-        return page
 
-    yield build
-    for context in contexts:
-        context.close()
-    assert not complaints
+def begin_session(user):
+    """The key of a new session of the person."""
+    client = Browser()
+    client.force_login(user, backend="tenants.backends.TenantBackend")
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 def _is_complaint(line):

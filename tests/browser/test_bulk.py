@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
-from tests.browser.test_accessibility import assert_accessible
+from tests.browser.looks import assert_accessible
 from tests.factories import CustomerFactory
 
 pytestmark = pytest.mark.browser

@@ -5,8 +5,8 @@ from playwright.sync_api import expect
 
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
-from tests.browser.test_accessibility import assert_accessible, at_each_width
-from tests.browser.test_configuration import begin_draft, open_step, open_steps
+from tests.browser.looks import assert_accessible_across
+from tests.browser.test_configuration import edit_draft, open_step, open_steps
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,7 @@ def drafted(tenant):
 
 def test_what_is_typed_is_looked_at_beside_the_form_and_nothing_is_saved(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
-    begin_draft(page, "Look")
+    edit_draft(page, tenant, "Look")
     before = drafted(tenant)
     days = page.get_by_label("Days expected in Live")
     days.fill("soon")
@@ -41,7 +41,7 @@ def test_what_is_typed_is_looked_at_beside_the_form_and_nothing_is_saved(open_br
 
 def test_an_error_opens_the_step_that_it_is_in_and_its_link_leads_to_the_field(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
-    begin_draft(page, "Errors")
+    edit_draft(page, tenant, "Errors")
     step = open_step(page, "Sources and currency")
     step.get_by_label("Your currency").fill("Thaler")
     expect(page.locator("#holds-data")).to_contain_text("1 error")
@@ -58,7 +58,7 @@ def test_an_error_opens_the_step_that_it_is_in_and_its_link_leads_to_the_field(o
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_steps_stay_as_they_are_while_the_server_answers(open_browser, users, tenant, scripts):
     page = open_browser(users.tenant_admin, java_script_enabled=scripts)
-    begin_draft(page, "Steps")
+    edit_draft(page, tenant, "Steps")
     expect(page.locator("details.step[open]")).to_have_count(1)
     open_step(page, "Reasons").get_by_label("Reason required for Live").check()
     if scripts:
@@ -76,7 +76,7 @@ def test_steps_stay_as_they_are_while_the_server_answers(open_browser, users, te
 
 def test_a_step_is_opened_by_the_keyboard(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
-    begin_draft(page, "Keys")
+    edit_draft(page, tenant, "Keys")
     summary = page.locator("#step-transitions > summary")
     summary.focus()
     page.keyboard.press("Enter")
@@ -86,7 +86,7 @@ def test_a_step_is_opened_by_the_keyboard(open_browser, users, tenant):
 
 def test_an_event_rule_is_written_as_a_sentence(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
-    begin_draft(page, "Rules")
+    edit_draft(page, tenant, "Rules")
     open_step(page, "Rules").get_by_role("button", name="Add a rule", exact=True).click()
     rule = page.locator("#event_rules fieldset").last
     number = rule.locator("legend").inner_text()
@@ -121,7 +121,7 @@ def test_an_event_rule_is_written_as_a_sentence(open_browser, users, tenant):
 
 def test_an_admin_says_which_source_goes_first(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
-    begin_draft(page, "Sources")
+    edit_draft(page, tenant, "Sources")
     open_step(page, "Sources and currency").get_by_role("button", name="Add an order of sources").click()
     order = page.locator("#sources fieldset")
     order.get_by_label("For the field").select_option(label="Annual revenue")
@@ -140,11 +140,9 @@ def test_an_admin_says_which_source_goes_first(open_browser, users, tenant):
 
 def test_every_step_is_accessible_and_fits_the_screen(open_browser, users, tenant):
     page = open_browser(users.tenant_admin, reduced_motion="reduce")
-    begin_draft(page, "Look")
+    edit_draft(page, tenant, "Look")
     open_steps(page)
     for button in ("Add a rule", "Add an at-risk rule", "Add an automation", "Add an order of sources"):
         page.get_by_role("button", name=button, exact=True).click()
         expect(page.locator(".editor button:disabled:not(.small)")).to_have_count(0)
-    for width in at_each_width(page, 390, 1024, 1440):
-        assert_accessible(page, f"editor at {width} px")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_accessible_across(page, "editor", 1440, 1024, 390)

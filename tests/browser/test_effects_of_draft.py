@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from lifecycle.models import EffectRun
 from tenants.context import tenant_context
-from tests.browser.test_configuration import begin_draft, live, open_step
+from tests.browser.test_configuration import edit_draft, live, open_step
 from tests.factories import SAAS, CustomerFactory, TenantFactory
 
 pytestmark = pytest.mark.browser
@@ -22,7 +22,7 @@ def tenant(db):
 def test_an_admin_writes_an_email_sees_it_for_a_customer_and_publishes_it(open_browser, users, tenant):
     CustomerFactory(tenant=tenant, external_id="C-7", name="Vale & Sons", stage="Live", owner=users.viewer.username)
     page = open_browser(users.tenant_admin)
-    begin_draft(page, "Write to the owner")
+    edit_draft(page, tenant, "Write to the owner")
 
     open_step(page, "Automations")
     # Each is a line; the one that is edited and the one that is added are open.

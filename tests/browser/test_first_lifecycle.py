@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_accessibility import SMALL_TARGETS, assert_accessible
+from tests.browser.looks import SMALL_TARGETS, assert_accessible
 from tests.browser.test_configuration import live, open_step, open_steps
 from tests.factories import TenantFactory
 

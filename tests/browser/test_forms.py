@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from audit.models import LifecycleHistory
 from tenants.context import tenant_context
-from tests.browser.test_configuration import begin_draft
+from tests.browser.test_configuration import edit_draft
 from tests.factories import PASSWORD, CustomerFactory
 
 pytestmark = pytest.mark.browser
@@ -109,7 +109,7 @@ def test_what_was_cancelled_does_not_come_back(open_browser, real_passwords, use
 @pytest.mark.parametrize("button", ["Save the draft", "Check"])
 def test_a_configuration_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, button):
     page = enter(open_browser, users.tenant_admin)
-    begin_draft(page, "Two more stages")
+    edit_draft(page, tenant, "Two more stages")
     page.get_by_role("button", name="Add a stage").click()
     page.get_by_label("Name of stage 7").fill("Expansion")
     expire(page)

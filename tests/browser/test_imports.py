@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lifecycle.models import Customer, ImportUpload
 from lifecycle.services.imports.working import UploadWorker
 from tenants.context import tenant_context
-from tests.browser.test_accessibility import assert_accessible
+from tests.browser.looks import assert_accessible
 
 pytestmark = pytest.mark.browser
 

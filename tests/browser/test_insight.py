@@ -14,8 +14,8 @@ from lifecycle.services.risk.playing import work_off_plays
 from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.apply import Call, apply, place
 from tenants.context import tenant_context
-from tests.browser.test_accessibility import assert_accessible
-from tests.browser.test_configuration import begin_draft, open_steps
+from tests.browser.looks import assert_accessible
+from tests.browser.test_configuration import edit_draft, open_steps
 from tests.conftest import make_people
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.services import acts
@@ -66,7 +66,7 @@ def test_an_admin_plays_a_rule_over_the_past_publishes_it_and_a_colleague_accept
     open_browser, users, tenant, past
 ):
     page = open_browser(users.tenant_admin, reduced_motion="reduce")
-    begin_draft(page, "Deep in debt")
+    edit_draft(page, tenant, "Deep in debt")
     open_steps(page)
     rules = page.locator("#risk_rules")
     rules.get_by_role("button", name="Add an at-risk rule").click()

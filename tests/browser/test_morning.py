@@ -9,7 +9,7 @@ from lifecycle.models import Snooze
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tests.browser.test_accessibility import assert_accessible
+from tests.browser.looks import assert_accessible, assert_accessible_across
 from tests.factories import utc_now
 
 pytestmark = pytest.mark.browser
@@ -52,10 +52,7 @@ def test_ten_calls_are_worked_through_by_keyboard_alone(open_browser, users, ten
     page = open_browser(users.account_manager, at="/")
     expect(page.locator(".calls > li")).to_have_count(10)
     wait_for_keys(page)
-    for width in (390, 1024, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert_accessible(page, f"home at {width} px")
+    assert_accessible_across(page, "home", 1440, 1024, 390)
 
     # The first four are snoozed one by one: the focus waits on the next each time.
     page.keyboard.press("j")

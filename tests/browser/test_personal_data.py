@@ -10,7 +10,7 @@ from lifecycle.models import Contact
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tests.browser.test_accessibility import assert_accessible
+from tests.browser.looks import assert_accessible
 from tests.factories import utc_now
 
 pytestmark = pytest.mark.browser

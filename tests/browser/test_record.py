@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tests.browser.test_accessibility import SMALL_TARGETS, assert_accessible
+from tests.browser.looks import SMALL_TARGETS, assert_accessible
 from tests.factories import utc_now
 
 pytestmark = pytest.mark.browser

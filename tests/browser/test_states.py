@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_accessibility import assert_accessible
+from tests.browser.looks import assert_accessible
 from tests.browser.test_forms import enter, expire, log_in
 from tests.factories import CustomerFactory
 
