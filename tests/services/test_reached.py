@@ -1,8 +1,9 @@
-"""What reached a customer counts for the save rate also after the record of it was forgotten."""
+"""What was done counts for the save rate after its record was forgotten, and not after the person was erased."""
 
 import pytest
 
-from lifecycle.models import EffectRun, InsightState
+from lifecycle.models import EffectRun, InsightState, RiskEpisode
+from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.effects.forgetting import forget_effects
 from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.keeping import keep_facts, rebuild_facts
@@ -11,8 +12,8 @@ from lifecycle.services.insight.saving import read_episodes
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.factories import MINIMAL, TenantFactory
-from tests.services.test_insight import at, step, tell
-from tests.web.test_saving import LATER, mail
+from tests.services.test_insight import ACTOR, at, step, tell
+from tests.web.test_saving import LATER, mail, say, write
 
 RISKY = {**MINIMAL, "categories": {"At-Risk": "risk", "Churned": "lost"}}
 STORIES = {
@@ -81,3 +82,25 @@ def test_what_reached_a_customer_of_whom_nothing_was_made_yet_is_kept_all_the_sa
     assert forget(tenant) == 1
     assert keep_facts(tenant) == 3
     assert saved(tenant) == [(False, False), (False, True), (True, True)]
+
+
+def test_of_a_customer_who_was_erased_no_episode_says_what_is_kept_of_them_no_more(db):
+    """Whose stays stay as they were: nothing was reported of the revenue."""
+    tenant = TenantFactory(configuration=RISKY)
+    customer = tell(tenant, {"ann": STORIES["recovers"]}, {})["ann"]
+    with tenant_context(tenant.id):
+        write(tenant, customer, 12)
+        say(tenant, customer, 5, {"support.open_issues": 9})
+    keep_facts(tenant)
+    keep_episodes(tenant, clock=lambda: LATER)
+
+    def kept():
+        with tenant_context(tenant.id):
+            return list(RiskEpisode.objects.filter(tenant_id=tenant.id).values_list("severity", "week_noted", "noted"))
+
+    assert kept() == [(1, True, True)]
+    with tenant_context(tenant.id):
+        erase_customer(customer.external_id, tenant=tenant, actor=ACTOR, reason="asked", now=LATER)
+    keep_episodes(tenant, clock=lambda: LATER)
+    assert kept() == [(0, False, False)]
+    assert [*rebuild_facts(tenant, write=False)][-1].different == 0

@@ -29,6 +29,7 @@ from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTEN
 from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
+from lifecycle.services.insight.episodes import loosen_episodes
 from lifecycle.services.insight.forecasts import erase_forecast
 from lifecycle.services.insight.keeping import renew_stays
 from lifecycle.services.insight.turns import take_turn
@@ -126,6 +127,8 @@ def erase_customer(
         erase_forecast(tenant.id, customer.id)
         # They keep the past of the revenue.
         renew_stays([customer.id], tenant=tenant)
+        # And they what notes, tasks and figures said.
+        loosen_episodes([customer.id], tenant=tenant)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.
     uploads = destroy_uploads(tenant)
     erased = Erased(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from lifecycle.queries.insight import episodes as queries
 from lifecycle.services.insight.reading import Stages
+from lifecycle.services.insight.statements import execute
 from lifecycle.services.insight.turns import take_turn
 from storage.cursors import plain_array, text_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -45,6 +46,11 @@ SELECT count(DISTINCT customer_id) FROM (
     EXCEPT
     SELECT {_COMPARED} FROM ({queries.TO_KEEP}) m({queries.KEPT_COLUMNS})) w
 """  # noqa: S608  constants
+
+
+def loosen_episodes(customer_ids: Sequence[UUID], *, tenant: TenantRef) -> None:
+    """Have the episodes of these customers made again: notes, tasks or figures of theirs have gone. One statement."""
+    execute(LOOSEN, tenant, customer_ids=plain_array(customer_ids))
 
 
 def name_stages(keys: Collection[str]) -> str:

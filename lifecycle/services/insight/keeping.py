@@ -17,7 +17,7 @@ from uuid import UUID
 from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
 from lifecycle.services.customers.statistics import INSIGHT_TABLES, LARGE_LOAD, refresh_statistics
-from lifecycle.services.insight.episodes import LOOSEN, count_wrong_episodes
+from lifecycle.services.insight.episodes import count_wrong_episodes, loosen_episodes
 from lifecycle.services.insight.owners import choose_owners
 from lifecycle.services.insight.statements import as_json, ask, execute
 from lifecycle.services.insight.sums import Counted, change_sums, sum_stays_of
@@ -176,7 +176,7 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
                 return
             different += renew_stays(batch, tenant=tenant, write=write)
             if write:
-                execute(LOOSEN, tenant, customer_ids=plain_array(batch))
+                loosen_episodes(batch, tenant=tenant)
             else:
                 different += count_wrong_episodes(batch, tenant=tenant)
         after, done = batch[-1], done + len(batch)
@@ -254,7 +254,7 @@ def _replace(
     before_sums = sum_stays_of(before, tenant=tenant)
     if customer_ids:
         execute(_FORGET, tenant, customer_ids=ids)
-        execute(LOOSEN, tenant, customer_ids=ids)
+        loosen_episodes(customer_ids, tenant=tenant)
         rows = (
             {"tenant_id": tenant.id, "customer_id": id_, **piece._asdict()}
             for id_ in customer_ids
