@@ -13,6 +13,7 @@ from lifecycle.rules.sample_names import name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.demo import scenarios
 from lifecycle.services.demo.stories import tell_story, while_at_work
+from lifecycle.services.demo.writings import TEXTS
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tests.rules.documents import check
@@ -155,3 +156,14 @@ def test_people_write_while_they_are_at_work_where_that_fits_in() -> None:
 def test_names_with_every_kind_of_letter_are_among_the_first_thousand():
     names = " ".join(name_company(number).name for number in range(1_000))
     assert all(name in names for name in ("Müller", "São Paulo", "Straßer", "Łukasik"))
+
+
+def test_people_of_each_demo_tenant_write_in_the_language_of_its_stages_and_reasons() -> None:
+    english, german = TEXTS["en"], TEXTS["de"]
+    for scenario, writings in ((scenarios.ACME, english), (scenarios.GLOBEX, german)):
+        risk = [stage for stage, category in scenario.document["categories"].items() if category == "risk"]
+        reasons = {code for stage in risk for code in scenario.document["reason_codes"][stage]}
+        assert set(writings.by_reason) == reasons, scenario.slug
+        assert TEXTS[scenario.language] is writings
+    assert german.first_call == "{name} anrufen"
+    assert not {*german.later, *german.routine, german.mention} & {*english.later, *english.routine, english.mention}
