@@ -68,10 +68,6 @@ SELECT uuidv7(n.at - now()), %(tenant)s, c.id, '', '[]', n.at, 'bench', 1
                       WHERE c.id IS NOT NULL OFFSET 0) n
  WHERE c.tenant_id = %(tenant)s
 """
-# As the database keeps it, whose triggers are off here.
-LATEST = """
-SELECT renew_latest_notes(%(tenant)s, ARRAY(SELECT id FROM lifecycle_customer WHERE tenant_id = %(tenant)s))
-"""
 TASKS = """
 INSERT INTO lifecycle_task (id, tenant_id, customer_id, title, due_on, due_key, created_at, created_by, done_at,
                             done_by, version)
@@ -82,6 +78,11 @@ SELECT uuidv7(n.at - now()), %(tenant)s, c.id, '', n.due, n.due, n.at, 'bench', 
                        FROM (SELECT now() - interval '365 days' * (k - random()) AS at
                                WHERE c.id IS NOT NULL OFFSET 0) a OFFSET 0) n
  WHERE c.tenant_id = %(tenant)s
+"""
+# As the database keeps them, whose triggers are off here.
+KEPT_BY_TRIGGERS = """
+SELECT renew_latest_notes(%(tenant)s, w.ids), renew_open_tasks(%(tenant)s, w.ids)
+  FROM (SELECT array_agg(id) AS ids FROM lifecycle_customer WHERE tenant_id = %(tenant)s) w
 """
 TABLES = (
     "customer_lifecycle_history",
@@ -99,7 +100,7 @@ def write_past(populated: Populated, *, moves: int, reports: int) -> int:
         administrator.execute("SET session_replication_role = replica")
         administrator.execute("SET synchronous_commit = off")
         administrator.execute("SET work_mem = '256MB'")
-        for statement in (STEPS, STAGES, HISTORY, STATUSES, REPORTS, NOTES, LATEST, TASKS):
+        for statement in (STEPS, STAGES, HISTORY, STATUSES, REPORTS, NOTES, TASKS, KEPT_BY_TRIGGERS):
             _execute(administrator, statement, parameters)
         (count,) = administrator.execute("SELECT count(*) FROM moves").fetchone() or (0,)
     return int(str(count))

@@ -178,8 +178,8 @@ class InsightState(models.Model):
     ``segment``: in lower case, the one in whose sums its stays are counted; None while they are in none. ``owner``: the
     one in whose sums they are; None where the owner has none.
     ``risk``: of which stages of risk its episodes are kept, '' for none. ``loose``: whether it has others that cannot
-    be kept yet; ``due_at``: when the first of them can. ``reached``: when messages reached the customer of which there
-    is no record any more.
+    be kept yet; ``loose_from``: when the first of them began; ``due_at``: when the first of them can. ``reached``: when
+    messages reached the customer of which there is no record any more.
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "customer_id")
@@ -191,6 +191,7 @@ class InsightState(models.Model):
     owner = models.TextField(null=True)  # noqa: DJ001  "" is no owner, and has no sums
     risk = models.CharField(max_length=64, blank=True, default="", db_default="")
     loose = models.BooleanField(default=True, db_default=True)
+    loose_from = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     reached = ArrayField(models.DateTimeField(), default=list, db_default=[])
 
@@ -198,7 +199,9 @@ class InsightState(models.Model):
         db_table = "lifecycle_insight_state"
         # Those of whom not every episode is kept, or not yet (``lifecycle.queries.insight.episodes``).
         indexes = [
-            models.Index(fields=["tenant_id", "risk"], name="insight_state_loose", condition=Q(loose=True)),
+            models.Index(
+                fields=["tenant_id", "risk", "loose_from"], name="insight_state_loose_from", condition=Q(loose=True)
+            ),
             models.Index(fields=["tenant_id", "risk"], name="insight_state_by_risk"),
             models.Index(fields=["tenant_id", "due_at"], name="insight_state_due", condition=Q(due_at__isnull=False)),
         ]
@@ -209,7 +212,8 @@ class InsightState(models.Model):
 
 class RiskEpisode(models.Model):
     """An episode at risk that has ended (``lifecycle.queries.insight.episodes``): what was done about it, in its first
-    week and until its end. ``contacts`` are the ids of everyone who wrote a note or did a task.
+    week and until its end. ``contacts`` are the ids of everyone who wrote a note or did a task, ``week_acted``:
+    whether there is anyone.
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "customer_id", "sequence")
@@ -224,6 +228,7 @@ class RiskEpisode(models.Model):
     week_noted = models.BooleanField()
     week_tasked = models.BooleanField()
     week_messaged = models.BooleanField()
+    week_acted = models.BooleanField(default=False, db_default=False)
     week_contacts = ArrayField(models.TextField())
     noted = models.BooleanField()
     tasked = models.BooleanField()
@@ -235,7 +240,20 @@ class RiskEpisode(models.Model):
 
     class Meta:
         db_table = "lifecycle_risk_episode"
-        indexes = [models.Index(fields=["tenant_id", "began"], name="risk_episode_by_time")]
+        indexes = [
+            models.Index(fields=["tenant_id", "began"], name="risk_episode_by_time"),
+            # Of the first week: where no one acted, it is read alone.
+            models.Index(
+                fields=["tenant_id", "began"],
+                include=[
+                    *("customer_id", "sequence", "stage", "reason_code", "by_configuration", "severity"),
+                    *("week_noted", "week_tasked", "week_messaged", "week_acted"),
+                    *("left_at", "left_to", "left_by_configuration"),
+                ],
+                name="risk_episode_of_period",
+            ),
+            models.Index(fields=["tenant_id", "began"], name="risk_episode_week_acted", condition=Q(week_acted=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer_id}: at risk from {self.began} to {self.left_at}"

@@ -1,6 +1,7 @@
 """Which stage every customer is in now [DM-1]."""
 
 import uuid_utils.compat
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from lifecycle.models.customers import Customer
@@ -25,8 +26,12 @@ class CustomerLifecycleStatus(models.Model):
     reason_code = models.CharField(max_length=255, blank=True, default="")
     version = models.PositiveIntegerField()
     head_hash = models.BinaryField()
-    # In no index, so that a note costs a transition's indexes nothing. The database keeps it (migration 0040).
+    # In no index, so that a note or a task costs a transition's indexes nothing. The database keeps both (migrations
+    # 0040 and 0052).
     noted_at = models.DateTimeField(null=True, help_text="When the latest note that is kept was written.")
+    open_due = ArrayField(
+        models.DateField(), null=True, help_text="When the open tasks that have a date are due, the first one first."
+    )
 
     objects = StatusQuerySet.as_manager()
 

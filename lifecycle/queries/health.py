@@ -29,8 +29,6 @@ from tenants.rules.configuration.policy import Policy
 # In a statement they hold the place of what the tenant's formula makes of a customer: see ``HealthSql.fill``.
 PENALTY: Final = "«penalty»"
 HEALTH: Final = "«health»"
-# Where a statement about very many customers joins what people have written down: see ``gather_work``.
-WORK: Final = "«work»"
 # Days as date_part, not extract: as numeric they would be the dearest part of the formula.
 _DAYS: Final = (
     "greatest(0.0::float8, floor(date_part('epoch', %(now)s::timestamptz - s.stage_entered_at) / 86400.0::float8))"
@@ -71,36 +69,36 @@ _FIGURES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-# What is asked of each customer by an index, as a column: when the latest note was written is kept with the status, and
-# the tasks that are overdue, which are few, are counted once for everyone.
-_GATHERED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+# What is asked of each customer by an index, as a column: when the latest note was written, and when the open tasks are
+# due, are kept with the status; how many days lie before today is searched in half again and again.
+_GATHERED: Final[Mapping[str, str]] = MappingProxyType(
     {
         _VALUES["days_since_note"]: (
             "(CASE WHEN s.noted_at IS NOT NULL THEN greatest(0.0::float8,"
-            " floor(date_part('epoch', %(now)s::timestamptz - s.noted_at) / 86400.0::float8)) END)",
-            "",
+            " floor(date_part('epoch', %(now)s::timestamptz - s.noted_at) / 86400.0::float8)) END)"
         ),
-        _VALUES["overdue_tasks"]: (
-            "COALESCE(lt.tasks, 0.0::float8)",
-            """
-  LEFT JOIN (SELECT customer_id, count(*)::float8 AS tasks FROM lifecycle_task
-              WHERE tenant_id = %(tenant_id)s::uuid AND done_at IS NULL AND due_key < %(today)s::date
-              GROUP BY customer_id) lt ON lt.customer_id = s.customer_id""",
-        ),
+        _VALUES["overdue_tasks"]: "COALESCE(width_bucket(%(today)s::date - 1, s.open_due)::float8, 0.0::float8)",
     }
 )
 
 
-def gather_work(statement: str) -> str:
-    """A statement about very many customers, in which notes and tasks are read once, and not looked up for each.
+# A value is looked up once for all steps: what people have written is asked of a table.
+_CASE: Final = "SELECT CASE WHEN v.x IS NULL THEN"
+_LOOKED_UP: Final = " FROM (SELECT ({0}) AS x OFFSET 0) v)"
 
-    They are joined where WORK is; that goes where the statement does not ask for them.
+
+def gather_work(statement: str) -> str:
+    """A statement about very many customers, in which notes and tasks are read from the status, and not looked up for
+    each.
     """
-    joins = ""
-    for looked_up, (column, join) in _GATHERED.items():
-        if looked_up in statement:
-            statement, joins = statement.replace(looked_up, column), joins + join
-    return statement.replace(WORK, joins)
+    for looked_up, column in _GATHERED.items():
+        head, *rest = statement.split(_LOOKED_UP.format(looked_up))
+        for tail in rest:
+            # A column is cheaper than a query for each row.
+            before, case = head.rsplit(_CASE, 1)
+            head = before + f"{_CASE.removeprefix('SELECT ')}{case})".replace("v.x", column) + tail
+        statement = head.replace(looked_up, column)
+    return statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +238,8 @@ def _compile_part(part: HealthPart, name: str, parameters: dict[str, Any]) -> st
             for index, step in enumerate(part.steps)
         )
         taken = f"CASE {cases} ELSE 0.0::float8 END"
-    # Looked up once: what people have written is asked of a table.
     missing = number("missing", part.if_missing)
-    looked_up = f"(SELECT ({value}) AS x OFFSET 0) v"
-    return f"(SELECT CASE WHEN v.x IS NULL THEN {missing} ELSE {taken} END FROM {looked_up})"  # noqa: S608  constants
+    return f"({_CASE} {missing} ELSE {taken} END{_LOOKED_UP.format(value)}"
 
 
 # For the pages that judge row by row: now, or at the end of a past day.

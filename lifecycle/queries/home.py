@@ -14,7 +14,7 @@ import orjson
 from django.db import connection
 from django.utils import timezone
 
-from lifecycle.queries.health import HEALTH, WORK, gather_work, health_of, most_penalty, penalty_of
+from lifecycle.queries.health import HEALTH, gather_work, health_of, most_penalty, penalty_of
 from lifecycle.queries.urgency import URGENCY
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
@@ -131,7 +131,7 @@ WITH poor AS MATERIALIZED (
     SELECT s.customer_id, s.stage, {HEALTH} AS score, {URGENCY} AS urgency, b.arr::text AS arr, b.currency
       FROM customer_lifecycle_status s JOIN {_NUMBERS} ON w.stage = s.stage
       LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
-      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id {WORK}
+      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id
      WHERE s.tenant_id = %(tenant_id)s::uuid AND {HEALTH} < %(watch_from)s::int
 )
 SELECT s.customer_id, c.name, s.stage, s.score, s.arr, s.currency

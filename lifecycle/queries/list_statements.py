@@ -15,7 +15,7 @@ customer, ``b`` billing, ``u`` support, ``w`` a stage that is looked at, with it
 
 from typing import Final
 
-from lifecycle.queries.health import WORK, gather_work
+from lifecycle.queries.health import gather_work
 from lifecycle.queries.list_orderings import Ordering, Window, beyond, order_by
 from lifecycle.queries.list_pieces import (
     LIMIT,
@@ -54,7 +54,7 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
     wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
       FROM {status} {stages}
-      {join(ordering.needs | needs_of(filters))} {WORK}
+      {join(ordering.needs | needs_of(filters))}
      WHERE {conjunction([OF_TENANT, *conditions_of(filters)])}"""
     return f"""
 WITH {found} {_page_of(gather_work(wanted), ordering, window)}
@@ -98,7 +98,7 @@ def from_matching(
     is_about_stages = filters.stages or any("w." in one.condition for one in filters.asked)
     return gather_work(f"""
   FROM {status} {f"JOIN {stages_of(filters)} ON s.stage = w.stage" if is_about_stages else ""}
-  {join(needs | needs_of(filters))} {WORK}
+  {join(needs | needs_of(filters))}
  WHERE {conjunction(conditions)}""")
 
 
@@ -134,10 +134,10 @@ def _among(column: str, ids: str) -> str:
 
 
 def _page_of(wanted: str, ordering: Ordering, window: Window) -> str:
-    # Materialised: a planner that sees ORDER BY and LIMIT may be tempted to walk an index past all the other rows.
-    return f"""wanted AS MATERIALIZED ({wanted}
-), page AS (
-    SELECT * FROM wanted s
+    # OFFSET 0: a planner that sees ORDER BY and LIMIT may be tempted to walk an index past all the other rows.
+    return f"""page AS (
+    SELECT * FROM ({wanted}
+     OFFSET 0) s
      WHERE {conjunction(beyond(ordering, window))}
      ORDER BY {order_by(ordering, window, "s.key", "s.customer_id")} {LIMIT}
 )"""

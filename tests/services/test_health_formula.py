@@ -8,7 +8,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lifecycle.queries.health import HEALTH, WORK, compile_health, find_work, gather_work, penalty_of
+from lifecycle.queries.health import HEALTH, compile_health, find_work, gather_work, penalty_of
 from lifecycle.queries.urgency import URGENCY
 from lifecycle.rules.health import Work, days_in_stage, find_band, judge, score_points
 from lifecycle.rules.urgency import urgency
@@ -25,6 +25,7 @@ from tenants.rules.configuration.health_formula import (
 from tenants.rules.configuration.policy import compile_policy
 
 NOW = dt.datetime(2026, 7, 28, 12, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
 STAGES = {"stages": list(CATEGORIES), "categories": {one: one for one in CATEGORIES}}
 EXPECTED = {"engaged": 30, "risk": 7}
 POINTS = st.integers(-100, 100)
@@ -73,6 +74,7 @@ def test_the_health_of_sql_is_the_health_of_the_rules_for_any_formula(db, formul
     issues, days = data.draw(st.none() | st.integers(0, 10**6)), data.draw(st.none() | st.integers(-3000, 3000))
     entered = NOW - dt.timedelta(days=data.draw(st.integers(-5, 5000)), seconds=data.draw(st.integers(0, 86399)))
     work = Work(data.draw(st.none() | st.integers(0, 900)), data.draw(st.integers(0, 9)))
+    ahead = data.draw(st.integers(0, 2))
     judged = judge(
         policy,
         stage,
@@ -99,7 +101,7 @@ def test_the_health_of_sql_is_the_health_of_the_rules_for_any_formula(db, formul
                (SELECT %(csat)s::numeric AS csat, %(issues)s::int AS open_issues) u,
                (SELECT %(expected)s::int AS max_days, %(penalty)s::int AS penalty, %(lost)s::boolean AS is_lost) w,
                (SELECT %(entered)s::timestamptz AS stage_entered_at, %(id)s::uuid AS customer_id,
-                       %(noted)s::timestamptz AS noted_at) s {WORK}
+                       %(noted)s::timestamptz AS noted_at, %(due)s::date[] AS open_due) s
     """)
     customer = "00000000-0000-0000-0000-000000000001"
     values = {
@@ -107,6 +109,8 @@ def test_the_health_of_sql_is_the_health_of_the_rules_for_any_formula(db, formul
         "id": customer,
         "noted": None if work.days_since_note is None else NOW - dt.timedelta(days=work.days_since_note, hours=1),
         "tasks": work.overdue_tasks,
+        # Those that are overdue were due yesterday; another one is today, and one tomorrow.
+        "due": sorted([NOW.date() - DAY] * work.overdue_tasks + [NOW.date(), NOW.date() + DAY][:ahead]) or None,
         "entered": entered,
         "arr": arr,
         "own_currency": "EUR",
@@ -125,7 +129,7 @@ def test_the_health_of_sql_is_the_health_of_the_rules_for_any_formula(db, formul
     found = []
     with connection.cursor() as cursor:
         # One customer looked up, and very many gathered: the same.
-        for statement in (sql.replace(WORK, ""), gather_work(sql)):
+        for statement in (sql, gather_work(sql)):
             cursor.execute(statement, values | dict(compiled.parameters))
             found.append(cursor.fetchone())
     at_stake = urgency(penalty=judged.penalty, category=stage, arr=arr, rate=1.0, days_to_renewal=days)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from lifecycle.queries.insight.episodes import episodes
+from lifecycle.queries.insight import episodes
 
 # What is counted -> of which episodes. Those of how it ended add up to all.
 WAYS: Final[Mapping[str, str]] = {
@@ -22,7 +22,7 @@ EPISODES: Final = f"""
 SELECT e.customer_id, e.sequence, e.began, e.reason_code, e.noted, e.tasked, e.messaged, e.contacted,
        CASE WHEN e.left_at IS NULL THEN 'open' WHEN e.left_by_configuration THEN 'published'
             WHEN e.left_to = ANY(%(from_stages)s::text[]) THEN 'lost' ELSE 'recovered' END AS outcome
-  FROM ({episodes(week=False)}) e"""
+  FROM ({episodes.EPISODES}) e"""
 _COUNTS: Final = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in WAYS.values())
 COUNTS: Final = f"SELECT e.reason_code, {_COUNTS} FROM ({EPISODES}) e GROUP BY 1"
 _CHOICES: Final = " ".join(f"WHEN '{way}' THEN {condition}" for way, condition in WAYS.items())

@@ -7,7 +7,7 @@ counted from an index, too. The others are found as a whole, once for both.
 from typing import Final
 
 from lifecycle.queries.insight import at_risk, revenue, saving
-from lifecycle.queries.insight.facts import JOINED
+from lifecycle.queries.insight.facts import EVERYBODY, JOINED
 from lifecycle.queries.insight.reading import CUSTOMER, OF_TENANT
 
 _IN_MONTHS: Final = "{0} >= %(first_timestamp)s::timestamptz AND {0} < %(last_timestamp)s::timestamptz"
@@ -58,12 +58,12 @@ _FOUND: Final = {
                           WHERE o.{_OF_COHORT.format("o")} AND o.piece = 0)
    AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz AND p.began < p.ended
    AND NOT p.stage = ANY(%(stages)s::text[])""",
-    # Who came to be at risk, by what was done, and who of them recovered.
-    "saved": saving.BEHIND,
     # Who came to be at risk, by how it ended, and by what was done until then.
     "at_risk": at_risk.BEHIND,
 }
-BEHIND: Final = (*_WALKED, *_FOUND)
+# Who came to be at risk, by what was done, and who of them recovered.
+_SAVED: Final = "saved"
+BEHIND: Final = (*_WALKED, *_FOUND, _SAVED)
 _ORDER: Final = "ORDER BY p.began, p.customer_id, p.sequence, p.piece"
 _PAGE: Final = "LIMIT %(limit)s::int OFFSET %(offset)s::int"
 
@@ -80,7 +80,7 @@ def behind(figure: str, *, of: str) -> str:
     """
     walked = is_walked(figure)
     page = _walk(figure, of=of) if walked else f"SELECT * FROM found p {_ORDER} {_PAGE}"
-    found = "" if walked else f"found AS MATERIALIZED ({_fill(_FOUND[figure], of=of)}\n), "
+    found = "" if walked else f"found AS MATERIALIZED ({_find(figure, of=of)}\n), "
     count = "NULL::bigint" if walked else "(SELECT count(*) FROM found)"
     change = revenue.CHANGE if figure == "revenue" else "NULL::numeric"
     return f"""
@@ -95,6 +95,12 @@ SELECT n.count, p.customer_id, c.name, c.external_id, c.owner, c.segment, p.from
               AND p.piece = f.piece
              {CUSTOMER}) ON true
  {_ORDER}"""
+
+
+def _find(figure: str, *, of: str) -> str:
+    if figure == _SAVED:
+        return saving.behind(is_filtered=of != EVERYBODY)
+    return _fill(_FOUND[figure], of=of)
 
 
 def _walk(figure: str, *, of: str) -> str:

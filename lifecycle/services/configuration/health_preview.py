@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from lifecycle.queries.health import WORK, band_of, gather_work, health_of, stage_numbers
+from lifecycle.queries.health import band_of, gather_work, health_of, stage_numbers
 from lifecycle.rules.health import BANDS
 from lifecycle.services.configuration.plans import Target, complete_renames, judge_plan
 from storage.cursors import text_array
@@ -31,7 +31,7 @@ WITH judged AS MATERIALIZED (
                   %(draft_max_days)s::int[]) AS w(stage, penalty, max_days, draft_penalty, draft_max_days)
         ON w.stage = s.stage
       LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
-      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id {work}
+      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id
      WHERE s.tenant_id = %(tenant_id)s::uuid
 ), banded AS (
     SELECT j.*, {band_before} AS band_before, {band_after} AS band_after,
@@ -162,7 +162,6 @@ def _ask(
     live, draft = health_of(question.live), health_of(question.draft).drafted
     judged = gather_work(
         _JUDGED.format(
-            work=WORK,
             live=live.score,
             draft=draft.score,
             band_before=band_of("j.before", ""),

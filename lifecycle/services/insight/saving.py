@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.db import connection
 
-from lifecycle.queries.insight.saving import COUNTS
+from lifecycle.queries.insight.saving import counts
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.saving import Episode
 from lifecycle.services.insight.episodes import name_stages
@@ -29,7 +29,7 @@ def read_episodes(period: Period, stages: Stages, *, tenant: TenantRef, now: dt.
         "mature": mature_before(now),
     }
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS, parameters)
+        cursor.execute(counts(is_filtered=period.is_filtered), parameters)
         rows = cursor.fetchall()
     return [
         Episode(reason, stage, severity, tuple(done), recovered, count)

@@ -146,15 +146,28 @@ SELECT count(*) FROM (SELECT DISTINCT customer_id FROM lifecycle_stay WHERE tena
  WHERE NOT EXISTS (SELECT FROM customer_lifecycle_status s
                     WHERE s.tenant_id = %(tenant_id)s AND s.customer_id = k.customer_id)
 """
-# Not of stays: what health reads of notes, which the database keeps with each status (migration 0040).
+# Not of stays: what health reads of notes and tasks, which the database keeps with each status (migrations 0040, 0052).
 _LATEST_NOTES: Final = "latest notes"
-_WRONG_NOTES: Final = """
+_OPEN_TASKS: Final = "open tasks"
+_WRONG_OF_STATUS: Final = {
+    _LATEST_NOTES: """
 SELECT s.customer_id FROM customer_lifecycle_status s
   LEFT JOIN (SELECT customer_id, max(created_at) AS latest FROM lifecycle_note
               WHERE tenant_id = %(tenant_id)s AND deleted_at IS NULL GROUP BY 1) n ON n.customer_id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s AND s.noted_at IS DISTINCT FROM n.latest
-"""
-_RENEW_NOTES: Final = f"SELECT renew_latest_notes(%(tenant_id)s, ARRAY({_WRONG_NOTES}))"
+""",
+    _OPEN_TASKS: """
+SELECT s.customer_id FROM customer_lifecycle_status s
+  LEFT JOIN (SELECT customer_id, array_agg(due_key ORDER BY due_key) AS due FROM lifecycle_task
+              WHERE tenant_id = %(tenant_id)s AND done_at IS NULL AND due_key < date '9999-12-31'
+              GROUP BY 1) n ON n.customer_id = s.customer_id
+ WHERE s.tenant_id = %(tenant_id)s AND s.open_due IS DISTINCT FROM n.due
+""",
+}
+_RENEW_OF_STATUS: Final = {
+    _LATEST_NOTES: f"SELECT renew_latest_notes(%(tenant_id)s, ARRAY({_WRONG_OF_STATUS[_LATEST_NOTES]}))",
+    _OPEN_TASKS: f"SELECT renew_open_tasks(%(tenant_id)s, ARRAY({_WRONG_OF_STATUS[_OPEN_TASKS]}))",
+}
 
 
 def sum_stays_of(counted: Mapping[UUID, Counted], *, tenant: TenantRef) -> list[Total]:
@@ -199,15 +212,15 @@ def change_sums(before: Iterable[Total], after: Iterable[Total], *, tenant: Tena
 
 
 def find_wrong_sums(tenant: TenantRef) -> dict[str, int]:
-    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments, "by
-    owner": of owners. Stays of no
-    customer count as ``stray``, customers whose latest note was at another time than is kept as ``latest notes``.
+    """Kind -> how many sums that are kept are not those of the stays; "flow by segment": of segments, "by owner": of
+    owners. Stays of no customer count as ``stray``, customers whose latest note was at another time than is kept as
+    ``latest notes``, and those whose open tasks are due on other days as ``open tasks``.
     """
     with tenant_context(tenant.id):
         allow_seconds(JOB_SECONDS)
         wrong = {kind: count for table in _TABLES for kind, count in ask(table.wrong, tenant)}
         ((stray,),) = ask(_STRAY, tenant)
-        found = {"stray": stray, _LATEST_NOTES: len(ask(_WRONG_NOTES, tenant))}
+        found = {"stray": stray} | {what: len(ask(wrong_of, tenant)) for what, wrong_of in _WRONG_OF_STATUS.items()}
     return wrong | {kind: count for kind, count in found.items() if count}
 
 
@@ -223,8 +236,9 @@ def replace_sums(tenant: TenantRef, kinds: Collection[str] | None = None, *, wai
             execute(table.remove, tenant, kinds=text_array(wanted))
             for kind in wanted:
                 execute(table.make(kind), tenant)
-        if kinds is None or _LATEST_NOTES in kinds:
-            execute(_RENEW_NOTES, tenant)
+        for what, renew in _RENEW_OF_STATUS.items():
+            if kinds is None or what in kinds:
+                execute(renew, tenant)
 
 
 def repair_sums(tenant: TenantRef) -> dict[str, int]:
