@@ -20,6 +20,7 @@ from lifecycle.services.customers.profiles import open_main_contacts
 from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.home.snoozing import open_reason
 from lifecycle.services.home.visits import find_person, visit_before
+from lifecycle.services.transitions.undo import SOURCE as UNDO
 from lifecycle.services.work.encryption import decrypt_texts
 from lifecycle.web.people import name_owners, name_people_then
 from lifecycle.web.proposals import show_proposals
@@ -118,7 +119,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
         _describe(row, policy, now, work.get(row["customer_id"], NO_WORK))
         | {
             "who": names[row["done_by"], row["done_at"]],
-            "is_new": row["updated_at"] >= yesterday,
+            "is_new": _has_moved(row, yesterday),
             "contact": contacts.get(row["customer_id"]),
             "snooze_reason": _open_reason(row, keys, tenant),
             "task": titles.get(row["customer_id"]),
@@ -255,6 +256,12 @@ def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
         }
         | weigh(judged, policy, stage=stage, arr=arr, currency=currency, days_to_renewal=to_renewal)
     )
+
+
+def _has_moved(row: Json, since: dt.datetime) -> bool:
+    """Whether a customer has come to its stage since then. An undo that gave its former time there back is none."""
+    given_back = row["source"] == UNDO and row["stage_entered_at"] < since
+    return row["updated_at"] >= since and not given_back
 
 
 def _pick(

@@ -5,8 +5,9 @@ import datetime as dt
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
-from audit.models import AdministrationEntry
+from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.models import BillingFigures, Customer, HomeVisit
 from lifecycle.queries.home import least_of_figures
 from lifecycle.services.customers.recording import ContactFacts
@@ -65,6 +66,20 @@ def test_what_was_moved_since_yesterday_says_from_where_and_by_whom(page_client,
     shown = text_of(page_client("viewer").get("/"))
     assert "Since yesterday Moved from Live to Wobbly" in shown
     assert "Last done Live to Wobbly, by System (tests)" in shown
+
+
+def test_what_was_moved_and_undone_has_not_changed_since_yesterday(page_client, users, tenant, move):
+    customer_id = record(tenant, 1, "Aurora", days=40)
+    with tenant_context(tenant.id):
+        customer = Customer.objects.get(id=customer_id)
+    move(customer, "Live")
+    with tenant_context(tenant.id):
+        request_id = LifecycleHistory.objects.get(customer_id=customer_id, to_stage="Live").request_id
+    page_client("tenant_admin").post(reverse("undo-request", args=[request_id]), {"confirmed": "1"})
+    shown = text_of(page_client("viewer").get("/"))
+    assert "In stage 40 of 21 days" in shown
+    assert "Live to Wobbly" in shown, "who undid it is what was done last"
+    assert "Since yesterday" not in shown
 
 
 def fence_in(tenant, side):
