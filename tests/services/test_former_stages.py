@@ -6,6 +6,7 @@ from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.insight.flows import gained_and_lost
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.insight.as_of_totals import read_past_totals
 from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.forecasts import read_meaning
 from lifecycle.services.insight.keeping import keep_facts
@@ -18,7 +19,7 @@ from tenants.services.configuration.former_stages import read_former_stages
 from tenants.services.configuration.policies import live_policy
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory, utc_now
 from tests.services.acts import ACTOR, report
-from tests.services.test_insight import tell
+from tests.services.test_insight import at, tell
 
 RISKY = {**MINIMAL, "categories": {"At-Risk": "risk", "Churned": "lost"}}
 MERGED = {
@@ -118,3 +119,20 @@ def test_a_customer_in_a_lost_stage_that_is_being_emptied_is_no_customer_at_risk
     watch_rules(tenant)
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=gone.id).stage == "Churned"
+
+
+def test_days_before_the_first_configuration_are_judged_by_it_whatever_was_published_since(db):
+    tenant = TenantFactory(configuration=RISKY)
+    tell(tenant)
+    keep_facts(tenant)
+
+    def at_risk():
+        with tenant_context(tenant.id):
+            stages = Stages.of(live_policy(tenant.id), tenant)
+            totals = read_past_totals(at(52).date(), stages=stages, tenant=tenant)
+        return {one["stage"]: one["customers"] for one in totals["stages"]}, totals
+
+    before = at_risk()
+    assert before[0]["At-Risk"] == 2
+    publish(tenant, MERGED, mapping=MAPPING)
+    assert at_risk() == before

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
+from django.db.models import Max, Min, Q
 
 from lifecycle.queries.health import find_work
 from lifecycle.queries.insight.past import ARRIVALS, FIGURES
@@ -42,9 +43,14 @@ def list_as_of(
 
 
 def find_policy(end: dt.datetime, *, live: Policy, tenant: TenantRef) -> Policy:
-    """The policy that was live at a moment; before the first, the one that is ``live`` now. Two statements at most."""
-    versions = ConfigurationVersion.objects.filter(tenant_id=tenant.id, published_at__lt=end)
-    number = versions.order_by("-number").values_list("number", flat=True).first()
+    """The policy that was live at a moment; before the first, that one, so that a later one does not change the past.
+
+    ``live``: where none was published. Two statements at most.
+    """
+    found = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False).aggregate(
+        then=Max("number", filter=Q(published_at__lt=end)), first=Min("number")
+    )
+    number = found["then"] or found["first"]
     return live if number is None else policy_of_version(tenant.id, number)
 
 
