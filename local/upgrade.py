@@ -123,7 +123,8 @@ def unpack(commit: str, folder: Path) -> None:
     if packed.returncode:
         raise CannotStart(f"{commit} cannot be unpacked: {packed.stderr.decode(errors='replace').strip()}")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        # Python 3.11 has filters since 3.11.4, and Debian 12's is older.
+        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
 
 def list_new_migrations(former: Path, following: Path) -> list[str]:
