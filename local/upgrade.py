@@ -124,7 +124,10 @@ def unpack(commit: str, folder: Path) -> None:
         raise CannotStart(f"{commit} cannot be unpacked: {packed.stderr.decode(errors='replace').strip()}")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         # Python 3.11 has filters since 3.11.4, and Debian 12's is older.
-        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(folder, filter="data")
+        else:
+            archive.extractall(folder)
 
 
 def list_new_migrations(former: Path, following: Path) -> list[str]:
