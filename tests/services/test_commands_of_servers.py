@@ -146,7 +146,7 @@ FOLLOW: dict[str, tuple[Callable[[Given], str], str]] = {
         "1 customers, 0 churns",
     ),
     "send_event": (
-        of_tenant("send_event", "--stream", "--print", "--max-events", "1", "--per-minute", "60000"),
+        of_tenant("send_event", "--stream", "--print", "--max-events", "1", "--per-minute", "60000", "--seed", "1"),
         '"c1"',
     ),
 }
