@@ -17,6 +17,7 @@ from tests.browser.looks import (
     is_dark,
     set_width,
 )
+from tests.messaging.waiting import await_that
 
 # A sheet of A4 between its margins, as browsers print it.
 PAPER = {"width": 718, "height": 1000}
@@ -67,10 +68,9 @@ class Walk:
         """What depends on the width of the screen."""
         where = (address, width)
         if "lists" in wanted and width in (PHONE, DESK):
-            self.page.wait_for_function(
-                "least => document.querySelector('#changelist').getBoundingClientRect().width > least",
-                arg=340 if width == PHONE else 900,
-            )
+            # Not wait_for_function: what does not hold at once it evaluates in the page, which the policy forbids.
+            of_list, least = self.page.locator("#changelist"), 340 if width == PHONE else 900
+            await_that(lambda: of_list.evaluate("one => one.getBoundingClientRect().width") > least, seconds=30)
         if has_words:
             self.complain("words", where, self.page.evaluate(BROKEN_WORDS))
         if has_words or "lists" in wanted:
