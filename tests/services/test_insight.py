@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from audit.models import LifecycleHistory
+from lifecycle.management.commands import rebuild_facts as command
 from lifecycle.models import InsightFact, SegmentFact, Stay
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import erase_customer
@@ -137,7 +138,8 @@ def test_kept_bit_by_bit_they_are_what_a_rebuild_makes_of_everything(tenant):
     assert kept(tenant) == bit_by_bit
 
 
-def test_the_check_finds_what_somebody_changed_writes_nothing_and_a_rebuild_puts_it_right(tenant):
+def test_the_check_finds_what_somebody_changed_writes_nothing_and_a_rebuild_puts_it_right(tenant, monkeypatch):
+    monkeypatch.setattr(command, "AGAIN_SECONDS", (0.0,))
     customers = tell(tenant)
     keep_facts(tenant)
     whole = kept(tenant)
@@ -155,6 +157,27 @@ def test_the_check_finds_what_somebody_changed_writes_nothing_and_a_rebuild_puts
     call_command("rebuild_facts", tenant=tenant.slug, stdout=StringIO())
     call_command("rebuild_facts", tenant=tenant.slug, check=True, stdout=StringIO())
     assert kept(tenant) == whole
+
+
+def test_who_is_written_to_as_the_check_looks_is_behind_and_does_not_differ(tenant, monkeypatch):
+    customers = tell(tenant)
+    keep_facts(tenant)
+    with tenant_context(tenant.id):
+        step(tenant, customers["dan"], 90, "Churned")
+        Stay.objects.filter(tenant_id=tenant.id, customer_id=customers["ann"].id, sequence=2).update(arr=7)
+    waits = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        keep_facts(tenant)
+
+    monkeypatch.setattr("lifecycle.services.insight.keeping.time.sleep", wait)
+    found = [one.different for one in rebuild_facts(tenant, write=False, again=(1.0, 2.0))]
+    assert (found, waits) == ([0, 2, 1, 1], [1.0, 2.0])
+    for _ in rebuild_facts(tenant):
+        pass
+    assert [one.different for one in rebuild_facts(tenant, write=False, again=(1.0,))] == [0, 0]
+    assert waits == [1.0, 2.0]
 
 
 def test_a_stage_keeps_its_figures_under_a_new_name_and_a_publication_s_moves_are_no_one_s_own(tenant):

@@ -7,6 +7,7 @@ what its stays add up to now and did before: those of everybody, of its segment,
 next run goes on. A tenant's batches take turns by a lock.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -157,12 +158,15 @@ def keep_facts(
     return caught_up
 
 
-def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress]:
+def rebuild_facts(tenant: TenantRef, *, write: bool = True, again: Sequence[float] = ()) -> Iterator[Progress]:
     """Make every customer's stays again from the history, and compare; with ``write`` keep what they are now.
 
     Yields after each batch, each a transaction of its own; stopped, it can be begun again. Call outside of any.
+    Without ``write`` customers who differ are looked at ``again``, after so many seconds each time, as long as there
+    are any: who was just written to is only behind, until the job has seen it. The last look counts.
     """
     after, done, different = _FIRST, 0, 0
+    suspects: list[list[UUID]] = []
     with tenant_context(tenant.id):
         total = ask(_COUNT, tenant)[0][0]
     yield Progress(0, total, 0)
@@ -173,14 +177,30 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
                 take_turn(tenant)
             batch = _ids(_EVERYBODY, tenant, batch=BATCH, after=after)
             if not batch:
-                return
-            different += renew_stays(batch, tenant=tenant, write=write)
+                break
             if write:
+                found = renew_stays(batch, tenant=tenant)
                 loosen_episodes(batch, tenant=tenant)
-            else:
-                different += count_wrong_episodes(batch, tenant=tenant)
+            elif found := _count_wrong(batch, tenant):
+                suspects.append(batch)
+        different += found
         after, done = batch[-1], done + len(batch)
         yield Progress(done, max(done, total), different)
+    for seconds in again:
+        if not suspects:
+            return
+        time.sleep(seconds)
+        counts = []
+        for batch in suspects:
+            with tenant_context(tenant.id):
+                allow_seconds(JOB_SECONDS)
+                counts.append(_count_wrong(batch, tenant))
+        suspects = [batch for batch, count in zip(suspects, counts, strict=True) if count]
+        yield Progress(done, max(done, total), sum(counts))
+
+
+def _count_wrong(batch: list[UUID], tenant: TenantRef) -> int:
+    return renew_stays(batch, tenant=tenant, write=False) + count_wrong_episodes(batch, tenant=tenant)
 
 
 def renew_stays(customer_ids: Sequence[UUID], *, tenant: TenantRef, write: bool = True) -> int:
