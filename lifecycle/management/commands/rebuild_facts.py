@@ -23,8 +23,8 @@ class Command(BaseCommand):
     help = (
         "Make the stays, sums and episodes at risk that Insight and as-of dates read again from the history, with "
         "equal results at any time; move_customers keeps them up to date. With --check nothing is written, who "
-        "differs is looked at again up to three times, as move_customers may be about to see it, and the exit status is "
-        "1 if anything differs still."
+        "differs is looked at again up to three times, as move_customers may be about to see it, and the exit status "
+        "is 1 if anything differs still."
     )
 
     def add_arguments(self, parser: Any) -> None:
