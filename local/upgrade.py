@@ -104,6 +104,8 @@ def run_upgrade_drill(guard: Guard, arguments: list[str]) -> int:
                     signals.pause(PHASE_SECONDS)
                     # As a proxy does: what is to end gets nothing new, and answers what it has.
                     load.leave(old[0].root)
+                    # Who has chosen it already has come to it by then.
+                    signals.pause(0.5)
                     stop([worker.child for worker in old])
                     signals.pause(PHASE_SECONDS)
                     load.end()
