@@ -104,8 +104,6 @@ def run_upgrade_drill(guard: Guard, arguments: list[str]) -> int:
                     signals.pause(PHASE_SECONDS)
                     # As a proxy does: what is to end gets nothing new, and answers what it has.
                     load.leave(old[0].root)
-                    # Who has chosen it already has come to it by then.
-                    signals.pause(0.5)
                     stop([worker.child for worker in old])
                     signals.pause(PHASE_SECONDS)
                     load.end()
@@ -229,8 +227,10 @@ class Load:
             self._asking.wait_for(lambda: not self._in_flight[root], 60)
 
     def end(self) -> None:
-        """Ask for nothing more."""
-        self._ended.set()
+        """Ask for nothing more, and wait until all that was asked is answered."""
+        with self._asking:
+            self._ended.set()
+            self._asking.wait_for(lambda: not self._in_flight.total(), 60)
 
     def report(self, found: Sequence[tuple[str, int, str]]) -> None:
         """Say what was answered. Raises CannotStart when that was an error, or the history is another one."""
@@ -247,10 +247,10 @@ class Load:
         turns = itertools.count()
         for stage in itertools.cycle(TO_AND_FRO):
             for customer in customers:
-                if self._ended.is_set():
-                    return
                 for path, wanted in ((f"/customers/{customer}/lifecycle", stage), (f"/customers/{customer}", None)):
                     with self._asking:
+                        if self._ended.is_set():
+                            return
                         root = self.roots[next(turns) % len(self.roots)]
                         self._in_flight[root] += 1
                     try:
