@@ -91,10 +91,11 @@ class Stay(models.Model):
         return f"{self.customer_id} #{self.sequence}.{self.piece}: {self.stage}"
 
 
-class InsightFact(models.Model):
-    """A sum over stays. ``kind`` says which (``lifecycle.queries.insight.facts``), the other columns of what."""
+class StaySum(models.Model):
+    """What the sums over stays have in common. ``kind`` says which sum (``lifecycle.queries.insight.facts``), the other
+    columns of what.
+    """
 
-    pk = models.CompositePrimaryKey("tenant_id", "kind", "day", "from_stage", "to_stage", "number", "label")
     tenant_id = models.UUIDField()
     kind = models.CharField(max_length=10)
     day = models.DateField()
@@ -104,6 +105,15 @@ class InsightFact(models.Model):
     label = models.CharField(max_length=255, blank=True)
     customers = models.BigIntegerField()
     arr = models.DecimalField(max_digits=24, decimal_places=4)
+
+    class Meta:
+        abstract = True
+
+
+class InsightFact(StaySum):
+    """A sum over the stays of everybody."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "kind", "day", "from_stage", "to_stage", "number", "label")
 
     class Meta:
         db_table = "lifecycle_insight_fact"
@@ -112,22 +122,13 @@ class InsightFact(models.Model):
         return f"{self.kind} {self.day}: {self.from_stage} -> {self.to_stage}: {self.customers}"
 
 
-class SegmentFact(models.Model):
+class SegmentFact(StaySum):
     """A sum over the stays of the customers of one segment, in lower case; '' of those that have none. The sums of all
     segments add up to those of everybody (``InsightFact``).
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "segment", "kind", "day", "from_stage", "to_stage", "number", "label")
-    tenant_id = models.UUIDField()
     segment = models.CharField(max_length=200, blank=True)
-    kind = models.CharField(max_length=10)
-    day = models.DateField()
-    from_stage = models.CharField(max_length=120, blank=True)
-    to_stage = models.CharField(max_length=120, blank=True)
-    number = models.IntegerField()
-    label = models.CharField(max_length=255, blank=True)
-    customers = models.BigIntegerField()
-    arr = models.DecimalField(max_digits=24, decimal_places=4)
 
     class Meta:
         db_table = "lifecycle_segment_fact"
@@ -136,20 +137,11 @@ class SegmentFact(models.Model):
         return f"{self.segment}: {self.kind} {self.day}: {self.from_stage} -> {self.to_stage}: {self.customers}"
 
 
-class OwnerFact(models.Model):
+class OwnerFact(StaySum):
     """A sum over the stays of the customers of one owner of very many (``CountedOwner``)."""
 
     pk = models.CompositePrimaryKey("tenant_id", "owner", "kind", "day", "from_stage", "to_stage", "number", "label")
-    tenant_id = models.UUIDField()
     owner = models.TextField()
-    kind = models.CharField(max_length=10)
-    day = models.DateField()
-    from_stage = models.CharField(max_length=120, blank=True)
-    to_stage = models.CharField(max_length=120, blank=True)
-    number = models.IntegerField()
-    label = models.CharField(max_length=255, blank=True)
-    customers = models.BigIntegerField()
-    arr = models.DecimalField(max_digits=24, decimal_places=4)
 
     class Meta:
         db_table = "lifecycle_owner_fact"
