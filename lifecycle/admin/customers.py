@@ -6,7 +6,7 @@ import orjson
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -19,11 +19,13 @@ from lifecycle.services.compliance.erasure import LONGEST_REASON, Erased, Erasur
 from lifecycle.services.compliance.exports import export_customer
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.middleware import current_request_id
+from tenants.models import User
 from tenants.rules.texts import clean_line
 from tenants.rules.values import LONGEST_ID
 from tenants.sentences.figures import say_number
 
-SHOWN = ("external_id", *names_of(COMPANY), "created_at", "updated_at", "erased_at")
+COMPANY_SHOWN = tuple("owner_called" if name == "owner" else name for name in names_of(COMPANY))
+SHOWN = ("external_id", *COMPANY_SHOWN, "created_at", "updated_at", "erased_at")
 CONFIRM = gettext_lazy("Enter the external id again to confirm: an erasure cannot be undone. Nothing was erased.")
 
 
@@ -62,11 +64,26 @@ class PersonalDataForm(forms.Form):
 class CustomerAdmin(TenantAdmin):
     """The tenant's customers. The search finds no one who was erased, the list shows that they were."""
 
-    list_display = ("name", "external_id", "owner", "erased_at")
+    list_display = ("name", "external_id", "owner_called", "erased_at")
     ordering = ("name_key", "id")
     search_fields = ("name", "external_id")
     fields = SHOWN
     search_help_text = gettext_lazy("Part of a name or an external id, or a contact's whole e-mail address.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With what their owners are called."""
+        called = User.objects.filter(
+            tenant_id=OuterRef("tenant_id"), username=OuterRef("owner_key"), is_service_account=False, full_name__gt=""
+        )
+        named: QuerySet[Any] = (
+            super().get_queryset(request).annotate(owner_name=Subquery(called.values("full_name")[:1]))
+        )
+        return named
+
+    @admin.display(description=gettext_lazy("owner"), ordering="owner_key")
+    def owner_called(self, customer: Any) -> str:
+        """Who looks after the customer, by name where they have an account."""
+        return str(customer.owner_name or customer.owner)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.queries.health import health_of
 from lifecycle.queries.list_condition_kinds import (
@@ -37,7 +37,6 @@ from lifecycle.queries.list_condition_kinds import (
     InvalidWhere,
     Kind,
     say_date,
-    say_days,
 )
 from lifecycle.queries.list_filters import FORMER_NAMES, ListFilter
 from lifecycle.queries.urgency import WORTH
@@ -47,6 +46,7 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import fold_text, shorten_text
 from tenants.rules.values import is_day
 from tenants.sentences import enumerate_names
+from tenants.sentences.figures import say_number
 from tenants.services.configuration.versions import present_name, present_names
 
 CUSTOMER, BILLING, SUPPORT = frozenset({"customer"}), frozenset({"billing"}), frozenset({"support"})
@@ -201,7 +201,9 @@ def _say_flag(yes: str | Promise, no: str | Promise) -> Callable[[str, Sequence[
 
 
 def _say_renewing(_operator: str, values: Sequence[str]) -> str:
-    return _("renewal is due within %(days)s") % {"days": say_days(values[0])}
+    days = int(values[0])
+    sentence = ngettext("renewal is due within %(days)s day", "renewal is due within %(days)s days", days)
+    return sentence % {"days": say_number(days)}
 
 
 CONDITIONS: Final[Mapping[str, ConditionField]] = {
@@ -234,12 +236,14 @@ CONDITIONS: Final[Mapping[str, ConditionField]] = {
         ConditionField("arr", gettext_lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),
         ConditionField("health", gettext_lazy("health"), SCORE, _ask_health, BILLING | SUPPORT),
         ConditionField("open_issues", gettext_lazy("open issues"), COUNT, _ask_number("u.open_issues", "int"), SUPPORT),
-        ConditionField("company_age", gettext_lazy("last report from CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER),
         ConditionField(
-            "billing_age", gettext_lazy("last report from Billing"), AGE, _ask_age("b.occurred_at"), BILLING
+            "company_age", gettext_lazy("age of the last report from CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER
         ),
         ConditionField(
-            "support_age", gettext_lazy("last report from Support"), AGE, _ask_age("u.occurred_at"), SUPPORT
+            "billing_age", gettext_lazy("age of the last report from Billing"), AGE, _ask_age("b.occurred_at"), BILLING
+        ),
+        ConditionField(
+            "support_age", gettext_lazy("age of the last report from Support"), AGE, _ask_age("u.occurred_at"), SUPPORT
         ),
     )
 }

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from lifecycle.sentences.figures import localize_figures
-from tenants.sentences.figures import say_day, say_number
+from tenants.sentences.figures import say_day, say_money, say_number
 
 NOTHING: Final = "–"
 STEPS: Final[Mapping[str, Any]] = MappingProxyType(
@@ -60,12 +60,12 @@ _WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
 )
 _CHANGES: Final[Mapping[str, Any]] = MappingProxyType(
     {
-        "changed_open_issues": gettext_lazy("open issues %(before)s → %(now)s"),
-        "changed_csat": gettext_lazy("satisfaction %(before)s → %(now)s"),
-        "changed_balance_overdue": gettext_lazy("overdue balance %(before)s → %(now)s"),
-        "changed_renewal_on": gettext_lazy("renewal %(before)s → %(now)s"),
-        "changed_arr": gettext_lazy("annual revenue %(before)s → %(now)s"),
-        "changed_currency": gettext_lazy("currency %(before)s → %(now)s"),
+        "changed_open_issues": gettext_lazy("open issues %(now)s (was %(before)s)"),
+        "changed_csat": gettext_lazy("satisfaction %(now)s (was %(before)s)"),
+        "changed_balance_overdue": gettext_lazy("overdue balance %(now)s (was %(before)s)"),
+        "changed_renewal_on": gettext_lazy("renewal %(now)s (was %(before)s)"),
+        "changed_arr": gettext_lazy("annual revenue %(now)s (was %(before)s)"),
+        "changed_currency": gettext_lazy("currency %(now)s (was %(before)s)"),
     }
 )
 
@@ -74,7 +74,7 @@ def say_place(params: Mapping[str, Any]) -> str:
     """One sentence: what is at risk, until when, and why."""
     revenue = params["revenue"]
     begin = _("Revenue not known") if revenue is None else _("%(amount)s a year") % {"amount": _amount(revenue, params)}
-    parts = [f"{begin} {_say_renewal(params['days_to_renewal'])}"]
+    parts = [begin, _say_renewal(params["days_to_renewal"])]
     parts += [_fill(_WORRIES[name], values) for name, values in params["worries"]]
     if params["reason"]:
         parts.append(_("reason given: %(reason)s") % {"reason": params["reason"]})
@@ -117,7 +117,7 @@ def _value(name: str, value: Any, params: Mapping[str, Any]) -> str:
 
 
 def _amount(number: float, params: Mapping[str, Any]) -> str:
-    return f"{say_number(number, 0)} {params['currency']}".rstrip()
+    return say_money(say_number(number, 0), params["currency"])
 
 
 def _fill(sentence: Any, params: Mapping[str, Any]) -> str:

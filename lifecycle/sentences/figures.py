@@ -11,7 +11,7 @@ from django.utils import translation
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext_lazy
 
 from tenants.sentences.categories import CATEGORY_LABELS
-from tenants.sentences.figures import localize_number, say_number
+from tenants.sentences.figures import localize_number, say_money, say_number
 
 WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -102,21 +102,21 @@ def say_stake(params: Mapping[str, Any]) -> str:
         renewal = ngettext("renewal passed %(days)s day ago", "renewal passed %(days)s days ago", -days)
     if days:
         renewal %= {"days": say_number(abs(days))}
-    currency = f" {params['currency']}".rstrip()
+    currency, signed = params["currency"], _("%(percent)s%%")
     sentence = _(
         "%(at_stake)s at stake: %(revenue)s a year × %(risk)s risk (%(health)s) × %(time)s for time (%(renewal)s)."
     ) % {
-        "at_stake": f"{_say_rounded(params['at_stake'])}{currency}",
-        "revenue": f"{say_number(params['revenue'], 0)}{currency}",
-        "risk": f"{params['risk']:.0%}",
+        "at_stake": say_money(_say_rounded(params["at_stake"]), currency),
+        "revenue": say_money(say_number(params["revenue"], 0), currency),
+        "risk": signed % {"percent": f"{100 * params['risk']:.0f}"},
         "health": health,
-        "time": f"{_say_rounded(params['time'] * 100)}%",
+        "time": signed % {"percent": _say_rounded(params["time"] * 100)},
         "renewal": renewal,
     }
     if not params["ranked_in"]:
         return sentence
-    ranked = {"amount": _say_rounded(params["ranked"]), "currency": params["ranked_in"]}
-    return f"{sentence} " + _("Ranked as %(amount)s %(currency)s.") % ranked
+    ranked = say_money(_say_rounded(params["ranked"]), params["ranked_in"])
+    return f"{sentence} " + _("Ranked as %(amount)s.") % {"amount": ranked}
 
 
 def _say_rounded(value: float) -> str:

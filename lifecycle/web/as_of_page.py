@@ -11,7 +11,8 @@ from lifecycle.sentences.fields import name_field
 from lifecycle.services.insight.as_of import PastQuestion, read_stage_counts
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.list_page import say_no_stage
-from lifecycle.web.naming import spell_value
+from lifecycle.web.naming import OWNER, spell_value
+from lifecycle.web.people import name_owners
 from tenants.actors import TenantRef
 from tenants.rules.texts import clean_line
 from tenants.services.configuration.versions import find_renamed
@@ -58,10 +59,11 @@ class Figure:
     since: dt.datetime
 
 
-def describe_figures(figures: Mapping[str, tuple[Any, dt.datetime]]) -> list[Figure]:
-    """The figures, in the order of the fields that they are."""
+def describe_figures(figures: Mapping[str, tuple[Any, dt.datetime]], *, tenant: TenantRef) -> list[Figure]:
+    """The figures, in the order of the fields that they are. One statement at most."""
+    owners = name_owners([figures.get(OWNER, ("", None))[0]], tenant=tenant)
     currency = str(figures.get(CURRENCY, ("", None))[0] or "")
     return [
-        Figure(name_field(path), spell_value(path, figures[path][0], currency), figures[path][1])
+        Figure(name_field(path), spell_value(path, figures[path][0], currency, owners), figures[path][1])
         for path in sorted(figures, key=lambda path: (_ORDER.get(path, len(_ORDER)), path))
     ]

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tenants.sentences.arrows import arrow
-from tenants.sentences.figures import say_number
+from tenants.sentences.figures import say_number, say_percent
 
 WIDTH, HEIGHT, TOP, BOTTOM, LEFT = 960, 300, 14, 28, 52
 BAR, GAP = 14, 10
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ def curves(lines: Mapping[str, Sequence[tuple[int, float]]], names: Mapping[str,
     return Chart(
         shapes,
         [Mark(round(LEFT + across * tick / most, 1), HEIGHT - 8, say_number(tick)) for tick in ticks],
-        [Mark(LEFT - 8, TOP + down * (1 - share / 100) + 4, f"{share}%") for share in (0, 25, 50, 75, 100)],
-        [TOP + down * (1 - share / 100) for share in (0, 25, 50, 75, 100)],
+        [Mark(LEFT - 8, TOP + down * (1 - share) + 4, say_percent(share)) for share in QUARTERS],
+        [TOP + down * (1 - share) for share in QUARTERS],
     )
 
 

@@ -74,7 +74,8 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     # Everybody on the page is named by one statement.
     asked = {changed} | record.people_of(profile) | timeline.people_of(entries)
     asked |= work.people_of(works, now) if works is not None else set()
-    members, owner_names = name_members_and_accounts(asked, [profile["company"]["owner"]], tenant=tenant)
+    owners = record.owners_of(profile) | timeline.owners_of(entries)
+    members, owner_names = name_members_and_accounts(asked, owners, tenant=tenant)
     names = say_you(members, identity)
     return {
         "customer_id": customer_id,
@@ -85,7 +86,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "summary": summary,
         "stamp": stamp_of(summary, profile),
         "who": names[changed],
-        "history": show_entries(entries, names, identity, currency=profile["billing"]["currency"] or "")
+        "history": show_entries(entries, names, owner_names, identity, currency=profile["billing"]["currency"] or "")
         if identity.may(VIEW_HISTORY)
         else None,
         "work": None if works is None else work.name_work(works, members, now, tenant=tenant, viewer=identity),
@@ -95,7 +96,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "denial": denial,
         "stage_colors": stage_colors(policy),
         "visited": stages.visited - {lifecycle["stage"]} if stages is not None else frozenset(),
-        "record": record.name_fields(profile, names),
+        "record": record.name_fields(profile, names, owner_names),
         "freshness": show_freshness(profile, now),
         "health_parts": name_parts(summary["health"]["parts"]),
         **show_proposals(policy, tenant=tenant, customer_id=customer_id),

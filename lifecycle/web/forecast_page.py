@@ -21,7 +21,7 @@ from lifecycle.services.insight.forecasts import Learned, Likely, read_forecast
 from lifecycle.web.charts import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Chart, Mark, Shape
 from lifecycle.web.insight_tables import Cell, Table
 from tenants.actors import TenantRef
-from tenants.sentences.figures import say_day, say_number
+from tenants.sentences.figures import say_day, say_number, say_percent, sign_percent
 
 PARTS: Final[Mapping[str, str | Promise]] = {
     "stage": gettext_lazy("Stage"),
@@ -162,7 +162,7 @@ def _percent(*shares: float) -> Cell:
     """A share, or from one to the other; a file has it as programs read it."""
     points = [100 * share for share in shares]
     text, plain = "–".join(say_number(one, 1) for one in points), "–".join(f"{one:.1f}" for one in points)
-    return Cell(f"{text}%", plain=f"{plain}%")
+    return Cell(sign_percent(text), plain=f"{plain}%")
 
 
 def _bin_row(number: int, one: Bin) -> list[Cell]:
@@ -194,12 +194,17 @@ def highest_table(customers: Sequence[Likely], owner_names: Mapping[str, str]) -
                 Cell(one.name, reverse("customer-page", args=[one.customer_id]), is_number=False),
                 Cell(one.stage, is_number=False, stage=True),
                 Cell(owner_names.get(one.owner, one.owner) or "–", plain=one.owner or "–", is_number=False),
-                Cell(f"{100 * one.chance:.0f}%"),
-                Cell(f"{100 * one.low:.0f}–{100 * one.high:.0f}%"),
+                Cell(say_percent(one.chance), plain=f"{100 * one.chance:.0f}%"),
+                _between(one.low, one.high),
             ]
             for one in customers
         ],
     )
+
+
+def _between(low: float, high: float) -> Cell:
+    between = f"{100 * low:.0f}–{100 * high:.0f}"
+    return Cell(sign_percent(between), plain=f"{between}%")
 
 
 def calibration_chart(bins: Sequence[Bin]) -> Chart:
@@ -224,7 +229,7 @@ def calibration_chart(bins: Sequence[Bin]) -> Chart:
         path = f"M{at} {y(one.low)}V{y(one.high)}M{at - size} {y(one.came) - size}h{2 * size}v{2 * size}h{-2 * size}Z"
         shapes.append(Shape(path, "", title))
     ticks = [step * number for number in range(int(most / step) + 1)]
-    labels = [f"{100 * tick:.0f}%" for tick in ticks]
+    labels = [say_percent(tick) for tick in ticks]
     return Chart(
         shapes,
         [Mark(x(tick), HEIGHT - 8, label) for tick, label in zip(ticks, labels, strict=True)],

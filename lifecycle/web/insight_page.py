@@ -37,6 +37,7 @@ from lifecycle.web import charts, insight_risk, insight_saving, insight_tables
 from lifecycle.web.insight_tables import Link, Table
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST, RISK
+from tenants.sentences.figures import say_day, say_short_day
 
 MOST_DAYS_SHOWN: Final = 365
 FORECAST: Final = "forecast"
@@ -127,8 +128,7 @@ def _show_stages(asked: _ViewRequest) -> Shown:
     tables = insight_tables.stock_tables(days, shown, asked.stages, asked.link)
     names = _names(asked.stages, {key for at in shown for key in at})
     points = [
-        (format_date(on, "j M y"), {key: one.customers for key, one in at.items()})
-        for on, at in zip(days, shown, strict=True)
+        (say_short_day(on), {key: one.customers for key, one in at.items()}) for on, at in zip(days, shown, strict=True)
     ]
     title = _("Customers by stage")
     return Shown(
@@ -275,10 +275,10 @@ def _say(found: AskedList, period: Period, stages: Stages) -> str:
         "stage": _(", ").join(stages.name(key) for key in found.keys),
         "from": _(", ").join(stages.name(key) or _("new customers") for key in found.sources),
         "way": stages.name(found.way) if ":" in found.way else "",
-        "day": format_date(found.day, "j M Y"),
+        "day": say_day(found.day),
         "month": format_date(found.cohort, "F Y"),
-        "begin": format_date(period.begin, "j M Y"),
-        "end": format_date(period.end, "j M Y"),
+        "begin": say_day(period.begin),
+        "end": say_day(period.end),
         "reason": _("any reason") if found.reason is None else found.reason or _("no reason"),
         "done": str(done.get(found.figure, "")),
         "currency": found.asked["currency"] or _("no currency"),

@@ -12,7 +12,7 @@ from lifecycle.rules.insight.saving import ALIKE, COMPARABLE, NOTHING, RECOVERED
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.insight_tables import Cell, Link, Table, count
 from tenants.rules.configuration.categories import LOST, RISK
-from tenants.sentences.figures import say_number
+from tenants.sentences.figures import say_number, say_percent, sign_percent
 
 ACTIONS: Final[Mapping[str, str | Promise]] = {
     NOTHING: gettext_lazy("Nothing"),
@@ -94,7 +94,7 @@ def _row(one: Saved, stages: Stages, link: Link) -> list[Cell]:
             _percent(one.matched, listed(one.action, COMPARABLE, RECOVERED)),
             Cell(
                 _("%(share)s of %(count)s")
-                % {"share": f"{100 * one.alike.share:.0f}%", "count": say_number(one.alike.count)},
+                % {"share": say_percent(one.alike.share), "count": say_number(one.alike.count)},
                 listed(one.action, ALIKE),
                 f"{100 * one.alike.share:.1f}% ({one.alike.recovered} of {one.alike.count})",
             ),
@@ -116,15 +116,15 @@ def _row(one: Saved, stages: Stages, link: Link) -> list[Cell]:
 def _percent(share: Share, address: str) -> Cell:
     if not share.count:
         return Cell("–")
-    percent = f"{100 * share.share:.0f}%"
     return Cell(
-        f"{percent} ({say_number(share.recovered)})",
+        f"{say_percent(share.share)} ({say_number(share.recovered)})",
         address if share.recovered else "",
-        f"{percent} ({share.recovered})",
+        f"{100 * share.share:.0f}% ({share.recovered})",
     )
 
 
 def _interval(share: Share) -> Cell:
     if not share.count:
         return Cell("–")
-    return Cell(f"{100 * share.low:.0f}–{100 * share.high:.0f}%")
+    between = f"{100 * share.low:.0f}–{100 * share.high:.0f}"
+    return Cell(sign_percent(between), plain=f"{between}%")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.utils.dateformat import format as format_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,7 +17,7 @@ from lifecycle.services.insight.asking import ask_gains
 from lifecycle.services.insight.reading import Cohort, Outcomes, Stages
 from lifecycle.web.tags import day, short_money
 from tenants.rules.configuration.categories import LOST
-from tenants.sentences.figures import say_number
+from tenants.sentences.figures import say_month, say_number, say_percent
 
 # Where a number leads: the figure and what it is of. '' where the reader may not see it.
 Link = Callable[..., str]
@@ -84,8 +83,15 @@ def count(number: int, address: str = "") -> Cell:
 def _share(number: int, of: int, address: str = "") -> Cell:
     if not of:
         return Cell("–")
-    percent = f"{100 * number / of:.0f}%"
-    return Cell(f"{percent} ({say_number(number)})", address if number else "", f"{percent} ({number})")
+    return Cell(
+        f"{say_percent(number / of)} ({say_number(number)})",
+        address if number else "",
+        f"{100 * number / of:.0f}% ({number})",
+    )
+
+
+def _part(share: float, address: str) -> Cell:
+    return Cell(say_percent(share), address, f"{100 * share:.0f}%")
 
 
 def _money(amounts: Sequence[tuple[str, Decimal]], address: str = "") -> Cell:
@@ -289,7 +295,7 @@ def time_tables(
                     count(outcomes[key].stays, of_all(key)),
                     count(outcomes[key].ways.get("", 0), link("stays", stage=[key], way="")),
                     *(until(key, share) for share in (0.75, 0.5, 0.25)),
-                    *(Cell(f"{100 * curves[key].staying_at(days):.0f}%", of_all(key)) for days in AFTER),
+                    *(_part(curves[key].staying_at(days), of_all(key)) for days in AFTER),
                 ]
                 for key in keys
             ],
@@ -302,8 +308,8 @@ def time_tables(
             [
                 [
                     head(stages.name(key), stage=True),
-                    *(Cell(f"{100 * curves[key].left_by(HORIZON_DAYS, way):.0f}%", of_all(key)) for way in ways),
-                    Cell(f"{100 * curves[key].staying_at(HORIZON_DAYS):.0f}%", of_all(key)),
+                    *(_part(curves[key].left_by(HORIZON_DAYS, way), of_all(key)) for way in ways),
+                    _part(curves[key].staying_at(HORIZON_DAYS), of_all(key)),
                 ]
                 for key in keys
             ],
@@ -330,7 +336,7 @@ def cohort_tables(cohorts: Sequence[Cohort], stages: Stages, link: Link) -> list
             [_("Month"), _("Customers"), *(str(number) for number in range(longest))],
             [
                 [
-                    head(format_date(one.month, "M Y")),
+                    head(say_month(one.month)),
                     count(one.customers, link("came", cohort=one.month.isoformat())),
                     *cells(one),
                 ]

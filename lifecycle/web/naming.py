@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.utils import timezone
@@ -12,15 +13,20 @@ from lifecycle.web.tags import NOTHING, day, exact_money, name_zone, score
 from tenants.sentences.figures import say_minute, say_number
 
 _KIND_OF: Final = {field.path: field.kind.name for field in FIELDS}
+OWNER: Final = "owner"
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def spell_value(path: str, value: Any, currency: str = "") -> str:
+def spell_value(path: str, value: Any, currency: str = "", owners: Mapping[str, str] = _NO_NAMES) -> str:
     """The value of a field as its reader writes it, a dash for none: ``€379,200``, ``29 Dec 2026``.
 
-    ``currency``: of amounts. What a source gave in another form than the field's is shown as it gave it.
+    ``currency``: of amounts. ``owners``: what they are called, as ``people.name_owners``. What a source gave in another
+    form than the field's is shown as it gave it.
     """
     if value in (None, ""):
         return NOTHING
+    if path == OWNER:
+        return owners.get(value, str(value))
     spell = _SPELLINGS.get(_KIND_OF.get(path, ""))
     try:
         return str(value) if spell is None else spell(value, currency)

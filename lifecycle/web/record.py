@@ -14,11 +14,11 @@ from lifecycle.sentences.fields import name_field
 from lifecycle.sentences.health import name_part
 from lifecycle.services.customers.health_past import DAYS, Moment
 from lifecycle.services.customers.offers import PEOPLE_FIELD, PINNABLE
-from lifecycle.web.naming import spell_value
-from lifecycle.web.people import name_people_then
+from lifecycle.web.naming import OWNER, spell_value
+from lifecycle.web.people import say_you
 from tenants.actors import TenantRef
 from tenants.identity import Identity
-from tenants.services.accounts.members import Recorded
+from tenants.services.accounts.members import Recorded, name_members_and_accounts
 
 _PATHS: Final = tuple(field.path for field in FIELDS if field.part != CONTACTS)
 WHY: Final = {
@@ -61,8 +61,9 @@ class ShownField:
 def show_fields(
     profile: Mapping[str, Any], *, tenant: TenantRef, viewer: Identity, only: str | None = None
 ) -> list[ShownField]:
-    """The fields of which something is known, in order; ``only`` one, known or not. One statement if any is pinned."""
-    return name_fields(profile, name_people_then(people_of(profile), tenant=tenant, viewer=viewer), only=only)
+    """The fields of which something is known, in order; ``only`` one, known or not. One statement at most."""
+    members, owners = name_members_and_accounts(people_of(profile), owners_of(profile), tenant=tenant)
+    return name_fields(profile, say_you(members, viewer), owners, only=only)
 
 
 def people_of(profile: Mapping[str, Any]) -> set[Recorded]:
@@ -70,24 +71,38 @@ def people_of(profile: Mapping[str, Any]) -> set[Recorded]:
     return {(one["pinned_by"], one["pinned_at"]) for one in profile["provenance"].values() if one["pinned_by"]}
 
 
+def owners_of(profile: Mapping[str, Any]) -> set[str]:
+    """Which owners have to be named to show the fields: today's, and those who were said to be."""
+    said = {one["value"] for one in profile["provenance"].get(OWNER, {}).get("overruled", ())}
+    return {owner for owner in (profile["company"]["owner"], *said) if owner}
+
+
 def name_fields(
-    profile: Mapping[str, Any], names: Mapping[Recorded, str], *, only: str | None = None
+    profile: Mapping[str, Any],
+    names: Mapping[Recorded, str],
+    owners: Mapping[str, str],
+    *,
+    only: str | None = None,
 ) -> list[ShownField]:
     """As ``show_fields``, with names that are known. No statement."""
     known = profile["provenance"]
     paths = [only] if only else [path for path in (*_PATHS, PEOPLE_FIELD) if path in known]
-    return [_show(path, profile, known.get(path), names) for path in paths]
+    return [_show(path, profile, known.get(path), names, owners) for path in paths]
 
 
 def _show(
-    path: str, profile: Mapping[str, Any], known: Mapping[str, Any] | None, names: Mapping[Any, str]
+    path: str,
+    profile: Mapping[str, Any],
+    known: Mapping[str, Any] | None,
+    names: Mapping[Any, str],
+    owners: Mapping[str, str],
 ) -> ShownField:
     pinned = known is not None and known["pinned_by"] is not None
     currency = profile["billing"]["currency"] or ""
     return ShownField(
         path=path,
         label=name_field(path),
-        value=_value_of(path, profile),
+        value=_value_of(path, profile, owners),
         source=name_source(known["source"]) if known else "",
         occurred_at=known["occurred_at"] if known else None,
         may_be_pinned=path in PINNABLE,
@@ -97,7 +112,7 @@ def _show(
         pin_reason=(known["pin_reason"] or "") if known else "",
         overruled=[
             Overruled(
-                None if path == PEOPLE_FIELD else spell_value(path, one["value"], currency),
+                None if path == PEOPLE_FIELD else spell_value(path, one["value"], currency, owners),
                 name_source(one["source"]),
                 one["occurred_at"],
                 str(WHY[one["why"]]),
@@ -144,8 +159,8 @@ def draw_line(timestamps: Sequence[Moment], marks: Sequence[tuple[dt.datetime, i
     }
 
 
-def _value_of(path: str, profile: Mapping[str, Any]) -> str:
+def _value_of(path: str, profile: Mapping[str, Any], owners: Mapping[str, str]) -> str:
     if path == PEOPLE_FIELD:
         return str(len(profile["contacts"]))
     part, name = PINNABLE[path]
-    return spell_value(path, profile[part][name], profile["billing"]["currency"] or "")
+    return spell_value(path, profile[part][name], profile["billing"]["currency"] or "", owners)

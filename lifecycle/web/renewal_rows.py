@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from lifecycle.web.tags import NOTHING, band, day, money, owner_name, renewal_distance, stage, timestamp
+from tenants.sentences.figures import sign_percent
 
 register = template.Library()
 
@@ -39,7 +40,7 @@ def due_rows(context: Context, rows: Iterable[Row]) -> SafeString:
             f"<td{staged}>{stage(context, row['stage'])}{_under(reason)}</td>"
             f'<td class="number"{value}>{escape(money(row["arr"], row["currency"]))}</td>'
             f'<td class="number"{health}>{_health(row)}</td>'
-            f'<td class="number"{likely}>{row["likely"]}%</td></tr>\n'
+            f'<td class="number"{likely}>{escape(sign_percent(row["likely"]))}</td></tr>\n'
         )
 
     return mark_safe("".join(map(write, rows)))  # noqa: S308  every value is escaped above

@@ -14,7 +14,7 @@ from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, urlize
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.sentences import say
 from lifecycle.sentences.codes import EFFECT_KINDS, EFFECT_STATES, name_code, name_entry_point
@@ -24,11 +24,10 @@ from lifecycle.web.submissions import SUBMISSION
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
 from tenants.sentences.arrows import arrow
-from tenants.sentences.figures import say_day, say_minute, say_number
+from tenants.sentences.figures import say_day, say_minute, say_money, say_number, sign_percent
 
 register = template.Library()
 
-SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 NOTHING = "–"
 # Icons that point on or back, which is the other way where one reads from right to left.
 POINTING = frozenset({"arrow-left", "arrow-right", "log-out"})
@@ -80,13 +79,13 @@ def money(amount: Decimal | str | None, currency: str = "") -> str:
     """An amount in whole units: ``€120,000``."""
     if amount is None or amount == "":
         return NOTHING
-    return _with_currency(say_number(Decimal(amount), 0), currency)
+    return say_money(say_number(Decimal(amount), 0), currency)
 
 
 def exact_money(amount: Decimal, currency: str = "") -> str:
     """An amount to the last digit: ``€120,000``, ``€120,000.50``."""
     decimals = _count_decimals(amount)
-    return _with_currency(say_number(amount, max(2, decimals) if decimals else 0), currency)
+    return say_money(say_number(amount, max(2, decimals) if decimals else 0), currency)
 
 
 @register.filter
@@ -110,10 +109,10 @@ def short_money(amount: Decimal | str | None, currency: str = "") -> str:
     number = Decimal(amount)
     # Rounded first: 999,600 is a million, not a thousand thousand.
     if abs(number) >= Decimal(999_500):
-        return _with_currency(_("%(number)sM") % {"number": say_number(number / MILLION, 1)}, currency)
+        return say_money(_("%(number)sM") % {"number": say_number(number / MILLION, 1)}, currency)
     if abs(number) >= Decimal(10_000):
-        return _with_currency(_("%(number)sk") % {"number": say_number(number / THOUSAND, 0)}, currency)
-    return _with_currency(say_number(number, 0), currency)
+        return say_money(_("%(number)sk") % {"number": say_number(number / THOUSAND, 0)}, currency)
+    return say_money(say_number(number, 0), currency)
 
 
 @register.filter
@@ -129,6 +128,12 @@ def customers(number: int) -> str:
 
 
 @register.filter
+def percent(number: int | Decimal) -> str:
+    """A percentage with its sign: ``29%``, ``98.9%``."""
+    return sign_percent(say_number(number))
+
+
+@register.filter
 def days(number: int | None) -> str:
     """``1 day``, ``1,204 days``."""
     if number is None:
@@ -136,7 +141,7 @@ def days(number: int | None) -> str:
     return ngettext("%(number)s day", "%(number)s days", abs(number)) % {"number": say_number(number)}
 
 
-@register.filter
+@register.filter(expects_localtime=True)
 def day(value: dt.date | str | None) -> str:
     """A date as ``12 Nov 2026``."""
     if not value:
@@ -153,6 +158,12 @@ def timestamp(value: dt.datetime | None) -> SafeString | str:
     here = timezone.localtime(value)
     shown = f"{say_minute(here)} {name_zone(here)}"
     return format_html('<time datetime="{}">{}</time>', value.astimezone(dt.UTC).isoformat(), shown)
+
+
+@register.filter(expects_localtime=True)
+def minute(value: dt.datetime) -> str:
+    """A point in time as ``12 Nov 2026, 14:03 UTC``, in the reader's zone: what ``timestamp`` says, for a mail."""
+    return f"{say_minute(value)} {name_zone(value)}"
 
 
 @register.filter
@@ -206,7 +217,11 @@ def renewal_distance(left: int | None) -> str:
         return ""
     if left == 0:
         return _("today")
-    return (_("in %(days)s") if left > 0 else _("%(days)s ago")) % {"days": days(abs(left))}
+    if left > 0:
+        sentence = ngettext("in %(days)s day", "in %(days)s days", left)
+    else:
+        sentence = ngettext("%(days)s day ago", "%(days)s days ago", -left)
+    return sentence % {"days": say_number(abs(left))}
 
 
 @register.filter
@@ -223,17 +238,6 @@ def note_text(text: str) -> SafeString:
 def sentence(message: Message | str) -> str:
     """What the rules have to say."""
     return say(message)
-
-
-def _with_currency(text: str, currency: str) -> str:
-    symbol = SYMBOLS.get(currency)
-    if symbol:
-        amount = pgettext("amount of money", "%(symbol)s%(amount)s") % {
-            "symbol": symbol,
-            "amount": text.removeprefix("-"),
-        }
-        return f"-{amount}" if text.startswith("-") else amount
-    return f"{text} {currency}".strip()
 
 
 @register.simple_tag

@@ -29,13 +29,13 @@ from lifecycle.services.work.timeline import (
     TimelinePage,
     read_timeline,
 )
-from lifecycle.web.naming import spell_value
-from lifecycle.web.people import name_people_then
+from lifecycle.web.naming import OWNER, spell_value
+from lifecycle.web.people import say_you
 from lifecycle.web.work import may_do
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
-from tenants.services.accounts.members import Recorded
+from tenants.services.accounts.members import Recorded, name_members_and_accounts
 
 PAGE = 15
 # What to call each kind where one is chosen.
@@ -80,8 +80,8 @@ def show_timeline(
     ``currency``: the customer's, of amounts that were reported without one.
     """
     page = read_entries(customer_id, tenant=tenant, viewer=viewer, kind=kind, before=before)
-    names = name_people_then(people_of(page), tenant=tenant, viewer=viewer)
-    return show_entries(page, names, viewer, kind=kind, currency=currency)
+    members, owners = name_members_and_accounts(people_of(page), owners_of(page), tenant=tenant)
+    return show_entries(page, say_you(members, viewer), owners, viewer, kind=kind, currency=currency)
 
 
 def read_stages(customer_id: UUID, *, tenant: TenantRef, keys: Keys, live: int) -> HistoryPage | None:
@@ -127,14 +127,26 @@ def people_of(page: TimelinePage) -> set[Recorded]:
     }
 
 
+def owners_of(page: TimelinePage) -> set[str]:
+    """Which owners have to be named to show the page: those whom sources have named."""
+    events = (entry.row["figures"] for entry in page.entries if entry.kind == EVENT)
+    return {owner for figures in events if (owner := figures.get(OWNER))}
+
+
 def show_entries(
-    page: TimelinePage, names: Mapping[Recorded, str], viewer: Identity, *, kind: str = "", currency: str = ""
+    page: TimelinePage,
+    names: Mapping[Recorded, str],
+    owners: Mapping[str, str],
+    viewer: Identity,
+    *,
+    kind: str = "",
+    currency: str = "",
 ) -> Steps:
     """The page as it is shown: each row says with ``who`` and its like who it was, and what the viewer may do."""
     following = ""
     if page.following is not None:
         following = urlencode({**({"kind": kind} if kind else {}), **page.following})
-    return Steps([_show(entry, names, viewer, currency) for entry in page.entries], following, kind)
+    return Steps([_show(entry, names, owners, viewer, currency) for entry in page.entries], following, kind)
 
 
 def read_place(query: Mapping[str, str]) -> Place:
@@ -143,7 +155,11 @@ def read_place(query: Mapping[str, str]) -> Place:
 
 
 def _show(
-    entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Identity, currency: str
+    entry: Entry,
+    names: Mapping[tuple[str, dt.datetime], str],
+    owners: Mapping[str, str],
+    viewer: Identity,
+    currency: str,
 ) -> Mapping[str, Any]:
     row = entry.row
 
@@ -169,7 +185,9 @@ def _show(
         case "event":
             figures = row["figures"]
             currency = figures.get("billing.currency") or currency
-            reported = [(name_field(path), spell_value(path, value, currency)) for path, value in figures.items()]
+            reported = [
+                (name_field(path), spell_value(path, value, currency, owners)) for path, value in figures.items()
+            ]
             return shown | {
                 "reported": reported,
                 "source": row["source"] and name_source(row["source"]),

@@ -1,17 +1,32 @@
 """Numbers and dates as the reader's language writes them: ``1,204.5`` in English, ``1.204,5`` in German."""
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
 
 from django.utils.dateformat import format as format_date
 from django.utils.formats import get_format
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language, gettext, pgettext
+
+SYMBOLS: Final[Mapping[str, str]] = MappingProxyType({"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"})
 
 
 def say_number(value: int | float | Decimal, decimals: int | None = None) -> str:
     """With thousands, and rounded to so many ``decimals``; without, a number keeps those that it has."""
     return localize_number(f"{value:,}" if decimals is None else f"{value:,.{decimals}f}")
+
+
+def say_percent(share: float, decimals: int = 0) -> str:
+    """A share from 0 to 1 as ``29%``, in German ``29 %``."""
+    return sign_percent(say_number(100 * share, decimals))
+
+
+def sign_percent(number: str) -> str:
+    """A number that is written already, with its sign."""
+    return gettext("%(percent)s%%") % {"percent": number}
 
 
 def localize_number(text: str) -> str:
@@ -30,6 +45,20 @@ def _read_separators(language: str) -> dict[int, str]:
     )
 
 
+def say_money(number: str, currency: str | None) -> str:
+    """An amount that is written already, in its currency: ``€120,000``, in German ``120.000 €``; ``120,000 SEK``."""
+    symbol = SYMBOLS.get(currency or "")
+    if symbol is None:
+        return f"{number} {currency or ''}".rstrip()
+    amount = _read_form_of_money(get_language()) % {"symbol": symbol, "amount": number.removeprefix("-")}
+    return f"-{amount}" if number.startswith("-") else amount
+
+
+@lru_cache(maxsize=32)
+def _read_form_of_money(_language: str | None) -> str:
+    return pgettext("amount of money", "%(symbol)s%(amount)s")
+
+
 def say_day(date: dt.date) -> str:
     """``12 Nov 2026``."""
     # A page says a hundred days, most of them again and again.
@@ -41,9 +70,20 @@ def _write_day(_language: str | None, year: int, month: int, day: int) -> str:
     return format_date(dt.date(year, month, day), pgettext("format of a date", "j M Y"))
 
 
+def say_short_day(date: dt.date) -> str:
+    """``12 Nov 26``, where there is little room."""
+    return format_date(date, pgettext("format of a date", "j M y"))
+
+
+def say_month(date: dt.date) -> str:
+    """``Nov 2026``."""
+    return format_date(date, pgettext("format of a date", "M Y"))
+
+
 def forget_days() -> None:
-    """Write every day again: for tests, which change catalogs."""
+    """Write every day and amount again: for tests, which change catalogs."""
     _write_day.cache_clear()
+    _read_form_of_money.cache_clear()
 
 
 def say_minute(timestamp: dt.datetime) -> str:

@@ -151,5 +151,5 @@ def test_what_a_later_release_wrote_is_shown_without_underscores() -> None:
     assert name_code(EFFECT_STATES, "parked_for_good") == "parked for good"
     assert name_entry_point("Robot") == "Robot"
     with override("de"):
-        assert {name_entry_point(code) for code in SOURCES} >= {"In der Anwendung", "Ereignis"}
+        assert {name_entry_point(code) for code in SOURCES} >= {"In der App", "Ereignis"}
         assert all(name_code(REFUSALS, code) != code for code in REFUSALS)

@@ -83,7 +83,7 @@ def test_categories_are_called_by_their_names_in_the_reader_s_language() -> None
             "Keine Phase hat die Kategorie „Gefährdet (risk)“",
             "Keine Phase hat die Kategorie „Verloren (lost)“",
             "ihre Kategorie ist „Verlängerung (renewal)“, nicht „Verloren (lost)“",
-            "Keine Phase hat die Kategorie „Einführung (onboarding)“ oder „Gefährdet (risk)“",
+            "Keine Phase hat die Kategorie „Onboarding“ oder „Gefährdet (risk)“",
         ],
     }
     for language, sentences in said.items():

@@ -63,7 +63,7 @@ def test_the_sentence_has_the_figures_that_the_number_is_made_of() -> None:
     assert weighed(arr=120_000, days_to_renewal=30, csat=4) == {
         "urgency": 28_680.0,
         "at_stake": "28680.00",
-        "urgency_reason": "28,680 USD at stake: 120,000 USD a year × 48% risk (health 58 of 100)"
+        "urgency_reason": "$28,680 at stake: $120,000 a year × 48% risk (health 58 of 100)"
         " × 50% for time (renewal in 30 days).",
     }
 
@@ -71,8 +71,8 @@ def test_the_sentence_has_the_figures_that_the_number_is_made_of() -> None:
 @pytest.mark.parametrize(
     ("arr", "days", "said"),
     [
-        (100_000, 40_000, "45 USD at stake: 100,000 USD a year × 60% risk (health 45 of 100) × 0.07% for time"),
-        (700, -30_000, "0.2 USD at stake: 700 USD a year × 68% risk (health 35 of 100) × 0.05% for time"),
+        (100_000, 40_000, "$45 at stake: $100,000 a year × 60% risk (health 45 of 100) × 0.07% for time"),
+        (700, -30_000, "$0.2 at stake: $700 a year × 68% risk (health 35 of 100) × 0.05% for time"),
     ],
 )
 def test_what_is_little_is_not_said_to_be_nothing(arr: int, days: int, said: str) -> None:
@@ -87,7 +87,7 @@ def test_currencies_are_compared_by_what_they_are_worth() -> None:
     yen = weighed(IN_EUROS, currency="JPY", arr=1_000_000, **figures)
     assert euros["urgency"] == dollars["urgency"] == yen["urgency"]
     assert float(dollars["at_stake"]) == 2 * float(euros["at_stake"])
-    assert dollars["urgency_reason"].endswith(f"Ranked as {euros['urgency']:,.0f} EUR.")
+    assert dollars["urgency_reason"].endswith(f"Ranked as €{euros['urgency']:,.0f}.")
     assert "Ranked" not in euros["urgency_reason"]
 
 

@@ -205,6 +205,6 @@ def test_the_proof_has_its_numbers_as_the_reader_s_language_writes_them(tenant, 
     client = page_client("viewer", headers={"accept-language": "de"})
     said = text_of(client.get("/insight/forecast"))
     assert "z ist 2,50" in said and "mehr als 1,645 ist nötig" in said
-    assert "0,0512" in said and "90,0%" in said and "50,0–69,0%" in said and "0.0512" not in said
+    assert "0,0512" in said and "90,0 %" in said and "50,0–69,0 %" in said and "0.0512" not in said
     file = client.get("/insight/forecast?csv=forecast-proof").content.decode()
     assert "0.0512" in file and "0,0512" not in file

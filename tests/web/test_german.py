@@ -3,11 +3,14 @@
 import re
 
 import pytest
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 
+from lifecycle.admin.configuration.words import MOMENTS
 from lifecycle.sentences import say
+from lifecycle.web.tags import renewal_distance
 from tenants.rules.messages import Message
 from tests.entry_points.test_pages import PAGES
+from tests.web.conftest import text_of
 from tests.web.test_translations import customers
 
 __all__ = ["customers"]
@@ -30,6 +33,7 @@ def test_a_page_is_in_german_for_who_asks_for_it(page_client, customers, page):
         assert '<html lang="de"' in text
         assert "Accept-Language" in german.headers["Vary"]
     assert MACHINE_READ.findall(text) == []
+    assert re.findall(r"\d%", text_of(german)) == [], "German has a blank before the sign"
     assert text != english.content.decode() or page == "/board/cards"
 
 
@@ -38,11 +42,45 @@ def test_sentences_numbers_money_and_days_are_german(page_client, customers):
     client = page_client("account_manager")
     page = client.get(f"/customers/{at_risk}", headers={"Accept-Language": "de-AT, en;q=0.5"}).content.decode()
     assert "In einer gefährdeten Phase." in page
-    assert "120.000 €" in page
+    assert "120.000\u00a0€" in page
     assert "€120,000" not in page
     assert re.search(r"\d{1,2}\. [A-Z]\w+\.? 20\d\d, \d\d:\d\d UTC", page)
     refused = client.get("/customers?stage=Nowhere", headers={"Accept-Language": "de"}).content.decode()
     assert "Eine Phase „Nowhere“ gibt es nicht." in refused
+
+
+def test_a_figure_that_changed_says_so_without_an_arrow():
+    with override("de"):
+        params = {"before": "2026-12-29", "now": "2027-01-04"}
+        said = [
+            say(Message("changed_open_issues", {"before": 3, "now": 7})),
+            say(Message("changed_renewal_on", params)),
+            say(Message("changed_arr", {"before": None, "now": "48000", "currency": "EUR"})),
+        ]
+    assert said == [
+        "offene Tickets 7 (zuvor 3)",
+        "Verlängerung 4. Jan. 2027 (zuvor 29. Dez. 2026)",
+        "Jahresumsatz 48.000\u00a0€ (zuvor –)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(0, "heute"), (1, "in 1 Tag"), (32, "in 32 Tagen"), (-1, "vor 1 Tag"), (-1204, "vor 1.204 Tagen")],
+)
+def test_how_far_a_renewal_is_off_is_inflected(left, said):
+    with override("de"):
+        assert renewal_distance(left) == said
+
+
+def test_a_customer_leaves_and_a_seal_has_leaves():
+    """One word of English that German says by two."""
+    with override("de"):
+        assert {name: str(words) for name, words in MOMENTS.items()} == {
+            "enter": "in eine Phase kommt",
+            "leave": "eine Phase verlässt",
+        }
+        assert gettext("leaves") == "Blätter"
 
 
 def test_the_language_of_ones_own_settings_goes_before_the_browsers(page_client, customers):

@@ -131,7 +131,7 @@ def test_a_file_has_numbers_that_programs_read_in_whatever_language(page_client)
     keep_facts(tenant)
     client = page_client(make_people(tenant).viewer)
     page = client.get(f"/insight?{PERIOD}&show=stages", headers={"Accept-Language": "de"}).content.decode()
-    assert "1,2 Mio. €" in page
+    assert "1,2\u00a0Mio.\u00a0€" in page
     name = re.search(r"csv=([a-z-]*revenue[a-z-]*)", page)[1]
     for language in ("de", "en"):
         address = f"/insight?{PERIOD}&show=stages&csv={name}"

@@ -89,7 +89,7 @@ def test_a_cell_says_what_the_row_has_under_the_head_of_its_column():
     }
     assert '<td class="number" data-label="In stage">' in cells_of(ROW)["days_in_stage"]
     with translation.override("de"):
-        assert '<td class="number" data-label="In Phase">' in cells_of(ROW)["days_in_stage"]
+        assert '<td class="number" data-label="In der Phase">' in cells_of(ROW)["days_in_stage"]
 
 
 def test_what_is_not_known_is_a_dash():

@@ -200,7 +200,7 @@ def test_most_urgent_first_shows_what_is_at_stake_and_why(client, tenant):
     page = client.get("/customers?ordering=-urgency")
     assert names(page) == [str(large), str(small)]
     (reason,) = [tag["title"] for tag in markup_of(page).all("span") if "1,000,000,000" in tag.get("title", "")]
-    assert reason.startswith("183,870,968 EUR at stake: 1,000,000,000 EUR a year × 19% risk (health 90 of 100)")
+    assert reason.startswith("€183,870,968 at stake: €1,000,000,000 a year × 19% risk (health 90 of 100)")
     assert reason.endswith("97% for time (renewal in 1 day).")
     heads = [text for text in ("Health", "At stake") if f"{text}" in text_of(page)]
     assert heads == ["Health", "At stake"]

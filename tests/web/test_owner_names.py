@@ -1,10 +1,15 @@
 """Owners of customers are called by their names where people read, and by their user names where programs do."""
 
+import datetime as dt
+import re
+
 import pytest
 
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tests.factories import CustomerFactory, TenantFactory, UserFactory
+from tests.factories import CustomerFactory, TenantFactory, UserFactory, utc_now
 from tests.web.conftest import markup_of, text_of
 
 OUTSIDE = "Rita.Sales@crm.example"
@@ -22,6 +27,14 @@ def client(page_client):
 
 def own(tenant, owner, **given):
     return CustomerFactory(tenant=tenant, owner=owner, **given)
+
+
+def report_owner(tenant, customer, owner, *, days):
+    fact = CustomerFacts(customer.external_id, "/crm", utc_now() - dt.timedelta(days=days), company={"owner": owner})
+    with tenant_context(tenant.id):
+        record_customers(
+            [fact], tenant=tenant, actor=system_actor("tests"), source="Import", now=utc_now(), create=False
+        )
 
 
 def test_home_list_board_customer_and_brief_call_the_owner_by_name(client, tenant, maria):
@@ -105,6 +118,36 @@ def test_a_name_is_no_markup(client, tenant):
     own(tenant, nasty.username)
     for address in ("/customers", "/board"):
         assert "<b>Bold" not in client.get(address).content.decode()
+
+
+def test_each_field_what_sources_said_and_a_past_day_call_the_owner_by_name(client, tenant, maria):
+    ben = UserFactory(tenant=tenant, full_name="Ben Before")
+    customer = own(tenant, "")
+    report_owner(tenant, customer, ben.username, days=9)
+    here = f"/customers/{customer.id}"
+    assert client.post(f"{here}/fields/owner", {"value": maria.username, "reason": "Agreed."}).status_code == 302
+    report_owner(tenant, customer, ben.username.upper(), days=0)
+    page = text_of(client.get(here))
+    assert "Owner : Maria Manager pinned By hand" in page and "Not taken: “Ben Before” (CRM, " in page
+    said = {
+        here: "Owner: Maria Manager",
+        f"{here}/timeline?kind=event": "Owner: Ben Before",
+        f"{here}/fields/owner": "Now “Maria Manager” (By hand, ",
+        f"{here}/as-of": "Owner Maria Manager",
+    }
+    for address, sentence in said.items():
+        shown = text_of(client.get(address))
+        assert sentence in re.sub(r" (?=[:])", "", shown), (address, shown)
+        assert not {maria.username, ben.username, ben.username.upper()} & set(shown.split()), address
+
+
+def test_an_admin_reads_the_names_of_owners(page_client, tenant, maria):
+    customers = [own(tenant, maria.username), own(tenant, OUTSIDE)]
+    admin = page_client("tenant_admin")
+    shown = text_of(admin.get("/admin/lifecycle/customer/"))
+    assert "Maria Manager" in shown and OUTSIDE in shown and maria.username not in shown
+    shown = text_of(admin.get(f"/admin/lifecycle/customer/{customers[0].id}/change/"))
+    assert "Maria Manager" in shown and maria.username not in shown
 
 
 def test_the_export_and_the_api_keep_the_user_name(api_client, tenant, maria, users):

@@ -144,8 +144,8 @@ def test_what_sources_reported_stands_where_it_became_true(page_client, customer
         (
             "de",
             (
-                *("Jahresumsatz: 379.200 $", "1.204,50 $", "Verlängerung: 29. Dez 2026"),
-                *("Letztes Ticket geschlossen am: 2. Nov 2026, 18:30 UTC", "Zufriedenheit: 4,5", "ann@acme.example"),
+                *("Jahresumsatz: 379.200 $", "1.204,50 $", "Verlängerung: 29. Dez. 2026"),
+                *("Letztes Ticket geschlossen am: 2. Nov. 2026, 18:30 UTC", "Zufriedenheit: 4,5", "ann@acme.example"),
             ),
         ),
     ],

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from django import template
 from django.utils.text import Truncator
-from django.utils.translation import gettext
 
 from lifecycle.admin.configuration.rows import ConditionRow
 from lifecycle.admin.configuration.sheet import RiskRow, RuleRow
@@ -14,7 +13,7 @@ from lifecycle.admin.configuration.words import Offered, offer_fields, say_condi
 from tenants.rules.configuration.errors import Finding
 from tenants.sentences import describe_finding
 from tenants.sentences.categories import name_category
-from tenants.sentences.figures import say_number
+from tenants.sentences.figures import say_percent
 
 register = template.Library()
 LONGEST_LINE: Final = 120
@@ -29,7 +28,7 @@ def sentence(finding: Finding) -> str:
 @register.filter
 def percent(share: float) -> str:
     """A share from 0 to 1 in per cent, with one decimal."""
-    return gettext("%(percent)s%%") % {"percent": say_number(100 * share, 1)}
+    return say_percent(share, 1)
 
 
 @register.filter

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from lifecycle.admin.configuration.rows import EXISTS, MISSING, ConditionRow
 from lifecycle.rules.event_types import EVENT_TYPES
@@ -73,7 +73,10 @@ RISK_ACTIONS: Final[Words] = {
     MOVE: gettext_lazy("move the customer"),
 }
 EVENTS: Final[Words] = {name: gettext_lazy(entry.when) for name, entry in EVENT_TYPES.items()}
-MOMENTS: Final[Words] = {"enter": gettext_lazy("enters"), "leave": gettext_lazy("leaves")}
+MOMENTS: Final[Words] = {
+    "enter": pgettext_lazy("what a customer does", "enters"),
+    "leave": pgettext_lazy("what a customer does", "leaves"),
+}
 KIND_WORDS: Final[Words] = {
     "email": gettext_lazy("send an e-mail"),
     "alert": gettext_lazy("alert people in the app"),

@@ -139,7 +139,7 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         "known": known,
         "trouble": trouble,
         "past": past,
-        "figures": describe_figures(past.figures),
+        "figures": describe_figures(past.figures, tenant=request.tenant),
         "stage_colors": stage_colors(policy),
     }
     return render(request, "insight/as_of_customer.html", context, status=400 if trouble else 200)

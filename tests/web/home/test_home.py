@@ -35,7 +35,7 @@ def test_a_call_has_everything_that_it_needs(page_client, users, tenant):
     shown = text_of(page_client("account_manager").get("/"))
     for fact in (
         "Aurora Wobbly Champion Left",
-        "48,000 EUR a year up for renewal in 10 days, 10% of the annual revenue overdue, 3 open issues, 19 days past"
+        "€48,000 a year, up for renewal in 10 days, 10% of the annual revenue overdue, 3 open issues, 19 days past"
         " the target, reason given: Champion Left.",
         "Last done Placed in Wobbly, by System (tests)",
         "Next step Agree on a date for paying the overdue balance.",
@@ -46,6 +46,21 @@ def test_a_call_has_everything_that_it_needs(page_client, users, tenant):
         "Contact Zoë Beispiel +49 30 123456",
     ):
         assert fact in shown, fact
+
+
+def test_days_in_a_sentence_are_inflected_and_its_parts_are_separated(page_client, tenant, users):
+    customer_id = record(tenant, 1, "Aurora", days=40, overdue="4800")
+    client = page_client("account_manager", headers={"Accept-Language": "de"})
+    home, page = (text_of(client.get(address)) for address in ("/?whose=all", f"/customers/{customer_id}"))
+    for sentence in (
+        "48.000 € pro Jahr, Verlängerung in 10 Tagen, 10 % des Jahresumsatzes überfällig, 3 offene Tickets,"
+        " 19 Tage über dem Ziel",
+        "In der Phase 40 von 21 Tagen 19 Tage über dem Ziel",
+        "in 10 Tagen",
+    ):
+        assert sentence in home, home
+    assert "40 Tage (Ziel: 21 Tage), 19 Tage über dem Ziel ." in page, page
+    assert "Zeit in dieser Phase 40 von 21 Tagen" in page
 
 
 def test_a_viewer_does_not_see_the_phone_number(page_client, users, tenant):
@@ -291,7 +306,7 @@ def test_figures_that_changed_since_yesterday_say_what_they_were(page_client, us
     record(tenant, 1, "Aurora", days=5, issues=3, csat="4.5")
     record(tenant, 1, "Aurora", days=0, issues=7, csat="4.5")
     shown = text_of(page_client("viewer").get("/"))
-    assert "Since yesterday open issues 3 → 7 Last done" in shown
+    assert "Since yesterday open issues 7 (was 3) Last done" in shown
 
 
 def test_the_page_takes_fewer_than_15_queries_for_one_and_for_thirty(page_client, users, tenant, move):

@@ -55,7 +55,7 @@ def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_i
     record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=5, later=120)
     page = client.get("/")
     assert named(page) == [str(customer_id)]
-    assert "Back from snooze: open issues 3 → 5." in text_of(page)
+    assert "Back from snooze: open issues 5 (was 3)." in text_of(page)
 
 
 def test_a_change_of_the_stage_ends_every_snooze(page_client, users, tenant, move):
