@@ -9,10 +9,11 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from lifecycle.rules.event_types import SEGMENTS
-from lifecycle.rules.sample_names import name_company
+from lifecycle.rules.sample_names import BUSINESSES, ROLES, name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.demo import scenarios
 from lifecycle.services.demo.stories import tell_story, while_at_work
+from lifecycle.services.demo.terms import TERMS
 from lifecycle.services.demo.writings import TEXTS
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
@@ -167,3 +168,23 @@ def test_people_of_each_demo_tenant_write_in_the_language_of_its_stages_and_reas
         assert TEXTS[scenario.language] is writings
     assert german.first_call == "{name} anrufen"
     assert not {*german.later, *german.routine, german.mention} & {*english.later, *english.routine, english.mention}
+
+
+def test_the_german_tenant_s_crm_names_lines_of_business_and_roles_in_german() -> None:
+    words = TERMS["de"]
+    assert set(words) == {*BUSINESSES, *ROLES} and not TERMS["en"]
+    for number in range(200):
+        german, english = (
+            tell_story(one, number, owners=OWNERS, now=NOW).facts[0] for one in (scenarios.GLOBEX, scenarios.ACME)
+        )
+        assert (german.company or {})["industry"] in words.values()
+        assert (english.company or {})["industry"] in BUSINESSES
+        assert {person.role for person in german.contacts or ()} <= set(words.values())
+        assert {person.role for person in english.contacts or ()} <= set(ROLES)
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_each_stage_of_a_demo_tenant_has_a_color_of_its_own(scenario: scenarios.Scenario) -> None:
+    policy = compile_policy(parse_configuration(scenario.document), version=1)
+    colors = [policy.color(stage) for stage in policy.stages]
+    assert len(set(colors)) == len(colors)

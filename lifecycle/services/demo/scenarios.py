@@ -267,6 +267,7 @@ GLOBEX_DOCUMENT: dict[str, Any] = {
     "colors": {
         "Interessent": "#4a5568",
         "Pilot": "#2b6cb0",
+        "Einführung": "#0e7490",
         "Produktiv": "#276749",
         "Gefährdet": "#c05621",
         "Beendet": "#742a2a",

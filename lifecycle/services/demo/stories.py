@@ -15,6 +15,7 @@ from random import Random
 from lifecycle.rules.sample_names import name_company, name_person
 from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
 from lifecycle.services.demo.scenarios import Exit, Scenario
+from lifecycle.services.demo.terms import TERMS
 from tenants.rules.configuration.categories import LOST, RISK
 
 SEED = 20260101
@@ -80,14 +81,19 @@ def tell_story(scenario: Scenario, index: int, *, owners: tuple[str, ...], now: 
     path = _Path(scenario, external_id, random, now, contact=people[0].name)
     placed, moves = path.walk()
     segment, _, typical = random.choices(_SEGMENTS, [weight for _, weight, _ in _SEGMENTS])[0]
-    owner = random.choice(owners)
+    owner, terms = random.choice(owners), TERMS[scenario.language]
     first = CustomerFacts(
         external_id=external_id,
         source="/crm",
         occurred_at=placed.at,
         event_id=placed.event_id or "",
-        company={"name": company.name, "industry": company.industry, "segment": segment, "owner": owner},
-        contacts=[ContactFacts(*person) for person in people],
+        company={
+            "name": company.name,
+            "industry": terms.get(company.industry, company.industry),
+            "segment": segment,
+            "owner": owner,
+        },
+        contacts=[ContactFacts(*person._replace(role=terms.get(person.role, person.role))) for person in people],
         stage=placed.stage,
         stage_entered_at=placed.at,
     )
