@@ -55,6 +55,16 @@ def test_two_at_once_are_one_row(form, page_client, in_threads):
 
 
 @pytest.mark.parametrize("kind", ["note", "task"])
+def test_a_customer_with_a_form_that_was_sent_is_exported_with_where_it_led(form, customer, api_client):
+    sent = form()
+    exported = api_client("tenant_admin").post(f"/api/v1/customers/{customer.id}/export")
+    assert exported.status_code == 200, exported.content
+    (kept,) = exported.json()["stored_answers"]
+    assert (kept["status"], kept["headers"], kept["body"]) == (302, {"Location": sent["Location"]}, None)
+    assert kept["is_readable"] is True
+
+
+@pytest.mark.parametrize("kind", ["note", "task"])
 def test_another_form_or_other_words_are_another_row(form, page_client):
     form()
     form(submission=str(uuid4()))

@@ -220,7 +220,8 @@ def _list_parked(subject: Subject) -> Iterator[Json]:
 def _list_answers(subject: Subject, customer_id: UUID) -> Iterator[Json]:
     """The answers kept for repeated requests; of those about many customers the part about this one."""
     for kept, answer in idempotency.find_answers(subject.tenant.id, customer_id, mentions=subject.is_named_in):
-        body = None if answer is None else orjson.loads(answer.body)
+        # That of a form leads to another page, and says nothing besides.
+        body = orjson.loads(answer.body) if answer is not None and answer.body else None
         if isinstance(body, dict) and isinstance(body.get("results"), list):
             body["results"] = [one for one in body["results"] if one.get("customer_id") == str(customer_id)]
         yield {
