@@ -25,6 +25,8 @@ class Positions:
         self._rewound: set[Partition] = set()
         # Since when the library does not fetch it.
         self._unread: dict[Partition, float] = {}
+        # Which it has said to fetch since they are ours.
+        self._fetched: set[Partition] = set()
 
     def rewind_once(self, partitions: Sequence[TopicPartition]) -> None:
         """Make those start at their log's beginning that this consumer has not had before."""
@@ -38,6 +40,7 @@ class Positions:
         names = _names(partitions)
         self.assigned = self.assigned | names if added else names
         self.forget_ends(names)
+        self._fetched -= names
         return names
 
     def let_go(self, partitions: Collection[Partition]) -> None:
@@ -47,6 +50,7 @@ class Positions:
         self._topic_ids.forget(partitions)
         for partition in partitions:
             self._unread.pop(partition, None)
+            self._fetched.discard(partition)
             self.committed.pop(partition, None)
             self.to_commit.pop(partition, None)
             with suppress(KeyError):
@@ -111,8 +115,8 @@ class Positions:
         return bool(self.assigned) and self.assigned <= self.ends.keys()
 
     def is_fetching(self) -> bool:
-        """Whether there are any, and the library fetches all of them."""
-        return bool(self.assigned) and not self._unread
+        """Whether there are any, and the library says that it fetches all of them."""
+        return bool(self.assigned) and self.assigned <= self._fetched
 
     def take_unread(self, seconds: float) -> list[Partition]:
         """Those that the library has not fetched for so long. If there are any, the counting begins again."""
@@ -130,7 +134,10 @@ class Positions:
                 place = (topic, int(number))
                 if place not in self.assigned:
                     continue
-                if partition["fetch_state"] != "active":
+                if partition["fetch_state"] == "active":
+                    self._fetched.add(place)
+                else:
+                    self._fetched.discard(place)
                     unread[place] = self._unread.get(place, time.monotonic())
                 if partition["consumer_lag"] >= 0:
                     metrics.lag.labels(topic, number).set(partition["consumer_lag"])

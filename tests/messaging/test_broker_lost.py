@@ -111,16 +111,20 @@ def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fil
     assert isinstance(relay, Relay)
 
 
-@pytest.mark.parametrize("once", [False, True], ids=["in the long run", "once"])
+@pytest.mark.parametrize(
+    ("once", "said_every"),
+    [(False, 200), (True, 200), (True, 2000)],
+    ids=["in the long run", "once", "once, while the library has said nothing of it yet"],
+)
 def test_a_partition_that_the_client_library_holds_and_never_reads_is_read_after_a_while(
-    acme: Speaker, settings: Any, monkeypatch: pytest.MonkeyPatch, once: bool
+    acme: Speaker, settings: Any, monkeypatch: pytest.MonkeyPatch, once: bool, said_every: int
 ) -> None:
     """So it was when the coordinator had just moved: the group was content, and the messages waited for ever."""
     monkeypatch.setattr(consumer_module, "UNREAD_SECONDS", 0.5)
     monkeypatch.setattr(consumer_module, "QUIET_SECONDS", 1.0)
     with mock_cluster() as cluster:
         settings.KAFKA_BOOTSTRAP_SERVERS = cluster.servers
-        settings.KAFKA_CONFIG = {"statistics.interval.ms": 200}
+        settings.KAFKA_CONFIG = {"statistics.interval.ms": said_every}
         broker = Broker()
         for topic in broker.topics:
             cluster.make(topic)
