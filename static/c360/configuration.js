@@ -5,16 +5,24 @@
 (() => {
   const COLOR = /^#[0-9a-f]{6}$/i;
 
+  // The colour that a stage is shown in: its own, or that of the category that is chosen for it.
+  function shownColor(field) {
+    const category = document.getElementById(field.id.replace(/color$/, "category"))?.selectedOptions[0];
+    return COLOR.test(field.value) ? field.value : category?.dataset.color ?? "#8a93a6";
+  }
+
   // A picker beside each colour field. The field itself may be empty (the category's colour), which no picker can.
   function addPickers(scope) {
     for (const field of scope.querySelectorAll("input.color")) {
       if (field.nextElementSibling?.type === "color") continue;
       const picker = document.createElement("input");
       picker.type = "color";
-      picker.value = COLOR.test(field.value) ? field.value : "#8a93a6";
+      picker.value = shownColor(field);
       picker.setAttribute("aria-label", document.getElementById("editor").dataset.saysColor);
       picker.addEventListener("input", () => { field.value = picker.value; setDirty(true); });
-      field.addEventListener("input", () => { if (COLOR.test(field.value)) picker.value = field.value; });
+      const follow = () => { picker.value = shownColor(field); };
+      field.addEventListener("input", follow);
+      document.getElementById(field.id.replace(/color$/, "category"))?.addEventListener("change", follow);
       field.after(picker);
     }
   }

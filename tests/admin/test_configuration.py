@@ -39,8 +39,9 @@ def test_categories_are_called_what_they_mean_and_by_their_word_in_configuration
     assert "„Active“ (Aktiv (engaged), 1 Kund" in admin_browser.get(reverse(OVERVIEW), **german).content.decode()
     draft = new_draft(tenant, {**MINIMAL, "categories": {"Active": "risk"}})
     shown = re.sub(r"\s+", " ", admin_browser.get(editor(draft), **german).content.decode())
-    assert '<option value="risk" selected>Gefährdet (risk)</option>' in shown
-    assert '<option value="risk" selected>At risk (risk)</option>' in admin_browser.get(editor(draft)).content.decode()
+    assert '<option value="risk" data-color="#b54708" selected>Gefährdet (risk)</option>' in shown
+    shown = re.sub(r"\s+", " ", admin_browser.get(editor(draft)).content.decode())
+    assert '<option value="risk" data-color="#b54708" selected>At risk (risk)</option>' in shown
 
 
 def test_each_version_says_who_made_it_why_and_what_it_changed(

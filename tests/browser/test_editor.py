@@ -35,6 +35,13 @@ def test_what_is_typed_is_looked_at_beside_the_form_and_nothing_is_saved(open_br
     page.get_by_label("Name of stage 3", exact=True).fill("Running")
     expect(verdict.locator("svg")).to_contain_text("Running")
     expect(verdict).to_contain_text("Stage “Live” is renamed to “Running”.")
+    # A stage without a color of its own is shown in its category's, and so is its picker.
+    color, picker = page.locator("#stage-2-color"), page.locator("#stage-2-color + input[type=color]")
+    color.fill("#123456")
+    expect(picker).to_have_value("#123456")
+    color.fill("")
+    page.locator("#stage-2-category").select_option("risk")
+    expect(picker).to_have_value("#b54708")
     now = drafted(tenant)
     assert (now.document, now.revision, now.updated_at) == (before.document, before.revision, before.updated_at)
 

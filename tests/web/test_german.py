@@ -1,14 +1,17 @@
 """The pages in German: every sentence, numbers and dates as German writes them, and nothing that a machine reads."""
 
+import datetime as dt
 import re
 
 import pytest
+from django.utils.formats import date_format as format_day
 from django.utils.translation import gettext, override
 
 from lifecycle.admin.configuration.words import MOMENTS
 from lifecycle.sentences import say
 from lifecycle.web.tags import renewal_distance
 from tenants.rules.messages import Message
+from tenants.sentences.figures import say_day, say_month, say_short_day
 from tests.entry_points.test_pages import PAGES
 from tests.web.conftest import text_of
 from tests.web.test_translations import customers
@@ -71,6 +74,15 @@ def test_a_figure_that_changed_says_so_without_an_arrow():
 def test_how_far_a_renewal_is_off_is_inflected(left, said):
     with override("de"):
         assert renewal_distance(left) == said
+
+
+def test_a_day_in_the_admin_is_written_as_on_the_pages():
+    with override("de"):
+        assert (
+            format_day(dt.date(2026, 11, 28), "SHORT_DATE_FORMAT") == say_day(dt.date(2026, 11, 28)) == "28. Nov. 2026"
+        )
+        assert say_short_day(dt.date(2026, 3, 14)) == "14. März 26"
+        assert say_month(dt.date(2026, 10, 1)) == "Okt. 2026"
 
 
 def test_a_customer_leaves_and_a_seal_has_leaves():

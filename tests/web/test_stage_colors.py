@@ -1,5 +1,9 @@
 """Whatever colour an administrator picks, people can read it."""
 
+import re
+from pathlib import Path
+
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +50,10 @@ def test_every_stage_has_a_class_of_its_own_and_the_meaning_of_its_category():
         ("Wobbly", "stage-2", "risk"),
     ]
     assert looks["Live"].light.text != "#00ff00"
+
+
+def test_no_stylesheet_takes_a_stage_its_color():
+    """Which stage may not be chosen is said in words; its color still says which stage it is."""
+    sheets = list((Path(settings.BASE_DIR) / "static/c360").glob("*.css"))
+    assert len(sheets) > 8
+    assert [path.name for path in sheets if re.search(r"grayscale|saturate\(", path.read_text())] == []

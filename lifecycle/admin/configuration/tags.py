@@ -11,6 +11,7 @@ from lifecycle.admin.configuration.sheet import RiskRow, RuleRow
 from lifecycle.admin.configuration.steps import TITLES
 from lifecycle.admin.configuration.words import Offered, offer_fields, say_conditions
 from tenants.rules.configuration.errors import Finding
+from tenants.rules.configuration.policy import CATEGORY_COLORS
 from tenants.sentences import describe_finding
 from tenants.sentences.categories import name_category
 from tenants.sentences.figures import say_percent
@@ -41,6 +42,12 @@ def title_of_step(key: str) -> str:
 def category_in_words(category: str) -> str:
     """What a category is called, with its word in configurations and findings."""
     return name_category(category)
+
+
+@register.filter
+def category_color(category: str) -> str:
+    """The color of a stage of this category that has none of its own, as ``#rrggbb``; empty without such a category."""
+    return CATEGORY_COLORS.get(category, "")
 
 
 @register.filter
