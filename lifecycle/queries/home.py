@@ -140,21 +140,34 @@ SELECT s.customer_id, c.name, s.stage, s.score, s.arr, s.currency
  ORDER BY s.urgency DESC, s.customer_id LIMIT %(limit)s::int
 """
 
-# Of each stage the latest changes, along its index.
+# Of each stage those who came there last, along its index; of each of them the last step into or out of ``stages``.
 _MOVED: Final = """
-SELECT m.customer_id, c.name, h.from_stage, m.stage AS to_stage, m.updated_at, m.updated_by
-  FROM unnest(%(every)s::text[]) AS w(stage)
- CROSS JOIN LATERAL (
-    SELECT s.customer_id, s.stage, s.version, s.updated_at, s.updated_by FROM customer_lifecycle_status s
-     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.stage = w.stage AND s.updated_at > %(since)s::timestamptz
-     ORDER BY s.updated_at DESC LIMIT %(most)s::int
- ) m
-  JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = m.customer_id
-  JOIN customer_lifecycle_history h
-    ON h.tenant_id = %(tenant_id)s::uuid AND h.customer_id = m.customer_id AND h.sequence = m.version
- WHERE (m.stage = ANY(%(stages)s::text[]) OR h.from_stage = ANY(%(stages)s::text[]))
-   AND (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
- ORDER BY m.updated_at DESC
+WITH m AS MATERIALIZED (
+    SELECT m.* FROM unnest(%(every)s::text[]) AS w(stage)
+     CROSS JOIN LATERAL (
+        SELECT s.customer_id, s.stage, s.version FROM customer_lifecycle_status s
+         WHERE s.tenant_id = %(tenant_id)s::uuid AND s.stage = w.stage AND s.updated_at > %(since)s::timestamptz
+         ORDER BY s.updated_at DESC LIMIT %(most)s::int + 1
+     ) m
+)
+SELECT f.is_more, x.*
+  FROM (SELECT EXISTS (SELECT FROM m GROUP BY m.stage HAVING count(*) > %(most)s::int) AS is_more) f
+  LEFT JOIN (
+    SELECT m.customer_id, c.name, h.from_stage, h.to_stage, h.changed_at AS updated_at, h.changed_by AS updated_by
+      FROM m
+      JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = m.customer_id
+     CROSS JOIN LATERAL (
+        SELECT h.from_stage, t.to_stage, h.changed_at, h.changed_by
+          FROM customer_lifecycle_history h
+         CROSS JOIN LATERAL (SELECT CASE WHEN h.sequence = m.version THEN m.stage ELSE h.to_stage END AS to_stage) t
+         WHERE h.tenant_id = %(tenant_id)s::uuid AND h.customer_id = m.customer_id
+           AND h.changed_at > %(since)s::timestamptz
+           AND (COALESCE(h.from_stage, '') = ANY(%(stages)s::text[])) <> (t.to_stage = ANY(%(stages)s::text[]))
+         ORDER BY h.sequence DESC LIMIT 1
+     ) h
+     WHERE %(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[])
+  ) x ON true
+ ORDER BY x.updated_at DESC
 """
 
 # What a person's page begins with: whether they own customers, the usernames of their team, and their visits; whether
@@ -292,8 +305,10 @@ def find_moved(
     owners: Collection[str] | None,
     since: dt.datetime,
     most: int,
-) -> list[Row]:
-    """Who came into one of ``stages``, or left it, since then, the latest first; of each stage at most ``most``."""
+) -> tuple[list[Row], bool]:
+    """Who came into ``stages``, or left them, since then, wherever they went on to: their last such step, the latest
+    first. And whether more than ``most`` are in one of ``every`` stage since then, of whom the latest are looked at.
+    """
     parameters = {
         "tenant_id": tenant.id,
         "every": text_array(every),
@@ -302,7 +317,8 @@ def find_moved(
         "since": since,
         "most": most,
     }
-    return fetch_prepared_dicts(_MOVED, parameters, using="default")
+    rows = fetch_prepared_dicts(_MOVED, parameters, using="default")
+    return [row for row in rows if row["customer_id"] is not None], rows[0]["is_more"]
 
 
 def find_done(ids: Collection[UUID], *, tenant: TenantRef, since: dt.datetime) -> dict[UUID, Row]:

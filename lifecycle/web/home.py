@@ -36,7 +36,7 @@ from tenants.rules.texts import fold_text
 
 MOST_CALLS: Final = 10
 MOST_DOUBTED: Final = 5
-MOST_MOVED: Final = 50
+MOST_MOVED: Final = 100
 MOST_MOVED_SHOWN: Final = 6
 # Of poor figures those who are gone are not warned of.
 MINE, TEAM, ALL = "mine", "team", "all"
@@ -92,8 +92,9 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
         tenant=tenant, policy=policy, stages=others, owners=scope.owners, now=now, limit=MOST_DOUBTED
     )
     moved: list[Json] = []
+    is_more_moved = False
     if scope.since is not None:
-        moved = queries.find_moved(
+        moved, is_more_moved = queries.find_moved(
             tenant=tenant,
             every=policy.stages,
             stages=at_risk,
@@ -138,6 +139,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
         "doubted": [row | {"doubt": Message("figures_are_poor", {"score": row["score"]})} for row in doubted],
         "arrived": _pick(moved, names, at_risk, arrived=True),
         "left": _pick(moved, names, at_risk, arrived=False),
+        "is_more_moved": is_more_moved,
         "may_update": may_update,
         **show_proposals(policy, tenant=tenant, owners=scope.owners),
         "may_reveal": may_reveal,

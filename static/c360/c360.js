@@ -105,6 +105,13 @@
     window.setInterval(() => {
       if (!live.isConnected || live.heard > shownVersion() || live.hasNewFigures) look();
     }, pace);
+    // Of figures the stream tells a page of many customers nothing: one that shows them looks again while it is seen.
+    const refresh = Number(live.element.dataset.refresh);
+    if (refresh) {
+      window.setInterval(() => {
+        if (live.isConnected && document.visibilityState === "visible") look();
+      }, refresh);
+    }
   }
 
   // No cookies to the stream: the ticket in its address is all it needs.

@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.models import Snooze
+from lifecycle.models import Customer, Snooze
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.home.snoozing import snooze_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.browser.looks import assert_accessible, assert_accessible_across
@@ -137,3 +138,24 @@ def test_a_live_update_leaves_the_focus_on_the_link_that_has_it(open_browser, us
         page.evaluate(f"htmx.trigger('#{part}', 'c360:refresh')")
         expect(page.locator("[data-former]")).to_have_count(0)
         expect(page.locator("a:focus")).to_have_attribute("href", address)
+
+
+def test_an_open_page_wakes_a_customer_whose_figures_have_changed_within_a_minute(open_browser, users, tenant, calls):
+    page = open_browser(users.account_manager)
+    page.clock.install()
+    page.goto("/")
+    expect(page.locator(".live")).to_have_attribute("data-state", "live")
+    with tenant_context(tenant.id):
+        aurora = Customer.objects.get(tenant_id=tenant.id, name="Aurora")
+        of_person = {"user_id": users.account_manager.id, "tenant": tenant, "actor": system_actor("tests")}
+        snooze_customers([aurora.id], reason="Waits", until=None, now=utc_now(), **of_person)
+    page.clock.fast_forward(61_000)
+    expect(call(page, "Aurora")).to_have_count(0)
+    fact = CustomerFacts(external_id="crm-0", source="/crm", occurred_at=utc_now(), support={"open_issues": 7})
+    with tenant_context(tenant.id):
+        record_customers(
+            [fact], tenant=tenant, actor=system_actor("tests"), source="Import", now=utc_now(), create=False
+        )
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_text("Back from snooze: open issues 2 → 7.")).to_be_visible()
+    expect(call(page, "Aurora")).to_be_visible()
