@@ -9,13 +9,20 @@ from random import Random
 import pytest
 
 from lifecycle.models import BillingFigures, CustomerLifecycleStatus, FigureChange
+from lifecycle.rules.transitions import Change
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.transitions.apply import Call, apply, place
 from lifecycle.services.work.kept_customers import list_kept
 from lifecycle.services.work.renewals import PER_PAGE, Month, measure_retention, months_before
+from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
-from tests.factories import SAAS, TenantFactory, utc_now
+from tests.factories import SAAS, CustomerFactory, TenantFactory, utc_now
 from tests.web.conftest import text_of
 from tests.web.test_renewals import add
+
+ACTOR = system_actor("tests")
 
 
 @pytest.fixture
@@ -116,3 +123,41 @@ def test_the_page_links_each_count_to_its_customers_and_the_list_has_as_many(pag
     # Who sees no histories sees the number alone.
     assert "/renewals/kept" not in page_client("viewer").get("/renewals").content.decode()
     assert page_client("viewer").get(unescape(address)).status_code == 403
+
+
+def test_who_was_lost_and_has_returned_counts_as_nothing_for_the_time_in_between(tenant):
+    """Of months that are over nothing changes with a return: what was not there is not kept afterwards."""
+
+    def on(month, day=10):
+        return dt.datetime(2026, month, day, tzinfo=dt.UTC)
+
+    # Stage by stage; the undone loss gave the former time in the stage back.
+    stories = {
+        "Faithful": [(on(1), "Live")],
+        "Returned": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost"), (on(5), "Trial")],
+        "Twice": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost"), (on(3, 20), "Trial"), (on(5), "Lost")],
+        "Undone": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost"), (on(2), "Wobbly")],
+    }
+    with tenant_context(tenant.id):
+        for name, steps in stories.items():
+            customer = CustomerFactory(tenant=tenant, name=name, stage=None)
+            fact = CustomerFacts(customer.external_id, "/billing", on(1), billing={"arr": "1000", "currency": "EUR"})
+            record_customers([fact], tenant=tenant, actor=ACTOR, source="Import", now=utc_now(), create=False)
+            for number, (effective_at, stage) in enumerate(steps):
+                is_return = name == "Undone" and number == 3
+                reason = "Usage Dropped" if stage == "Wobbly" else f"{stage}!"
+                change = Change(customer.id, stage, reason_code=reason, effective_at=effective_at, is_return=is_return)
+                call = Call(tenant, ACTOR, "Import", utc_now())
+                (outcome,) = (apply if number else place)(call, [change], backdated=True)
+                assert outcome.moved, outcome
+    keep_facts(tenant)
+    months = months_before(Month(2026, 7), 6)
+    with tenant_context(tenant.id):
+        measured = measure_retention(months, tenant=tenant, policy=live_policy(tenant.id))
+    found = {one.month.number: (one.customers, one.start, one.kept, one.end) for one in measured}
+    thousands = {2: (4, 4, 4, 4), 3: (4, 4, 3, 3), 4: (3, 3, 3, 3), 5: (3, 3, 2, 2), 6: (3, 3, 3, 3)}
+    assert found == {month: (one[0], *(1000 * n for n in one[1:])) for month, one in thousands.items()}
+    for one in measured:
+        rows = everyone(tenant, one.month, "EUR")
+        assert len(rows) == one.customers
+        assert sum(row["end_arr"] for row in rows) == one.end

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AdministrationEntry
 from lifecycle.models import CalendarFeed, FigureChange
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.work import notes, renewed, tasks
+from lifecycle.services.work import calendar_feeds, notes, renewed, tasks
 from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
 from lifecycle.services.work.icalendar import LONGEST_LINE, escape, write_calendar
 from lifecycle.services.work.renewals import KEPT, Month, Retention, measure_retention, months_before
@@ -71,6 +71,9 @@ SELECT uuidv7(), %(tenant)s, id, at, at, '/billing',
   FROM customers, (VALUES (timestamptz '2025-03-10Z', '2026-03-31'), (timestamptz '2026-03-10Z', '2027-03-31'))
     AS r(at, until)
 """
+
+
+LOST_STAGES = {"lost": ["Lost"], "lost_keys": ["0:Lost"]}
 
 
 @pytest.fixture
@@ -201,7 +204,7 @@ def test_gross_and_net_retention_are_exact(tenant, db):
 def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, superuser):
     """Every customer was once compared with every other: the planner takes reports that name a figure for few."""
     months = months_before(Month(2026, 7), 6)
-    given = {"tenant_id": tenant.id, "timestamps": [month.first for month in reversed(months)], "lost": ["Lost"]}
+    given = {"tenant_id": tenant.id, "timestamps": [month.first for month in reversed(months)], **LOST_STAGES}
     # The tenant is another transaction's.
     superuser.execute("SET LOCAL session_replication_role = replica")
     read = []
@@ -217,7 +220,7 @@ def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, sup
 
 def test_what_retention_reads_does_not_grow_with_what_was_reported_before(tenant, superuser):
     months = months_before(Month(2026, 7), 6)
-    given = {"tenant_id": tenant.id, "timestamps": [month.first for month in reversed(months)], "lost": ["Lost"]}
+    given = {"tenant_id": tenant.id, "timestamps": [month.first for month in reversed(months)], **LOST_STAGES}
     superuser.execute("SET LOCAL session_replication_role = replica")
     superuser.execute(REPORTED, {"tenant": tenant.id, "of": 1})
     read, kept = [], []
@@ -344,6 +347,32 @@ def test_the_address_of_a_calendar_is_a_secret_that_can_be_taken_back(page_clien
         assert sorted(actions)[-4:] == [
             "make_calendar_feed", "make_calendar_feed", "revoke_calendar_feed", "revoke_calendar_feed",
         ]  # fmt: skip
+
+
+def test_a_calendar_has_the_next_renewals_first_and_everybody_s_only_for_those_who_own_none(
+    page_client, users, tenant, monkeypatch
+):
+    today = utc_now().date()
+    for days in (-9, -2, 3, 40, 390):
+        add(tenant, f"In {days}", renewal_on=today + dt.timedelta(days=days))
+    secrets = {}
+    with tenant_context(tenant.id):
+        for role in ("viewer", "account_manager"):
+            person = getattr(users, role)
+            secrets[role] = make_feed(person.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+
+    def read(role):
+        body = page_client(None).get(f"/calendar/{secrets[role]}.ics").content
+        return [event["SUMMARY"].removeprefix("Renewal: ") for event in events_of(body)]
+
+    assert read("viewer") == ["In -9", "In -2", "In 3", "In 40", "In 390"]
+    monkeypatch.setattr(calendar_feeds, "MOST_ENTRIES", 4)
+    assert read("viewer") == ["In -9", "In 3", "In 40", "In 390"]
+    monkeypatch.setattr(calendar_feeds, "MOST_ENTRIES", 2)
+    assert read("viewer") == ["In 3", "In 40"]
+    # They own one, which renews in years: what others own is none of theirs.
+    add(tenant, "Far", renewal_on=today + dt.timedelta(days=900), owner=users.account_manager.username)
+    assert read("account_manager") == []
 
 
 def test_a_calendar_ends_with_the_person_and_is_not_read_all_day(page_client, users, tenant):

@@ -11,7 +11,7 @@ import hmac
 import os
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -19,14 +19,19 @@ from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
-from lifecycle.models import CalendarFeed
+from lifecycle.models import CalendarFeed, Customer
+from lifecycle.services.work.renewals import list_renewals
 from storage.redis import ask
 from tenants.actors import Actor, TenantRef
 from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
+from tenants.rules.configuration.policy import Policy
 from tenants.services.directory import PLATFORM, find_user
 
 # Programs ask every few minutes at most.
 MOST_AN_HOUR: Final = 120
+# What a program is given: from so long ago until so far ahead, and so many at most.
+PAST, AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
+MOST_ENTRIES: Final = 2000
 _SHAPE: Final = re.compile(r"([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
@@ -78,6 +83,20 @@ def find_reader(text: str) -> Reader | None:
     if not user.is_active or user.tenant.is_suspended or VIEW_LIFECYCLE not in ROLE_PERMISSIONS[Role(user.role)]:
         return None
     return Reader(feed.id, TenantRef(user.tenant.id, user.tenant.slug), user.username)
+
+
+def list_entries(reader: Reader, *, policy: Policy, now: dt.datetime) -> list[dict[str, Any]]:
+    """The renewals of the reader's customers, or of everybody's where they own none, in the order of their days.
+
+    Of more than ``MOST_ENTRIES`` those from today on go first, the nearest ones; then as many of those that are past as
+    there is room for. Call in the tenant's context. Three statements at most.
+    """
+    owns = Customer.objects.for_tenant(reader.tenant.id).filter(owner_key=reader.owner_key).exists()
+    today, owner = now.date(), reader.owner_key if owns else ""
+    given: dict[str, Any] = {"tenant": reader.tenant, "policy": policy, "now": now, "owner": owner}
+    ahead = list_renewals(today, today + AHEAD, limit=MOST_ENTRIES, **given)
+    room = MOST_ENTRIES - len(ahead)
+    return [*list_renewals(today - PAST, today, limit=room, **given), *ahead] if room else ahead
 
 
 def is_too_often(feed_id: UUID) -> bool:

@@ -5,10 +5,9 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from lifecycle.services.work.renewals import PER_PAGE, Month, begin_of
-from storage.cursors import fetch_prepared_dicts, text_array
+from lifecycle.services.work.renewals import PER_PAGE, Month, begin_of, lost_stages
+from storage.cursors import fetch_prepared_dicts
 from tenants.actors import TenantRef
-from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
 
 
@@ -21,17 +20,28 @@ def _held(moment: str) -> str:
         ORDER BY f.effective_at DESC, f.id DESC LIMIT 1)"""  # noqa: S608  constants
 
 
+# ``was_away``: who was lost at the beginning of the month and has returned since; ``is_away``: at its end.
 _LIST: Final = f"""
-WITH found AS MATERIALIZED (
+WITH returned AS MATERIALIZED (
+    SELECT p.customer_id,
+           bool_or(p.began < %(begin)s::timestamptz) AS was_away,
+           bool_or(p.began < %(end)s::timestamptz AND p.left_at >= %(end)s::timestamptz) AS is_away
+      FROM lifecycle_stay p
+     WHERE p.tenant_id = %(tenant_id)s::uuid AND p.stage = ANY(%(lost_keys)s::text[]) AND p.piece = 0
+       AND p.to_stage <> '' AND p.left_at >= %(begin)s::timestamptz
+     GROUP BY p.customer_id
+), found AS MATERIALIZED (
     SELECT b.customer_id, o.arr AS start_arr,
-           CASE WHEN s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(end)s::timestamptz THEN 0
+           CASE WHEN w.is_away OR s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(end)s::timestamptz THEN 0
                 ELSE COALESCE(e.arr, 0) END AS end_arr
       FROM lifecycle_billingfigures b
       JOIN customer_lifecycle_status s ON s.tenant_id = b.tenant_id AND s.customer_id = b.customer_id
+      LEFT JOIN returned w ON w.customer_id = b.customer_id
      CROSS JOIN LATERAL {_held("begin")} o
      CROSS JOIN LATERAL {_held("end")} e
      WHERE b.tenant_id = %(tenant_id)s::uuid AND b.currency = %(currency)s::text AND o.arr > 0
        AND NOT (s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(begin)s::timestamptz)
+       AND w.was_away IS NOT TRUE
 ), page AS MATERIALIZED (
     SELECT * FROM found ORDER BY start_arr DESC, customer_id LIMIT %(limit)s::int OFFSET %(offset)s::int
 )
@@ -60,7 +70,7 @@ def list_kept(
         "begin": begin_of(month),
         "end": begin_of(month.plus(1)),
         "currency": currency,
-        "lost": text_array(policy.stages_in(LOST)),
+        **lost_stages(policy, tenant),
         "limit": limit,
         "offset": offset,
     }

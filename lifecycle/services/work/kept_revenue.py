@@ -200,5 +200,5 @@ def _month_of(now: dt.datetime) -> Month:
 
 
 def _key(tenant: TenantRef, policy: Policy, now: dt.datetime) -> str:
-    """Of each month and each configuration: its stages say who is lost. ``2``: as ``_load`` reads it."""
-    return f"c360:{tenant.id}:kept-revenue:2:{policy.version}:{_month_of(now).first}"
+    """Of each month and each configuration: its stages say who is lost. ``3``: as ``KEPT`` counts."""
+    return f"c360:{tenant.id}:kept-revenue:3:{policy.version}:{_month_of(now).first}"

@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from lifecycle.queries.health import find_work
 from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, read_number
+from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.urgency import risk_of
 from storage.cursors import fetch_prepared_dicts, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.versions import present_names
 
 # So many are on a page of a list, and so many of a day are named in the month.
 PER_PAGE: Final = 50
@@ -56,7 +58,8 @@ SELECT date_trunc('month', b.renewal_on::timestamp)::date AS month, count(*) AS 
 """
 # A report holds until the customer's next one: from the ``first`` moment after it to the ``last``. Of what was reported
 # before all moments each customer's last is looked up, however much it is. Customers whose reports held over the same
-# moments are added up before they are spread over the months; ``gone`` is the last moment before a lost one was lost.
+# moments are added up before they are spread over the months; ``gone`` is the last moment before one who is lost was
+# lost, ``away`` the moments at which one was who has returned since.
 KEPT: Final = """
 WITH m AS (
     SELECT %(timestamps)s::timestamptz[] AS timestamps, cardinality(%(timestamps)s::timestamptz[]) AS number
@@ -81,22 +84,34 @@ WITH m AS (
 ), held AS (
     SELECT r.*, COALESCE(lead(r.arr) OVER (PARTITION BY r.customer_id ORDER BY r.effective_at, r.id), 0) AS next_arr
       FROM reports r WHERE r.first <= r.last
+), returned AS MATERIALIZED (
+    SELECT p.customer_id, array_agg(DISTINCT i.at ORDER BY i.at) AS away
+      FROM m JOIN lifecycle_stay p ON p.tenant_id = %(tenant_id)s::uuid AND p.stage = ANY(%(lost_keys)s::text[])
+       AND p.piece = 0 AND p.to_stage <> ''
+     CROSS JOIN LATERAL generate_series(
+        width_bucket(p.began, m.timestamps) + 1, width_bucket(p.left_at, m.timestamps)) AS i(at)
+     GROUP BY p.customer_id
 ), alike AS (
-    SELECT h.currency, h.first, h.last, h.number, k.gone, count(*) AS customers, sum(h.arr) AS arr,
-           sum(h.next_arr) AS next_arr, sum(least(h.arr, h.next_arr)) AS least_arr
+    SELECT h.currency, h.first, h.last, h.number, k.gone, COALESCE(w.away, '{}') AS away,
+           count(*) AS customers, sum(h.arr) AS arr, sum(h.next_arr) AS next_arr,
+           sum(least(h.arr, h.next_arr)) AS least_arr
       FROM held h
       JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
+      LEFT JOIN returned w ON w.customer_id = h.customer_id
      CROSS JOIN LATERAL (
         SELECT CASE WHEN s.stage = ANY(%(lost)s::text[])
                     THEN width_bucket(s.stage_entered_at, %(timestamps)s::timestamptz[]) ELSE h.number END AS gone
      ) k
-     WHERE h.arr > 0 GROUP BY 1, 2, 3, 4, 5
+     WHERE h.arr > 0 GROUP BY 1, 2, 3, 4, 5, 6
 )
 SELECT (%(timestamps)s::timestamptz[])[i.at] AS "timestamp", a.currency, sum(a.customers)::bigint AS customers,
        sum(a.arr) AS start_arr,
-       sum(CASE WHEN i.at >= a.gone THEN 0 WHEN i.at = a.last THEN a.next_arr ELSE a.arr END) AS end_arr,
-       sum(CASE WHEN i.at >= a.gone THEN 0 WHEN i.at = a.last THEN a.least_arr ELSE a.arr END) AS kept_arr
+       sum(CASE WHEN i.at >= a.gone OR i.at + 1 = ANY(a.away) THEN 0
+                WHEN i.at = a.last THEN a.next_arr ELSE a.arr END) AS end_arr,
+       sum(CASE WHEN i.at >= a.gone OR i.at + 1 = ANY(a.away) THEN 0
+                WHEN i.at = a.last THEN a.least_arr ELSE a.arr END) AS kept_arr
   FROM alike a CROSS JOIN LATERAL generate_series(a.first, least(a.last, a.gone, a.number - 1)) AS i(at)
+ WHERE NOT i.at = ANY(a.away)
  GROUP BY i.at, a.currency ORDER BY "timestamp" DESC, start_arr DESC
 """
 _UNKNOWN: Final = """
@@ -208,18 +223,19 @@ def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Pol
     """What months that follow each other have kept of the revenue they began with, the latest first. One statement.
 
     Over the customers whose annual recurring revenue (ARR) at the beginning of the month is known and above 0, and who
-    were not lost by then, by currency::
+    were not lost then, by currency::
 
         gross revenue retention (GRR) = sum of min(ARR at the beginning, ARR at the end) / sum of ARR at the beginning
         net revenue retention (NRR)   = sum of ARR at the end / sum of ARR at the beginning
 
     New customers do not count. The ARR of a moment is the last that a source had reported to be true before it
-    (``FigureChange``); that of a customer who was lost by then, and still is, counts as 0. Currencies are not added up.
+    (``FigureChange``); that of a customer who was lost then counts as 0, whether or not they have returned since (their
+    former stays, which ``move_customers`` keeps, say when). Currencies are not added up.
     What is not known is left out: ``count_unknown`` says of how many.
     """
     begun = {begin_of(month): month for month in months}
     timestamps = sorted({*begun, *(begin_of(month.plus(1)) for month in months)})
-    given = {"timestamps": timestamps, "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
+    given = {"timestamps": timestamps, "tenant_id": tenant.id, **lost_stages(policy, tenant)}
     return [
         Retention(
             begun[row["timestamp"]],
@@ -231,6 +247,13 @@ def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Pol
         )
         for row in fetch_prepared_dicts(KEPT, given, using="default")
     ]
+
+
+def lost_stages(policy: Policy, tenant: TenantRef) -> Row:
+    """The stages of lost customers, by their names, and by the keys that stays know them by. One statement at most."""
+    names, renames = policy.stages_in(LOST), present_names(tenant, live=policy.version)
+    keys = [key_of(name, policy.version, renames) for name in names]
+    return {"lost": text_array(names), "lost_keys": text_array(keys)}
 
 
 def count_unknown(month: Month, *, tenant: TenantRef) -> int:

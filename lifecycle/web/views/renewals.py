@@ -34,10 +34,6 @@ from tenants.pages import TenantRequest
 from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
-# What a calendar program is given: from so long ago until so far ahead.
-FEED_PAST, FEED_AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
-FEED_MOST = 500
-
 
 @page(VIEW_LIFECYCLE)
 def show_renewals(request: TenantRequest) -> HttpResponse:
@@ -87,6 +83,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "unknown": kept.unknown if kept else 0,
         "may_open": request.identity.may(VIEW_HISTORY),
         "counted_at": kept.counted_at if kept else None,
+        "feed_most": calendar_feeds.MOST_ENTRIES,
         "has_feed": calendar_feeds.has_feed(request.identity.user_id, tenant=tenant),
         "feed": request.session.pop("calendar_feed", ""),
         "stage_colors": stage_colors(policy),
@@ -148,15 +145,12 @@ def read_feed(request: HttpRequest, secret: str) -> HttpResponse:
     if calendar_feeds.is_too_often(reader.feed_id):
         return HttpResponse(status=429, headers={"Retry-After": "3600", "Cache-Control": "no-store"})
     now = timezone.now()
-    begin, end = now.date() - FEED_PAST, now.date() + FEED_AHEAD
     with tenant_context(reader.tenant.id):
         try:
             policy = live_policy(reader.tenant.id)
         except NoConfiguration as error:
             raise Http404 from error
-        arguments: dict[str, Any] = {"tenant": reader.tenant, "policy": policy, "now": now, "limit": FEED_MOST}
-        rows = renewals.list_renewals(begin, end, owner=reader.owner_key, **arguments)
-        rows = rows or renewals.list_renewals(begin, end, **arguments)
+        rows = calendar_feeds.list_entries(reader, policy=policy, now=now)
     body = write_calendar(rows, tenant_id=reader.tenant.id, site=settings.SITE_URL)
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Referrer-Policy": "no-referrer"}
