@@ -297,6 +297,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.bad_request(request, exception)
 
 
+def refuse_malformed() -> HttpResponse:
+    """The page of a request that no view is asked for."""
+    return HttpResponse(render_to_string("400.html"), status=400, headers={"Cache-Control": "no-store"})
+
+
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     if _is_api(request):

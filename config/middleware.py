@@ -12,8 +12,9 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
+from django.utils.translation import get_language_from_request, override
 
-from config.errors import page_not_found, unavailable
+from config.errors import page_not_found, refuse_malformed, unavailable
 from config.outages import find_outage
 from config.problems import API_PATHS, problem_response
 from config.redaction import describe_error
@@ -50,6 +51,7 @@ class RefuseNullBytes:
     """
 
     MOST_PARAMETERS = 1000
+    POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -58,11 +60,20 @@ class RefuseNullBytes:
         """Answer 400 or pass on."""
         query = request.META.get("QUERY_STRING", "")
         if "\x00" in request.path or "%00" in query:
-            return problem_response(400, "invalid_request", "The address contains a NUL byte; remove it.")
+            return self._refuse(request, "The address contains a NUL byte; remove it.")
         if query.count("&") >= self.MOST_PARAMETERS:
             sentence = f"The address has more than {self.MOST_PARAMETERS} parameters; nothing was changed. Send fewer."
-            return problem_response(400, "invalid_request", sentence)
+            return self._refuse(request, sentence)
         return self.get_response(request)
+
+    def _refuse(self, request: HttpRequest, sentence: str) -> HttpResponse:
+        if request.path.startswith(API_PATHS):
+            return problem_response(400, "invalid_request", sentence)
+        with override(get_language_from_request(request)):
+            response = refuse_malformed()
+        # What gives pages their language and their policy comes later.
+        response.headers["Content-Security-Policy"] = self.POLICY
+        return response
 
 
 class RefusePlainHttpApi:

@@ -1,8 +1,8 @@
 """Parameters of the customer list that are a condition by themselves, of a field that ``where`` has."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from django.http import QueryDict
 
@@ -20,6 +20,7 @@ from lifecycle.rules.expressions import (
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 
+_Read = TypeVar("_Read")
 _OF_TIMES: Final = "A date is its whole day in UTC; a timestamp has its offset."
 _OF_MONEY: Final = "In the tenant's currency; others by the tenant's rates."
 
@@ -78,9 +79,24 @@ def join_conditions(where: Expression | None, named: list[Condition]) -> Express
     return joined
 
 
-def read_conditions(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> Expression | None:
-    """What ``where`` and the parameters that are conditions ask for together. Raises InvalidWhere."""
+def read_conditions(
+    parameters: QueryDict, policy: Policy, tenant: TenantRef, *, refused: list[InvalidWhere] | None = None
+) -> Expression | None:
+    """What ``where`` and the parameters that are conditions ask for together. Raises InvalidWhere; with ``refused``
+    what cannot be read is added to it, and the others are asked for.
+    """
+
+    def attempt(read: Callable[..., _Read], *given: Any) -> _Read | None:
+        try:
+            return read(*given)
+        except InvalidWhere as error:
+            if refused is None:
+                raise
+            refused.append(error)
+            return None
+
     text = parameters.get("where", "").strip()
-    where = read_where(text, policy, tenant) if text else None
+    where = attempt(read_where, text, policy, tenant) if text else None
     asked = [(name, parameters.get(name, "").strip()) for name in NAMED]
-    return join_conditions(where, [read_named(name, text, policy, tenant) for name, text in asked if text])
+    named = [attempt(read_named, name, text, policy, tenant) for name, text in asked if text]
+    return attempt(join_conditions, where, [one for one in named if one is not None])

@@ -25,8 +25,6 @@ from lifecycle.services.insight.asking import (
     InvalidQuestion,
     read_behind,
     read_period,
-    read_whose,
-    usual_begin,
     write_behind,
     write_period,
 )
@@ -34,6 +32,7 @@ from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.reading import Period, Stages
 from lifecycle.services.insight.saving import read_episodes
 from lifecycle.web import charts, insight_risk, insight_saving, insight_tables
+from lifecycle.web.address_reader import AddressReader
 from lifecycle.web.insight_tables import Link, Table
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST, RISK
@@ -71,14 +70,18 @@ class Question:
     @classmethod
     def read(cls, asked: QueryDict, today: dt.date) -> "Question":
         """Read it: ``show``, ``from``, ``to``, ``owner``, ``segment``."""
-        trouble = ""
-        try:
-            period = read_period(asked, today)
-        except InvalidQuestion as error:
-            trouble = str(error)
-            period = Period(usual_begin(today), today, *read_whose(asked))
-        view = asked.get("show", "")
-        return cls(view if view in VIEWS else "stages", period, trouble)
+        troubles = []
+        while True:
+            try:
+                period = read_period(asked, today)
+                break
+            except InvalidQuestion as error:
+                troubles.append(str(error))
+                asked = asked.copy()
+                del asked[error.name]
+        reader = AddressReader(asked)
+        view = reader.choose("show", VIEWS, "stages")
+        return cls(view, period, " ".join([*troubles, *reader.troubles]))
 
     def parameters(self) -> dict[str, str]:
         """The period and whose, as an address has them."""

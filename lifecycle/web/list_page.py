@@ -1,7 +1,7 @@
 """The list of customers as its page shows it: what is asked, and how many are found."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from lifecycle.queries.list_columns import USUAL_COLUMNS, ListColumn, choose_columns
+from lifecycle.queries.list_columns import COLUMN_OF, USUAL_COLUMNS, ListColumn, choose_columns
 from lifecycle.queries.list_condition_kinds import InvalidWhere
 from lifecycle.queries.list_conditions import check_expression, explain_invalid, say_condition, say_where
 from lifecycle.queries.list_filters import LIST_FILTERS, rename_parameters
@@ -29,7 +29,9 @@ from tenants.services.configuration.versions import find_renamed, leaving_stages
 
 PAGE = 50
 LONGEST_TEXT = 200
-YES = ("1", "true")
+SPELLED = {"1": "true", "0": "false"}
+# Of columns that there are not so many are named.
+MOST_SAID = 3
 # The filters that have a field on the page.
 FIELDS = {name: one for name, one in LIST_FILTERS.items() if one.label}
 DEFAULT_ORDERING = "-updated_at"
@@ -41,9 +43,9 @@ RISK, URGENT = "risk", "-urgency"
 class ListParameters:
     """What the address asks for. ``unknown`` says which of its filters there is not: nothing is listed then.
 
-    ``note``: that a stage is called otherwise now. ``texts``: the filters that the page has a field for, by name.
-    ``others``: those that only addresses have. ``where``: what is put together of conditions. ``view``: the saved one
-    that is open.
+    ``note``: what is shown otherwise than asked for, as a stage by its present name. ``texts``: the filters that the
+    page has a field for, by name. ``others``: those that only addresses have. ``where``: what is put together of
+    conditions. ``view``: the saved one that is open.
     """
 
     stage: str = ""
@@ -68,38 +70,32 @@ class ListParameters:
         """
         parameters = rename_parameters(parameters)
         asked, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
-        stuck = parameters.get("stuck") in YES
         search = parameters.get("search", "").strip()[:LONGEST_TEXT]
-        default = usual_ordering(category, search, stuck=stuck)
         if ordering == BEST_MATCH and not search:
             ordering = ""
         stage = find_stage(asked, policy, tenant)
-        unknown = note = ""
+        unknown: list[str] = []
         if asked and not stage:
-            unknown = say_no_stage(asked, policy)
-        elif category and category not in CATEGORY_LABELS:
-            unknown = _("There is no view “%(name)s”.") % {"name": shorten_text(category)}
-        others, where = {}, None
-        try:
-            others = _read_others(parameters, policy, tenant)
-            where = read_conditions(parameters, policy, tenant)
-        except InvalidWhere as error:
-            unknown = unknown or explain_invalid(error)
-        if stage and clean_line(asked) != stage:
-            note = _("“%(before)s” is now called “%(stage)s”.") % {
-                "before": shorten_text(asked),
-                "stage": shorten_text(stage),
-            }
+            unknown.append(say_no_stage(asked, policy))
+        if category and category not in CATEGORY_LABELS:
+            unknown.append(_("There is no view “%(name)s”.") % {"name": shorten_text(category)})
+        refused: list[InvalidWhere] = []
+        others = _read_others(parameters, policy, tenant, refused)
+        stuck = others.pop("stuck", False)
+        where = read_conditions(parameters, policy, tenant, refused=refused)
+        unknown += [explain_invalid(error) for error in refused]
+        columns = [name for one in parameters.get("columns", "").split(",") if (name := one.strip())]
+        default = usual_ordering(category, search, stuck=stuck)
         return cls(
-            unknown=unknown,
-            note=note,
+            unknown=" ".join(unknown),
+            note=" ".join(_say_otherwise(asked, stage, ordering, columns)),
             stage=stage,
             category=category if category in CATEGORY_LABELS else "",
             search=search,
             texts={name: text for name in FIELDS if (text := parameters.get(name, "").strip()[:LONGEST_TEXT])},
             others=others,
             where=where,
-            columns=choose_columns(parameters.get("columns", "").split(",")),
+            columns=choose_columns(columns),
             stuck=stuck,
             ordering=ordering if ordering in ORDERINGS else default,
             cursor=parameters.get("cursor", ""),
@@ -211,19 +207,35 @@ def usual_ordering(category: str, search: str, *, stuck: bool) -> str:
     return URGENT if category == RISK or stuck else DEFAULT_ORDERING
 
 
-def _read_others(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> dict[str, Any]:
-    """The filters that the page has no field for. Raises InvalidWhere."""
+def _read_others(
+    parameters: QueryDict, policy: Policy, tenant: TenantRef, refused: list[InvalidWhere]
+) -> dict[str, Any]:
+    """The filters that the page has no field for; what cannot be read is added to ``refused``."""
     found: dict[str, Any] = {}
     for name, one in LIST_FILTERS.items():
         text = parameters.get(name, "").strip()
-        if not text or one.kind not in ("flag", "days") or name in FIELDS or name == "stuck":
+        if not text or one.kind not in ("flag", "days") or name in FIELDS:
             continue
-        text = "true" if text in YES else text
-        condition = check_expression(Condition(name, ":", (text,)), policy, tenant)
+        try:
+            condition = check_expression(Condition(name, ":", (SPELLED.get(text, text),)), policy, tenant)
+        except InvalidWhere as error:
+            refused.append(error)
+            continue
         (value,) = next(conditions_of(condition)).values
         if value != "false":
             found[name] = True if one.kind == "flag" else int(value)
     return found
+
+
+def _say_otherwise(asked: str, stage: str, ordering: str, columns: Sequence[str]) -> Iterator[str]:
+    """What is shown otherwise than asked for: a stage by its present name, without columns and orders there are not."""
+    if stage and clean_line(asked) != stage:
+        names = {"before": shorten_text(asked), "stage": shorten_text(stage)}
+        yield _("“%(before)s” is now called “%(stage)s”.") % names
+    for name in [name for name in columns if name not in COLUMN_OF][:MOST_SAID]:
+        yield _("There is no column “%(name)s”.") % {"name": shorten_text(name)}
+    if ordering and ordering not in ORDERINGS:
+        yield _("There is no order “%(name)s”. The usual one is used.") % {"name": shorten_text(ordering)}
 
 
 def _spell(value: Any) -> str:

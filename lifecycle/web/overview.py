@@ -10,7 +10,8 @@ from typing import Any
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.services.home.short_lists import RENEWAL_DAYS, add_names, ids_of, read_short_lists
-from lifecycle.web.home import gather_home
+from lifecycle.web.address_reader import AddressReader
+from lifecycle.web.home import SCOPES, gather_home
 from lifecycle.web.pages import tenant_stream
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
@@ -51,6 +52,8 @@ class Total:
 
 def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, Any]:
     """The context of the first page; a number of statements that does not depend on the number of customers."""
+    asked = AddressReader(request.GET)
+    asked.choose("whose", SCOPES)
     policy = live_policy(request.tenant.id)
     stages = read_tenant_summary(tenant=request.tenant)["stages"]
     shares = share_out(stages)
@@ -59,6 +62,7 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
     return {
         **home,
         **add_names(lists, home["scope"].names),
+        "troubles": asked.troubles,
         "at_risk": add_up(stages, policy.stages_in(RISK)),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
         "shares": shares,

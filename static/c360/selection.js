@@ -6,7 +6,9 @@
   // From the list to the board and back with the filters as they are now.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-same-query]");
-    if (link) link.search = window.location.search;
+    // The list says what it shows: its address may have a condition besides that could not be added.
+    const shown = document.querySelector('#results > input[name="of"]');
+    if (link) link.search = shown ? shown.value : window.location.search;
   });
 
   // Of a condition the values are suggested that its field has.
@@ -17,6 +19,15 @@
   }
   condition?.addEventListener("change", suggest);
   if (condition?.value) suggest();
+
+  // A view that the list has come to differ from can be saved as another one.
+  const stateOfView = () => document.getElementById("view-state");
+  let isChanged = Boolean(stateOfView()?.textContent.trim());
+  document.addEventListener("htmx:afterSettle", () => {
+    const wasChanged = isChanged;
+    isChanged = Boolean(stateOfView()?.textContent.trim());
+    if (isChanged && !wasChanged) stateOfView().closest("details").open = true;
+  });
 
   const form = document.getElementById("selection");
   if (!form) return;

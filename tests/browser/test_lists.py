@@ -66,6 +66,7 @@ def test_a_view_is_saved_shared_locked_and_exported_as_it_is_shown(open_browser,
     viewer.get_by_text("View “Ann's smallest”").click()
     expect(viewer.get_by_text("An admin has locked this view.")).to_be_visible()
     expect(viewer.locator("#change-view")).to_have_count(0)
+    expect(viewer.locator("#view-state")).to_have_text("")
     sheet = openpyxl.load_workbook(download(viewer, "XLSX", tmp_path)).active
     head, *rows = sheet.iter_rows(values_only=True)
     assert head == ("external_id", "name", "arr", "currency", "owner")
@@ -76,6 +77,10 @@ def test_a_view_is_saved_shared_locked_and_exported_as_it_is_shown(open_browser,
     assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n"}, "a formula"
     with download(viewer, "CSV", tmp_path).open(encoding="utf-8-sig", newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == guarded
+    viewer.get_by_text("View “Ann's smallest”").click()
+    viewer.locator("#stage").select_option("Trial")
+    expect(viewer.get_by_text("View “Ann's smallest” · changed")).to_be_visible()
+    expect(viewer.get_by_label("Save as")).to_be_visible()
 
     elsewhere = open_browser(other_users.tenant_admin)
     assert elsewhere.goto(f"/views/{view.id}").status == 404

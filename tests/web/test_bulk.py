@@ -69,6 +69,41 @@ def test_all_that_match_are_moved_after_a_preview_and_taken_back(manager, users,
     assert stages(tenant) == ["Live", "Live", "Live", "Trial"]
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "answer"),
+    [
+        ("/customers", {"search": "nothing like it"}, "No customers are selected."),
+        ("/customers", {"search": "nothing like it", "HX": "1"}, "No customers are selected."),
+        ("/customers", {"where": "stage:Lost"}, "No customers are selected."),
+        ("/customers", {"stage": "Nowhere"}, "No customers are selected."),
+        ("/board", {"stage": "Nowhere"}, "There is no stage “Nowhere”."),
+        ("/board", {"search": "nothing like it"}, "No customers are selected."),
+    ],
+)
+def test_all_that_match_a_list_of_no_one_are_no_one(manager, tenant, path, asked, answer):
+    make(tenant, Live=2)
+    headers = HTMX if asked.pop("HX", "") else {}
+    page = markup_of(manager.get(path, asked, headers=headers))
+    posted = {tag["name"]: tag["value"] for tag in page.all("input") if tag.get("name") == "query"}
+    refused = manager.post("/bulk", {"everyone": "1", "action": "move", **posted})
+    assert (refused.status_code, answer in text_of(refused)) == (400, True), text_of(refused)
+
+
+def test_a_condition_that_could_not_be_added_changes_nothing_of_what_is_chosen(manager, tenant):
+    make(tenant, Live=2, Trial=1)
+    asked = {"of": "where=stage%3ALive", "add": "days_in_stage>=", "value": "many"}
+    page = manager.get("/customers", asked)
+    tags = markup_of(page)
+    (query,) = [tag["value"] for tag in tags.all("input") if tag.get("name") == "query"]
+    assert (page.status_code, query) == (400, "where=stage%3ALive&ordering=-updated_at")
+    address = manager.post("/bulk", {"everyone": "1", "query": query, "action": "move"})["Location"]
+    assert "Move 2 selected customers" in text_of(manager.get(address))
+    hrefs = [tag["href"] for tag in tags.all("a")]
+    assert [href for href in hrefs if "add=" in href or "many" in href] == []
+    assert "/board?where=stage%3ALive&amp;ordering=-updated_at" in page.content.decode()
+    assert manager.get("/customers", asked, headers=HTMX).status_code == 200, "the list goes on following"
+
+
 def test_who_is_refused_is_named_with_the_reason_before_and_after(manager, tenant):
     customers = make(tenant, Live=1, Trial=2)
     address = manager.post("/bulk", {"customer": [str(one.id) for one in customers]})["Location"]
@@ -114,6 +149,8 @@ def test_a_refusal_says_why_and_moves_no_one(manager, page_client, tenant):
     for posted, sentence in (
         ({}, "No customers are selected."),
         ({"customer": "no-id"}, "No customers are selected."),
+        # Of which list is not said: no one is meant, and not everyone.
+        ({"everyone": "1"}, "No customers are selected."),
         ({"everyone": "1", "query": "stage=Nowhere"}, "There is no stage “Nowhere”."),
     ):
         answer = manager.post("/bulk", posted)
@@ -151,7 +188,7 @@ def test_a_reason_for_a_stage_that_is_gone_is_said_and_kept_for_the_others(manag
 def test_an_admin_moves_many_without_starting_automations(page_client, tenant):
     make(tenant, Live=2)
     admin = page_client("tenant_admin")
-    address = admin.post("/bulk", {"everyone": "1"})["Location"]
+    address = admin.post("/bulk", {"everyone": "1", "query": ""})["Location"]
     form = {"stage": "Wobbly", "reason": "Usage Dropped", "configuration_version": "1", "effects": "2"}
     admin.post(address, form | {"mute": "1", "mute_reason": "A dry season"})
     assert stages(tenant) == ["Wobbly", "Wobbly"]

@@ -155,7 +155,7 @@ def test_a_viewer_sees_the_figures_but_neither_links_nor_lists(page_client, stor
 @pytest.mark.parametrize("asked", ["from=x", "from=2026-05-01&to=2026-04-01", "from=1890-01-01", "to=2026-02-31"])
 def test_a_period_that_cannot_be_is_named_and_the_usual_one_is_shown(page_client, tenant, asked):
     page = page_client("viewer").get(f"/insight?{asked}")
-    assert page.status_code == 400 and "The last twelve months are shown." in text_of(page)
+    assert page.status_code == 400 and "Shown are the days from " in text_of(page)
 
 
 @pytest.mark.parametrize(

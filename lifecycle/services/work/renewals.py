@@ -307,11 +307,13 @@ def months_before(month: Month, count: int) -> Sequence[Month]:
     return [month.plus(-number) for number in range(1, count + 1)]
 
 
-def read_month(text: str, today: dt.date) -> Month:
-    """The month of an address, ``2026-11``; this one for anything else."""
+def read_month(text: str, today: dt.date) -> Month | None:
+    """The month of an address, ``2026-11``; this one for none, and None for anything else."""
+    if not text:
+        return Month(today.year, today.month)
     try:
         found = dt.date.fromisoformat(f"{text}-01")
     except ValueError:
-        found = today
+        return None
     # The months around it are months too.
-    return Month(found.year, found.month) if 1 < found.year < 9998 else Month(today.year, today.month)
+    return Month(found.year, found.month) if 1 < found.year < 9998 else None

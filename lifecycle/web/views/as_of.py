@@ -24,8 +24,8 @@ from lifecycle.services.insight.as_of import (
 )
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
-from lifecycle.services.insight.asking import InvalidQuestion, read_day
 from lifecycle.services.insight.reading import Stages
+from lifecycle.web.address_reader import AddressReader
 from lifecycle.web.as_of_page import choose_stage, describe_figures
 from lifecycle.web.pages import page
 from lifecycle.web.people import name_owners
@@ -36,15 +36,10 @@ from tenants.roles import VIEW_HISTORY
 from tenants.services.configuration.policies import live_policy
 
 
-def _read(request: TenantRequest) -> tuple[dt.date, str, str]:
+def _read(request: TenantRequest) -> tuple[dt.date, str, AddressReader]:
     """The day, whether as it was or as it was known, and what of it could not be read."""
-    today, trouble = timezone.now().date(), ""
-    known = RECORDED if request.GET.get("known") == RECORDED else EFFECTIVE
-    try:
-        day = min(read_day(request.GET.get("day", ""), today), today)
-    except InvalidQuestion as error:
-        day, trouble = today, str(error)
-    return day, known, trouble
+    asked = AddressReader(request.GET)
+    return asked.read_past_day(timezone.now().date()), asked.choose("known", (EFFECTIVE, RECORDED), EFFECTIVE), asked
 
 
 def _read_filters(request: TenantRequest, *names: str) -> dict[str, str]:
@@ -56,7 +51,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
     """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
     policy = live_policy(request.tenant.id)
     stages = Stages.of(policy, request.tenant)
-    day, known, trouble = _read(request)
+    day, known, reader = _read(request)
     asked = _read_filters(request, "stage", "owner", "segment")
     about = PastQuestion(day, known, owner=asked["owner"], segment=asked["segment"])
     chosen = choose_stage(asked["stage"], about, stages=stages, tenant=request.tenant)
@@ -64,8 +59,9 @@ def show_list(request: TenantRequest) -> HttpResponse:
     cursor = request.GET.get("cursor") or None
     try:
         found = PastPage([]) if refused else list_past(about, stages=stages, tenant=request.tenant, cursor=cursor)
-    except InvalidCursor as error:
-        cursor, refused = None, str(error)
+    except InvalidCursor:
+        cursor = None
+        reader.say_expired()
         found = list_past(about, stages=stages, tenant=request.tenant)
 
     def address(to: str | None) -> str:
@@ -76,7 +72,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "day": day,
         "known": known,
-        "trouble": trouble,
+        "troubles": reader.troubles,
         "refused": refused,
         "rows": found.rows,
         "owner_names": name_owners((row["owner"] for row in found.rows), tenant=request.tenant),
@@ -88,7 +84,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
         "next": address(found.next_cursor),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "insight/as_of_list.html", context, status=400 if trouble or refused else 200)
+    return render(request, "insight/as_of_list.html", context, status=400 if refused else reader.status)
 
 
 @page(VIEW_HISTORY, on_replica=True)
@@ -98,14 +94,14 @@ def show_board(request: TenantRequest) -> HttpResponse:
     ``owner`` and ``segment`` choose some.
     """
     policy = live_policy(request.tenant.id)
-    day, known, trouble = _read(request)
+    day, known, reader = _read(request)
     asked = _read_filters(request, "owner", "segment")
     stages = Stages.of(policy, request.tenant)
     columns = read_past_board(day, stages=stages, tenant=request.tenant, known=known, **asked)
     context: dict[str, Any] = {
         "day": day,
         "known": known,
-        "trouble": trouble,
+        "troubles": reader.troubles,
         "asked": asked,
         "columns": columns,
         "owner_names": name_owners(
@@ -114,7 +110,7 @@ def show_board(request: TenantRequest) -> HttpResponse:
         "question": urlencode({"day": day.isoformat(), "known": known, **asked}),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "insight/as_of_board.html", context, status=400 if trouble else 200)
+    return render(request, "insight/as_of_board.html", context, status=reader.status)
 
 
 @page(VIEW_HISTORY)
@@ -124,7 +120,7 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     name = Customer.objects.filter(tenant_id=request.tenant.id, id=customer_id).values_list("name", flat=True).first()
     if name is None:
         raise Http404
-    day, known, trouble = _read(request)
+    day, known, reader = _read(request)
     past = read_past(customer_id, day, known=known, tenant=request.tenant)
     then = {"customer_id": customer_id, "name": name}
     name_as_of(past.end, [then], tenant=request.tenant)
@@ -137,9 +133,9 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         "name_now": name,
         "day": day,
         "known": known,
-        "trouble": trouble,
+        "troubles": reader.troubles,
         "past": past,
         "figures": describe_figures(past.figures, tenant=request.tenant),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "insight/as_of_customer.html", context, status=400 if trouble else 200)
+    return render(request, "insight/as_of_customer.html", context, status=reader.status)

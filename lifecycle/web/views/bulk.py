@@ -69,8 +69,9 @@ def choose_customers(request: TenantRequest) -> HttpResponse:
 
 def _read_chosen(posted: QueryDict, policy: Policy, request: TenantRequest) -> ListQuery | list[UUID]:
     """Who is meant. Raises BulkRefused for filters that there are not, and for ids that are none."""
-    if posted.get("everyone"):
-        asked = ListParameters.read(QueryDict(posted.get("query", "")), policy, request.tenant)
+    # Of everyone the list must be named: one without filters has an empty one.
+    if posted.get("everyone") and "query" in posted:
+        asked = ListParameters.from_query(posted.get("query", ""), policy, request.tenant)
         if asked.unknown:
             raise BulkRefused("invalid_request", asked.unknown)
         return asked.to_query()

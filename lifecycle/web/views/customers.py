@@ -9,6 +9,7 @@ from django.utils import timezone
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_summary
 from lifecycle.services.work.timeline import EFFECT, KINDS, STAGE, Place, find_place
+from lifecycle.web.address_reader import AddressReader
 from lifecycle.web.customer_page import gather_customer, stamp_of
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
@@ -58,8 +59,9 @@ def show_history(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 @page(VIEW_HISTORY)
 def show_timeline_page(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """What happened to the customer, of one ``kind`` or all: more lines of the list, or a page of their own."""
-    kind = request.GET.get("kind", "")
-    return _show_timeline(request, customer_id, kind if kind in KINDS else "", read_place(request.GET))
+    asked = AddressReader(request.GET)
+    kind = asked.choose("kind", KINDS)
+    return _show_timeline(request, customer_id, kind, read_place(request.GET), asked=asked)
 
 
 @page(VIEW_HISTORY)
@@ -75,7 +77,13 @@ def show_entry(request: TenantRequest, customer_id: UUID, kind: str, entry_id: U
 
 
 def _show_timeline(
-    request: TenantRequest, customer_id: UUID, kind: str, before: Place, *, is_entry: bool = False
+    request: TenantRequest,
+    customer_id: UUID,
+    kind: str,
+    before: Place,
+    *,
+    is_entry: bool = False,
+    asked: AddressReader | None = None,
 ) -> HttpResponse:
     profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if profile is None:
@@ -93,9 +101,11 @@ def _show_timeline(
         "company": profile["company"],
         "history": history,
         "kinds": KIND_LABELS.items(),
+        "troubles": asked.troubles if asked else (),
         "is_entry": is_entry,
         "is_first": not before,
         "is_continued": wants_fragment(request),
         "stage_colors": stage_colors(live_policy(request.tenant.id)),
     }
-    return render(request, "customer.html#steps" if wants_fragment(request) else "history.html", context)
+    template = "customer.html#steps" if wants_fragment(request) else "history.html"
+    return render(request, template, context, status=asked.status if asked else 200)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -37,8 +37,10 @@ OWNER: Final = "owner"
 @page(VIEW_LIFECYCLE, on_replica=True)
 def show_overview(request: TenantRequest) -> HttpResponse:
     """Who is at risk now, most urgent first [UC-1], and which stage everyone is in."""
-    template = "overview.html#overview" if wants_fragment(request) else "overview.html"
-    return render(request, template, gather_overview(request, now=timezone.now()))
+    context = gather_overview(request, now=timezone.now())
+    if wants_fragment(request):
+        return render(request, "overview.html#overview", context)
+    return render(request, "overview.html", context, status=400 if context["troubles"] else 200)
 
 
 @page(VIEW_LIFECYCLE, on_replica=True)
@@ -70,6 +72,8 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     owner_names = _name_owners(asked, found, request)
     context: dict[str, Any] = {
         "query": asked,
+        # What links of the page begin with: without the condition that could not be added.
+        "shown": QueryDict(asked.query_string) if refusal else request.GET,
         "rows": found.rows,
         "owner_names": owner_names,
         "caption": asked.say(owner_names),
@@ -85,9 +89,11 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "may_select": request.identity.may(UPDATE_LIFECYCLE),
         "may_reveal": request.identity.may(REVEAL_CONTACTS),
     }
-    status = 400 if trouble or refusal else 200
     if wants_fragment(request):
-        return render(request, "customers.html#results", context, status=status)
+        if asked.view:
+            context["saved_part"] = describe_saved_views(request, asked)
+        # A condition that could not be added is said by the page: the list beside it goes on following what changes.
+        return render(request, "customers.html#results", context, status=400 if trouble else 200)
     context |= {
         "views": describe_views(asked, summary, policy),
         "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
@@ -102,7 +108,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "stream": tenant_stream(request),
         "sees_history": request.identity.may(VIEW_HISTORY),
     }
-    return render(request, "customers.html", context, status=status)
+    return render(request, "customers.html", context, status=400 if trouble or refusal else 200)
 
 
 def _name_owners(asked: ListParameters, found: Page, request: TenantRequest) -> Mapping[str, str]:

@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +24,8 @@ from lifecycle.services.work.kept_customers import list_kept
 from lifecycle.services.work.kept_revenue import find_kept_count, read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import MOST_PAGED, count_renewed, list_renewed
+from lifecycle.web.address_reader import AddressReader
+from lifecycle.web.home import ALL, MINE
 from lifecycle.web.pages import page
 from lifecycle.web.people import name_owners
 from lifecycle.web.stage_colors import stage_colors
@@ -41,22 +42,24 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     tenant, now = request.tenant, timezone.now()
     today = timezone.localdate(now)
     policy = live_policy(tenant.id)
-    month = renewals.read_month(request.GET.get("month", ""), today)
-    owner = request.identity.username if request.GET.get("whose") == "mine" else ""
+    asked = AddressReader(request.GET)
+    month = asked.read_month(today)
+    owner = request.identity.username if asked.choose("whose", (MINE, ALL)) == MINE else ""
     given: dict[str, Any] = {"tenant": tenant, "policy": policy, "owner": owner}
     weeks = month.weeks()
     days = renewals.list_days(weeks[0][0], weeks[-1][-1] + ONE_DAY, **given)
-    chosen = _read_day(request.GET.get("day", ""), month)
+    chosen = asked.read_day_of(month)
     begin, end = (chosen, chosen + ONE_DAY) if chosen else (month.first, month.plus(1).first)
     in_month = sum(day.customers for at, day in days.items() if month.first <= at < month.plus(1).first)
     total = (days[chosen].customers if chosen in days else 0) if chosen else in_month
-    due = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
-    renewed, renewed_pages, is_more = _read_renewed(month, tenant, owner, _read_number(request.GET.get("renewed", "")))
+    due = Paginator(range(total), PER_PAGE).get_page(asked.read_number("page"))
+    renewed, renewed_pages, is_more = _read_renewed(month, tenant, owner, asked.read_number("renewed"))
     kept = read_kept_revenue(tenant=tenant, policy=policy, now=now)
     due_rows = renewals.list_renewals(begin, end, now=now, offset=max(due.start_index() - 1, 0), **given)
     overdue = renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given)
     shown = itertools.chain(due_rows, overdue, renewed)
     context = {
+        "troubles": asked.troubles,
         "month": month,
         "month_name": month.first,
         "before": _spell(month.plus(-1)),
@@ -88,7 +91,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "feed": request.session.pop("calendar_feed", ""),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "work/renewals.html", context)
+    return render(request, "work/renewals.html", context, status=asked.status)
 
 
 @page(VIEW_HISTORY)
@@ -98,9 +101,10 @@ def show_kept(request: TenantRequest) -> HttpResponse:
     Where the page it is opened from has counted others, the list says so: that count may be an hour old.
     """
     policy, now = live_policy(request.tenant.id), timezone.now()
-    month = renewals.read_month(request.GET.get("month", ""), timezone.localdate(now))
+    asked = AddressReader(request.GET)
+    month = asked.read_month(timezone.localdate(now))
     currency = request.GET.get("currency", "").replace("\x00", "")[:3]
-    number = _read_number(request.GET.get("page", ""))
+    number = asked.read_number("page")
     given: dict[str, Any] = {"tenant": request.tenant, "policy": policy}
     rows, count = list_kept(month, currency, offset=(number - 1) * PER_PAGE, **given)
     shown = Paginator(range(count), PER_PAGE).get_page(number)
@@ -108,6 +112,7 @@ def show_kept(request: TenantRequest) -> HttpResponse:
         rows, count = list_kept(month, currency, offset=(shown.number - 1) * PER_PAGE, **given)
     counted, counted_at = find_kept_count(month, currency, now=now, **given) or (count, now)
     context = {
+        "troubles": asked.troubles,
         "month_name": month.first,
         "currency": currency,
         "rows": rows,
@@ -118,7 +123,7 @@ def show_kept(request: TenantRequest) -> HttpResponse:
         "owner_names": name_owners((row["owner"] for row in rows), tenant=request.tenant),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "work/kept.html", context)
+    return render(request, "work/kept.html", context, status=asked.status)
 
 
 @page(VIEW_LIFECYCLE, "POST")
@@ -176,20 +181,6 @@ def _read_renewed(
     if number > 1:
         rows = list_renewed(month, tenant=tenant, owner=owner, offset=max(shown.start_index() - 1, 0))
     return rows, shown, count > MOST_PAGED
-
-
-def _read_day(text: str, month: Month) -> dt.date | None:
-    """The day of an address, when it is one of the month."""
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if month.first <= day < month.plus(1).first else None
-
-
-def _read_number(text: str) -> int:
-    """The number of a page in an address; the first for anything else."""
-    return int(text) if re.fullmatch("[1-9][0-9]{0,5}", text) else 1
 
 
 def _turn(request: TenantRequest, shown: Page[int], name: str, anchor: str) -> Mapping[str, Any]:

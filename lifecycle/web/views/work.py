@@ -14,11 +14,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from lifecycle.models import Customer
-from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.notes import By, Written
 from lifecycle.services.work.refusals import WorkRefused
 from lifecycle.services.work.tasks import DONE, OPEN, TaskPosition
+from lifecycle.web.address_reader import AddressReader
 from lifecycle.web.pages import page
 from lifecycle.web.submissions import once
 from lifecycle.web.work import form_context, show_notes, show_tasks
@@ -157,9 +158,10 @@ def set_task_state(request: TenantRequest, customer_id: UUID, task_id: UUID) -> 
 @page(VIEW_HISTORY)
 def own_tasks(request: TenantRequest) -> HttpResponse:
     """What the person has to do, the most urgent first, or what of theirs is done."""
-    state = DONE if request.GET.get("state") == DONE else OPEN
+    asked = AddressReader(request.GET)
+    state = asked.choose("state", (OPEN, DONE), OPEN)
     question = f"own-tasks|{request.identity.user_id}|{state}".encode()
-    position = _read_position(request, question)
+    position = asked.read_position(question)
     rows = tasks.list_own_tasks(
         request.identity.user_id,
         tenant=request.tenant,
@@ -171,20 +173,22 @@ def own_tasks(request: TenantRequest) -> HttpResponse:
     )
     last = tasks.position_of(rows[PAGE - 1]) if len(rows) > PAGE else None
     context = {
+        "troubles": asked.troubles,
         "tasks": show_tasks(rows[:PAGE], tenant=request.tenant, viewer=request.identity, with_customers=True),
         "state": state,
         "is_first": position is None,
         "next": encode_cursor(Position(last.key, str(last.id)), question=question) if last else "",
         "stage_colors": {},
     }
-    return render(request, "work/own_tasks.html", context)
+    return render(request, "work/own_tasks.html", context, status=asked.status)
 
 
 def _show_notes(
     request: TenantRequest, customer_id: UUID, *, refusal: str = "", text: str = "", status: int = 200
 ) -> HttpResponse:
     question = f"notes-page|{customer_id}".encode()
-    position = _read_position(request, question)
+    asked = AddressReader(request.GET)
+    position = asked.read_position(question)
     viewer = request.identity
     rows = notes.list_notes(
         customer_id,
@@ -200,15 +204,17 @@ def _show_notes(
         **form_context(request.tenant, viewer),
         "notes": show_notes(rows[:PAGE], tenant=request.tenant, viewer=viewer),
         "next": _next_of(rows, question),
+        "troubles": asked.troubles,
         "refusal": refusal,
         "text": text,
     }
-    return render(request, "work/notes.html", context, status=status)
+    return render(request, "work/notes.html", context, status=max(status, asked.status))
 
 
 def _show_tasks(request: TenantRequest, customer_id: UUID, *, refusal: str = "", status: int = 200) -> HttpResponse:
     question = f"tasks-page|{customer_id}".encode()
-    position = _read_position(request, question)
+    asked = AddressReader(request.GET)
+    position = asked.read_position(question)
     viewer = request.identity
     rows = tasks.list_tasks(
         customer_id,
@@ -225,10 +231,11 @@ def _show_tasks(request: TenantRequest, customer_id: UUID, *, refusal: str = "",
         **form_context(request.tenant, viewer),
         "tasks": show_tasks(rows[:PAGE], tenant=request.tenant, viewer=viewer),
         "next": _next_of(rows, question),
+        "troubles": asked.troubles,
         "refusal": refusal,
         "given": {name: request.POST.get(name, "") for name in ("title", "due_on", "assignee")},
     }
-    return render(request, "work/tasks.html", context, status=status)
+    return render(request, "work/tasks.html", context, status=max(status, asked.status))
 
 
 def _frame(request: TenantRequest, customer_id: UUID) -> Row:
@@ -266,15 +273,6 @@ def _read_day(text: str) -> dt.date | None:
 
 def _read_number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 10 else None
-
-
-def _read_position(request: TenantRequest, question: bytes) -> Position | None:
-    """Where a page of a list begins; from the top when the link is of another list."""
-    cursor = request.GET.get("cursor", "")
-    try:
-        return decode_cursor(cursor, question=question) if cursor else None
-    except InvalidCursor:
-        return None
 
 
 def _next_of(rows: list[Row], question: bytes) -> str:
