@@ -44,7 +44,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
             Entry(
                 "lifecycle.webhookendpoint",
                 _("Webhook endpoints"),
-                _("Addresses of other systems that hear of stage changes, with their secrets."),
+                _("Addresses of other systems that are notified of stage changes, with their secrets."),
             ),
             Entry(
                 "audit.refusedattempt",

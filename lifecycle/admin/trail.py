@@ -252,5 +252,5 @@ def _describe_source(source: str, attempts: int) -> str:
     if entry == "EventListener":
         said = _("%(count)s by events of %(sender)s") if sender else _("%(count)s by events")
     elif entry in ("API", "UI"):
-        said = _("%(count)s by the API") if entry == "API" else _("%(count)s in the app")
+        said = _("%(count)s via the API") if entry == "API" else _("%(count)s in the app")
     return said % {"count": say_number(attempts), "sender": sender.removeprefix("/"), "source": source}

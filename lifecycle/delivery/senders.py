@@ -1,4 +1,4 @@
-"""How each kind of effect is delivered, and what became of it. Nothing raises here for what others do."""
+"""How each kind of automation is delivered, and what became of it. Nothing raises here for what others do."""
 
 import datetime as dt
 import time

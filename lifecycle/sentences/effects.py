@@ -18,7 +18,7 @@ EFFECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "nothing_to_replay": _("This automation is %(state)s: there is nothing to replay."),
         "endpoint_exists": _("There is already an endpoint with this name. Nothing was saved."),
         "too_many_endpoints": _("There can be at most %(most)s endpoints. Nothing was saved: remove one first."),
-        "url_too_long": _("The URL has %(length)s characters; %(most)s is the most."),
+        "url_too_long": _("The URL has %(length)s characters; at most %(most)s are possible."),
         "url_not_https": _("The URL must begin with https://."),
         "url_port_impossible": _("The URL's port is %(port)s; ports are from 1 to 65535."),
         "url_port_unusual": _("The URL's port is %(port)s; webhooks go to port 443 or 8443."),

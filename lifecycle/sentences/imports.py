@@ -175,7 +175,7 @@ IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
         ),
         "upload_in_another_state": _("The file is in another state than the page showed. Nothing was changed."),
         "upload_not_checked": _(
-            "Make a dry run first: it counts the automations that new customers start. Nothing was imported."
+            "Do a dry run first: it counts the automations that new customers start. Nothing was imported."
         ),
         "upload_effects_unconfirmed": _(
             "The import would start %(count)s automations. Type that number to confirm it. Nothing was imported."

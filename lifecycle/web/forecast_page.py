@@ -130,7 +130,7 @@ def proof_tables(proof: Proof) -> list[Table]:
             note=_(
                 "The Brier score is the mean squared error: the lower, the better. First calls are the ten customers "
                 "with the highest chances of a month; the figure is the mean of the months. Customers that a "
-                "publication moved to a lost stage are weighed for: what would have become of them is not known."
+                "publication moved to a lost stage are weighted for: what would have become of them is not known."
             ),
         ),
         Table(

@@ -27,7 +27,7 @@ class _ToStageForm(forms.Form):
         """What is not started is not started for a reason."""
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("mute") and not cleaned.get("mute_reason"):
-            self.add_error("mute_reason", _("Say why no automation is to start. Nothing was saved."))
+            self.add_error("mute_reason", _("Give a reason why no automation should start. Nothing was saved."))
         return cleaned
 
     def sentence(self) -> str:

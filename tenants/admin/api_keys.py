@@ -34,7 +34,7 @@ SCOPES = {
     VIEW_HISTORY: gettext_lazy("view history"),
     CONFIGURE_STAGES: gettext_lazy("configure stages"),
     REVEAL_CONTACTS: gettext_lazy("reveal contacts"),
-    MUTE_EFFECTS: gettext_lazy("mute effects"),
+    MUTE_EFFECTS: gettext_lazy("mute automations"),
     MANAGE_PEOPLE: gettext_lazy("manage people"),
 }
 

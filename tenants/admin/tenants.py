@@ -174,7 +174,7 @@ def _say_next(made: Mapping[str, Any]) -> SafeString:
         _("Work for “%(tenant)s” and invite its first admin") % {"tenant": made["name"]},
     )
     if made["is_sandbox"]:
-        return format_html("{} {}", link, _("Its customers come within ten minutes."))
+        return format_html("{} {}", link, _("Its customers arrive within ten minutes."))
     if made["starter"]:
         return link
     return format_html("{} {}", link, _("They find starters for the lifecycle under “Lifecycle”."))

@@ -40,12 +40,12 @@ _RULES_AND_EFFECTS: Final[Mapping[str, Any]] = {
     "rule_removed": _("The event rule for %(event)s from %(origins)s to “%(to)s” is removed."),
     "rule_removed_anywhere": _("The event rule for %(event)s from any stage to “%(to)s” is removed."),
     "rules_reordered": _("The event rules are tried in another order."),
-    "effect_added": _("The effect “%(effect)s” (%(effect_kind)s) is added."),
-    "effect_removed": _("The effect “%(effect)s” is removed."),
-    "effect_changed": _("The effect “%(effect)s” is changed: %(keys)s."),
-    "effect_disabled": _("The effect “%(effect)s” is switched off."),
-    "effect_enabled": _("The effect “%(effect)s” is switched on."),
-    "effects_reordered": _("The effects are listed in another order."),
+    "effect_added": _("The automation “%(effect)s” (%(effect_kind)s) is added."),
+    "effect_removed": _("The automation “%(effect)s” is removed."),
+    "effect_changed": _("The automation “%(effect)s” is changed: %(keys)s."),
+    "effect_disabled": _("The automation “%(effect)s” is switched off."),
+    "effect_enabled": _("The automation “%(effect)s” is switched on."),
+    "effects_reordered": _("The automations are listed in another order."),
 }
 _MONEY: Final[Mapping[str, Any]] = {
     "currency_set": _("Customers are ranked in %(currency)s."),

@@ -39,8 +39,8 @@ _ERRORS: Final[Mapping[str, Any]] = {
     ),
     "missing_currency": _("Exchange rates need “currency”: they say what one unit of another currency is worth in it."),
     "missing_key": _("%(subject)s must have the key “%(key)s”."),
-    "missing_to": _("An effect of kind “%(effect_kind)s” must say in “to” whom it is for."),
-    "missing_topic": _("An effect of kind “%(effect_kind)s” must say in “topic” what it asks for."),
+    "missing_to": _("An automation of kind “%(effect_kind)s” must say in “to” whom it is for."),
+    "missing_topic": _("An automation of kind “%(effect_kind)s” must say in “topic” what it asks for."),
     "missing_value": _("The condition must have a value to compare “%(field)s” with."),
     "no_stages": _("Add at least one stage."),
     "not_boolean": _("%(subject)s must be true or false, not %(type)s."),
@@ -80,8 +80,8 @@ _WARNINGS: Final[Mapping[str, Any]] = {
     "dead_end": _(
         "No transition leads out of “%(stage)s”, and its category is “%(category)s”, not “%(lost_category)s”."
     ),
-    "effect_never_starts": _("No change starts this effect: none of its transitions leads from %(origins)s."),
-    "effect_without_stage": _("Nothing starts this effect: no stage has the category %(categories)s."),
+    "effect_never_starts": _("No change starts this automation: none of its transitions leads from %(origins)s."),
+    "effect_without_stage": _("Nothing starts this automation: no stage has the category %(categories)s."),
     "no_lost_stage": _("No stage has the category “%(category)s”: no customer will ever be counted as lost."),
     "no_reason_codes": ngettext_lazy(
         "“%(stage)s” requires a reason but names none: any text of up to %(most)s character works.",
@@ -109,7 +109,7 @@ _WARNINGS: Final[Mapping[str, Any]] = {
     "unknown_recipient": _("There is no recipient “%(recipient)s”. Use %(choices)s, or “user:” and a name."),
     "unknown_source": _("Nothing is reported under “%(source)s”: sources begin with %(choices)s."),
     "unreachable_stage": _("No customer can come from the initial stage to “%(stage)s”: no transitions lead there."),
-    "unused_key": _("“%(key)s” is of no use to an effect of kind “%(effect_kind)s”."),
+    "unused_key": _("“%(key)s” is of no use to an automation of kind “%(effect_kind)s”."),
 }
 # Of what becomes of the stages of today: renames, and where their customers go.
 _PLANS: Final[Mapping[str, Any]] = {

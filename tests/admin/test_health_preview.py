@@ -49,7 +49,7 @@ def test_the_usual_health_is_made_one_s_own_previewed_and_published(tenant: Tena
     }  # fmt: skip
 
     page = show(admin_browser, saved)
-    assert "1 customer would turn poor, 0 would turn good." in page
+    assert "1 customer would become poor, 0 would become good." in page
     assert "Ann Prospect good (85) poor (25)" in page
     assert "No customer changes." in show(admin_browser, saved, to="good")
     assert "Judged on the first of each month from" not in page

@@ -80,11 +80,11 @@ def test_without_a_dry_run_of_the_same_columns_an_import_cannot_be_asked_to(
     tenant: TenantRef, admin_browser: Client
 ) -> None:
     page = upload(admin_browser, FILE)
-    assert "Make a dry run first" in text_of(press(admin_browser, page, "import", start_effects="on"))
+    assert "Do a dry run first" in text_of(press(admin_browser, page, "import", start_effects="on"))
     press(admin_browser, page, "check")
     work()
     changed = press(admin_browser, page, "import", start_effects="on", **{"field-2": ""})
-    assert "Make a dry run first" in text_of(changed)
+    assert "Do a dry run first" in text_of(changed)
     assert (row(tenant).state, row(tenant).line) == ("ready", 0)
     with tenant_context(tenant.id):
         assert Customer.objects.filter(tenant_id=tenant.id).count() == 0

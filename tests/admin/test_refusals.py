@@ -22,7 +22,7 @@ def test_the_summary_says_which_rule_refused_how_many_attempts_by_which_sources(
     lines = [(rule.count.attempts, rule.sentence, rule.sources) for rule in answer.context["rules"]]
     assert lines == [
         (7, "From “Prospect” to “Active” is not allowed.", "5 by events of billing, 2 in the app"),
-        (1, "A move to “Churned” needs a reason, and none was given.", "1 by the API"),
+        (1, "A move to “Churned” needs a reason, and none was given.", "1 via the API"),
     ]
     assert "Elsewhere" not in answer.content.decode()
 

@@ -77,7 +77,7 @@ def test_categories_are_called_by_their_names_in_the_reader_s_language() -> None
             "No stage has the category “At risk (risk)”: no customer will ever be listed as at risk.",
             "No stage has the category “Lost”: no customer will ever be counted as lost.",
             "No transition leads out of “B”, and its category is “Renewal”, not “Lost”.",
-            "Nothing starts this effect: no stage has the category “Onboarding” or “At risk (risk)”.",
+            "Nothing starts this automation: no stage has the category “Onboarding” or “At risk (risk)”.",
         ],
         "de": [
             "Keine Phase hat die Kategorie „Gefährdet (risk)“",
@@ -200,11 +200,11 @@ def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None
             "/to/0",
             "There is no recipient “user:”. Use “owner”, “managers”, “admins” or “contacts”, or “user:” and a name.",
         ),
-        ({"kind": "forecast", "to": ["owner"]}, "/to", "“to” is of no use to an effect of kind “forecast”."),
+        ({"kind": "forecast", "to": ["owner"]}, "/to", "“to” is of no use to an automation of kind “forecast”."),
         (
             {"kind": "email", "to": ["owner"], "topic": "churn.forecast.requested"},
             "/topic",
-            "“topic” is of no use to an effect of kind “email”.",
+            "“topic” is of no use to an automation of kind “email”.",
         ),
         (
             {"kind": "email", "to": ["owner"], "template": "letter"},
@@ -214,17 +214,17 @@ def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None
         (
             {"kind": "forecast", "categories": ["renewal"]},
             "/categories",
-            "Nothing starts this effect: no stage has the category “Renewal”.",
+            "Nothing starts this automation: no stage has the category “Renewal”.",
         ),
         (
             {"kind": "forecast", "stages": ["Active"], "from": ["Prospect", "Churned"]},
             "/from",
-            "No change starts this effect: none of its transitions leads from “Prospect” or “Churned”.",
+            "No change starts this automation: none of its transitions leads from “Prospect” or “Churned”.",
         ),
         (
             {"kind": "forecast", "on": "leave", "stages": ["Active"], "from": ["At-Risk"]},
             "/from",
-            "No change starts this effect: none of its transitions leads from “At-Risk”.",
+            "No change starts this automation: none of its transitions leads from “At-Risk”.",
         ),
     ],
 )  # fmt: skip

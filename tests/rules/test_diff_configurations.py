@@ -56,9 +56,9 @@ def test_a_removed_stage_takes_its_transitions_rules_and_effects_with_it() -> No
         "“Churned” accepts “Price” instead of “Price” and “Competitor”.",
         "The event rule for contract.renewed from “Active” or “At-Risk” to “Active” is removed.",
         "The event rule for support.issue.closed from “At-Risk” to “Active” is removed.",
-        "The effect “Escalate” is removed.",
-        "The effect “Forecast” is removed.",
-        "The effect “Win back” is changed: “template”.",
+        "The automation “Escalate” is removed.",
+        "The automation “Forecast” is removed.",
+        "The automation “Win back” is changed: “template”.",
     ]
 
 
@@ -115,7 +115,7 @@ def test_every_other_change_is_described() -> None:
         "“Churned” no longer requires a reason.",
         "“Churned” accepts any reason instead of “Price” and “Competitor”.",
         "The event rules are tried in another order.",
-        "The effects are listed in another order.",
+        "The automations are listed in another order.",
     ]
 
 
@@ -156,10 +156,10 @@ def test_an_effect_that_is_switched_off_and_one_that_says_something_else_are_dis
     }
 
     assert sentences(FULL, new) == [
-        "The effect “Escalate” is switched off.",
-        "The effect “Win back” is changed: “subject” and “delay_minutes”.",
-        "The effect “Forecast” is changed: “from”.",
+        "The automation “Escalate” is switched off.",
+        "The automation “Win back” is changed: “subject” and “delay_minutes”.",
+        "The automation “Forecast” is changed: “from”.",
     ]
     assert sentences(new, {**new, "effects": [escalate, *new["effects"][1:]]}) == [
-        "The effect “Escalate” is switched on."
+        "The automation “Escalate” is switched on."
     ]

@@ -157,7 +157,7 @@ def test_an_effect_without_a_recipient_is_refused_unless_it_is_a_forecast() -> N
     error = only_error_of(full_with(effects=[effect]))
 
     assert error.path == "/effects/0/to"
-    assert describe_finding(error) == "An effect of kind “alert” must say in “to” whom it is for."
+    assert describe_finding(error) == "An automation of kind “alert” must say in “to” whom it is for."
     assert errors_of(full_with(effects=[{**effect, "kind": "forecast"}])) == []
 
 

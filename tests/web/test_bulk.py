@@ -136,7 +136,7 @@ def test_a_refusal_says_why_and_moves_no_one(manager, page_client, tenant):
         ({"configuration_version": "7"}, 409, "The lifecycle configuration has changed"),
         ({"stage": ""}, 400, "Choose a stage."),
         ({"stage": "Nowhere"}, 400, "There is no stage “Nowhere”."),
-        ({"mute": "1"}, 400, "Say why no automation is to start."),
+        ({"mute": "1"}, 400, "Give a reason why no automation should start."),
         ({"mute": "1", "mute_reason": "Import"}, 403, "Only tenant admins"),
     ):
         answer = manager.post(address, form | more)

@@ -15,7 +15,7 @@ def test_help_speaks_of_the_tenant_s_own_stages_and_of_the_reader_s_role(page_cl
 def test_help_says_the_rights_and_the_numbers_as_they_are(page_client, users, tenant):
     page = page_client("viewer").get("/help")
     shown = text_of(page)
-    assert "Change a stage without starting its effects No No Yes" in shown
+    assert "Change a stage without starting its automations No No Yes" in shown
     assert "Change stages and owners, write notes and tasks, share views No Yes Yes" in shown
     assert "See e-mail addresses and phone numbers of contacts, which is recorded No Yes Yes" in shown
     assert "an overdue balance up to 25" in shown

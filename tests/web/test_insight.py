@@ -172,7 +172,7 @@ def test_a_period_that_cannot_be_is_named_and_the_usual_one_is_shown(page_client
 def test_a_list_of_nothing_known_is_refused_in_a_sentence(page_client, tenant, asked):
     page = page_client("account_manager").get(f"/insight/customers?{asked}")
     said = text_of(page)
-    assert page.status_code == 400 and ("There is no such" in said or "is no day" in said)
+    assert page.status_code == 400 and ("There is no such" in said or "is not a day" in said)
 
 
 def test_no_list_has_another_tenant_s_customers(page_client, tenant, other_tenant):
@@ -302,7 +302,7 @@ def test_the_pages_say_it(page_client, tenant, stories):
     page = text_of(client.get(f"/customers/{stories['dan'].id}/as-of?day={at(21).date()}"))
     assert "The customer did not exist yet." in page
     refused = client.get("/customers/as-of?day=tomorrow")
-    assert refused.status_code == 400 and "is no day" in text_of(refused) and "Today is shown." in text_of(refused)
+    assert refused.status_code == 400 and "is not a day" in text_of(refused) and "Today is shown." in text_of(refused)
 
 
 def test_the_health_of_a_past_day_is_by_the_figures_and_the_configuration_of_then(page_client):
@@ -369,7 +369,7 @@ def test_the_board_of_each_day_counts_whom_the_list_of_the_day_names(page_client
     assert f"/customers/{stories['ann'].id}/as-of?day={at(55).date()}" in page.content.decode().replace("&amp;", "&")
     known = text_of(client.get(f"/board/as-of?day={at(55).date()}&known=recorded"))
     assert "At-Risk 0 customers" in known
-    assert "is no day" in text_of(client.get("/board/as-of?day=tomorrow"))
+    assert "is not a day" in text_of(client.get("/board/as-of?day=tomorrow"))
 
 
 @pytest.mark.parametrize("view", ["flow", "risk"])

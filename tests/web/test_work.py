@@ -57,7 +57,7 @@ def test_what_is_wrong_with_a_form_is_said_above_it_and_nothing_typed_is_lost(pa
     assert answer.status_code == 400 and "Nothing was saved." in text_of(answer)
     assert "bell\u0007 &amp; more</textarea>" in answer.content.decode()
     answer = client.post(f"/customers/{customer.id}/tasks", {"title": "Call them", "due_on": "2026-02-30"})
-    assert answer.status_code == 400 and "The due date is no day" in text_of(answer)
+    assert answer.status_code == 400 and "The due date is not a day" in text_of(answer)
     assert 'value="Call them"' in answer.content.decode()
     with tenant_context(tenant.id):
         assert not Note.objects.exists() and not Task.objects.exists()

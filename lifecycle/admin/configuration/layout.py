@@ -216,11 +216,11 @@ def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
 
 
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
-    effect = read_object(item, _("An effect"), EFFECT_KEYS, ("name", "on", "kind"))
+    effect = read_object(item, _("An automation"), EFFECT_KEYS, ("name", "on", "kind"))
     words = {name: [_text(word, name) for word in _short_list(effect.get(name, []), name)] for name in _WORDS}
     is_empty = any(effect.get(part) == [] for part in (*_WORDS, "stages", "to", "from"))
     if is_empty or any(len(set(listed)) < len(listed) for listed in words.values()):
-        raise CannotLayOut(_("An effect has an empty list, or names a category or a source twice."))
+        raise CannotLayOut(_("An automation has an empty list, or names a category or a source twice."))
     enabled = effect.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise CannotLayOut(_("“%(key)s” is neither true nor false.") % {"key": "enabled"})

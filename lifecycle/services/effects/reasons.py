@@ -31,7 +31,7 @@ _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
         "left_stage": _("The customer had moved on."),
         "own_change": _("The recipient made the change."),
         "erased": _("The customer was erased."),
-        "configuration_lost": _("The configuration that started it has no such effect."),
+        "configuration_lost": _("The configuration that started it has no such automation."),
         "interrupted": _("Interrupted while the mail server had it: it may have arrived."),
         "no_answer": _("The mail server did not confirm it: it may have arrived."),
         "refused": _("Refused by the receiver."),

@@ -150,7 +150,7 @@ def _check(ids: Collection[UUID], reason: str, until: dt.date | None, now: dt.da
         reason = read_line(reason, LONGEST_REASON, required=True)
     except InvalidValue as error:
         if error.code == "blank":
-            raise SnoozeRefused("reason", _("Say why. Nothing was saved.")) from error
+            raise SnoozeRefused("reason", _("Give a reason. Nothing was saved.")) from error
         raise SnoozeRefused(
             "reason", _("The reason %(error)s. Nothing was saved.") % {"error": describe_value(error)}
         ) from error

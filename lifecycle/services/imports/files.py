@@ -200,7 +200,7 @@ class RecordReader:
             elif error is None and tuple(unwrap(cell).strip() for cell in cells) == self.columns:
                 error = gettext_noop("repeats the header")
             elif error is None and width > 1 and (is_note(cells) or is_total(self.columns, cells)):
-                error = gettext_noop("is no customer but a total or a note, as programs write them below a table")
+                error = gettext_noop("is not a customer but a total or a note, as programs write them below a table")
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
             yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if error is None else {}, error)

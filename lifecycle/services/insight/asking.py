@@ -47,7 +47,7 @@ def read_day(text: str, usual: dt.date, name: str = "day") -> dt.date:
         day = dt.date.fromisoformat(text)
     except ValueError as error:
         raise InvalidQuestion(
-            _("“%(text)s” is no day. Write it as 2026-01-31.") % {"text": shorten_text(text)}, name
+            _("“%(text)s” is not a day. Write it as 2026-01-31.") % {"text": shorten_text(text)}, name
         ) from error
     if not EARLIEST <= day <= dt.date(9000, 1, 1):
         raise InvalidQuestion(_("“%(text)s” is too long ago, or too far ahead.") % {"text": text}, name)

@@ -40,7 +40,7 @@ RIGHTS: Final[dict[str, str | Promise]] = {
     VIEW_HISTORY: gettext_lazy("See who changed what, notes and tasks"),
     REVEAL_CONTACTS: gettext_lazy("See e-mail addresses and phone numbers of contacts, which is recorded"),
     CONFIGURE_STAGES: gettext_lazy("Configure the lifecycle, import customers, lock shared views"),
-    MUTE_EFFECTS: gettext_lazy("Change a stage without starting its effects"),
+    MUTE_EFFECTS: gettext_lazy("Change a stage without starting its automations"),
     MANAGE_PEOPLE: gettext_lazy("Invite people, give them roles, deactivate them"),
 }
 # Those of a tenant; internal staff reads no help.

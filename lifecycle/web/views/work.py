@@ -267,7 +267,9 @@ def _read_day(text: str) -> dt.date | None:
         return dt.date.fromisoformat(text) if text.strip() else None
     except ValueError as error:
         raise WorkRefused(
-            "invalid_request", _("The due date is no day: choose one, or leave it empty. Nothing was saved."), "due_on"
+            "invalid_request",
+            _("The due date is not a day: choose one, or leave it empty. Nothing was saved."),
+            "due_on",
         ) from error
 
 

@@ -205,7 +205,7 @@ def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaim
         raise ExternalTokenRefused(f"The token's {issuer.roles_claim} must be a list of texts.")
     if not _is_keepable(claims["sub"]):
         raise ExternalTokenRefused(
-            _("The token's subject (sub) is no name: it is too long, or has control characters.")
+            _("The token's subject (sub) is not a name: it is too long, or has control characters.")
         )
     user_id = (
         User.objects.using(PLATFORM)
@@ -238,7 +238,7 @@ def discover(issuer: str) -> dict[str, str]:
         ) from error
     names = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in names):
-        raise IssuerRefused(_("%(url)s is no description of a provider. Nothing was changed.") % {"url": url})
+        raise IssuerRefused(_("%(url)s is not the description of a provider. Nothing was changed.") % {"url": url})
     if answer["issuer"] != issuer:
         raise IssuerRefused(
             _("%(url)s describes %(other)s, which is not %(issuer)s. Nothing was changed.")

@@ -86,7 +86,7 @@ def check_url(url: str, what: str = "") -> str | None:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        return _("%(what)s is no address: %(error)s.") % {"what": what, "error": error}
+        return _("%(what)s is not an address: %(error)s.") % {"what": what, "error": error}
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return None
     if settings.LOOPBACK_ISSUERS and parts.scheme == "http" and parts.hostname in LOOPBACK:

@@ -88,7 +88,7 @@ def test_a_customer_is_woken_by_hand(page_client, users, tenant):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"reason": "  "}, "Say why. Nothing was saved."),
+        ({"reason": "  "}, "Give a reason. Nothing was saved."),
         ({"reason": "x" * 201}, "Nothing was saved."),
         (
             {"until": lambda: today().isoformat()},
