@@ -72,6 +72,21 @@ def test_the_history_says_what_a_change_started_and_its_author_undoes_it(
         assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "Prospect"
 
 
+def test_the_undo_of_one_names_what_had_run_and_cannot_be_taken_back(
+    page_client: Pages, customer: Customer, tenant: TenantRef
+) -> None:
+    client = page_client("account_manager")
+    move(client, customer)
+    with tenant_context(tenant.id):
+        sent = EffectRun.objects.filter(tenant_id=tenant.id, kind="email")
+        assert sent.update(state="done") == 1
+        request_id = sent[0].request_id
+    said = client.post(f"/undo/{request_id}", follow=True).content.decode()
+    assert (
+        "Undone: 1 customer moved back. 1 automation canceled. “Write” × 1 has already run: that cannot be taken back."
+    ) in said
+
+
 def test_who_may_not_undo(page_client: Pages, customer: Customer, tenant: TenantRef) -> None:
     move(page_client("tenant_admin"), customer)
     with tenant_context(tenant.id):
@@ -135,6 +150,7 @@ def test_the_undo_of_many_asks_first_and_shows_its_progress(
     text = page.content.decode()
     assert page.redirect_chain[0][0].startswith("/undos/")
     assert "Undone: 2 customers moved back." in text and "5 automations canceled." in text
+    assert "“Escalate” × 1 has already run: that cannot be taken back." in text
     fragment = client.get(page.redirect_chain[0][0], headers={"HX-Request": "true"}).content.decode()
     assert 'id="undo"' in fragment and "<html" not in fragment and "hx-trigger" not in fragment, "it has ended"
     with tenant_context(tenant.id):

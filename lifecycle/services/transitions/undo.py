@@ -276,6 +276,16 @@ def _undo_some(tenant: TenantRef, *, now: dt.datetime) -> None:
         pass
 
 
+def find_already_done(request_id: UUID, *, tenant: TenantRef) -> Mapping[str, int]:
+    """How often each effect of a change, by its name, has been done already (or may have been): no undo takes it back.
+
+    One statement. What is forgotten of it is not counted.
+    """
+    found = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=RUN)
+    counted = found.order_by("effect").values_list("effect").annotate(count=Count("id"))
+    return dict(counted)
+
+
 def find_undo(undo_id: UUID, *, tenant: TenantRef) -> Undo | None:
     """The undo; None when the tenant has no such one. One statement."""
     return Undo.objects.filter(tenant_id=tenant.id, id=undo_id).first()

@@ -1,5 +1,6 @@
 """Undoing a change: of one customer at once, of many after a question, and then with its progress."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from lifecycle.services.transitions.undo import (
     UndoPreview,
     UndoRefused,
     begin_undo,
+    find_already_done,
     find_undo,
     preview_undo,
     undo_after_commit,
@@ -24,13 +26,13 @@ from lifecycle.web.pages import page, wants_fragment
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE
+from tenants.sentences.figures import say_number
 
 MOVED_BACK = ngettext_lazy("Undone: %(n)d customer moved back.", "Undone: %(n)d customers moved back.", "n")
 STAYED = ngettext_lazy(
     "%(n)d customer had been moved on and stayed.", "%(n)d customers had been moved on and stayed.", "n"
 )
 CANCELLED = ngettext_lazy("%(n)d automation canceled.", "%(n)d automations canceled.", "n")
-ALREADY_RUN = ngettext_lazy("%(n)d automation had already run.", "%(n)d automations had already run.", "n")
 
 
 @page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
@@ -54,7 +56,7 @@ def undo_request(request: TenantRequest, request_id: UUID) -> HttpResponse:
     undo_after_commit(request.tenant, now=now)
     if preview.customer_id is None:
         return redirect("undo-progress", undo.id)
-    messages.success(request, describe(undo))
+    messages.success(request, describe(undo, find_already_done(request_id, tenant=request.tenant)))
     return redirect("customer-page", preview.customer_id)
 
 
@@ -66,20 +68,22 @@ def show_undo(request: TenantRequest, undo_id: UUID) -> HttpResponse:
         raise Http404
     # Customers that were moved on after it had begun are passed over: at the end it is whole all the same.
     left = 0 if undo.finished_at else max(0, undo.to_move - undo.moved - undo.refused)
-    context = {"undo": undo, "left": left, "stage_colors": {}}
+    already_done = find_already_done(undo.request_id, tenant=request.tenant)
+    context = {"undo": undo, "left": left, "already_done": already_done, "stage_colors": {}}
     return render(request, "undo_progress.html#progress" if wants_fragment(request) else "undo_progress.html", context)
 
 
-def describe(undo: Undo) -> str:
-    """What an undo does, in a few sentences."""
+def describe(undo: Undo, already_done: Mapping[str, int]) -> str:
+    """What an undo does, in a few sentences; and what it cannot take back, by name: effects that had been done."""
     said = [MOVED_BACK % {"n": undo.to_move}]
-    for number, sentence in (
-        (undo.moved_since, STAYED),
-        (undo.effects_cancelled, CANCELLED),
-        (undo.effects_already_done, ALREADY_RUN),
-    ):
+    for number, sentence in ((undo.moved_since, STAYED), (undo.effects_cancelled, CANCELLED)):
         if number:
             said.append(sentence % {"n": number})
+    for name, number in already_done.items():
+        said.append(
+            _("“%(name)s” × %(number)s has already run: that cannot be taken back.")
+            % {"name": name, "number": say_number(number)}
+        )
     return " ".join(said)
 
 
