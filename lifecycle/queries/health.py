@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from lifecycle.rules.health import BEYOND_ANY_SHARE, NOTHING, Work
@@ -29,10 +29,9 @@ from tenants.rules.configuration.policy import Policy
 # In a statement they hold the place of what the tenant's formula makes of a customer: see ``HealthSql.fill``.
 PENALTY: Final = "«penalty»"
 HEALTH: Final = "«health»"
-# Days as date_part, not extract: as numeric they would be the dearest part of the formula.
-_DAYS: Final = (
-    "greatest(0.0::float8, floor(date_part('epoch', %(now)s::timestamptz - s.stage_entered_at) / 86400.0::float8))"
-)
+# Days as date_part, not extract: as numeric they would be the dearest part of the formula. The difference of two times
+# has whole days of 24 hours, and none of a time that lies ahead.
+_DAYS: Final = "greatest(0.0::float8, date_part('day', %(now)s::timestamptz - s.stage_entered_at))"
 _VALUES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "overdue_share": (
@@ -49,8 +48,8 @@ _VALUES: Final[Mapping[str, str]] = MappingProxyType(
         "days_in_stage": _DAYS,
         "percent_of_expected": f"({_DAYS} * 100.0::float8 / w.max_days::float8)",
         "days_since_note": (
-            "(SELECT greatest(0.0::float8, floor(date_part('epoch', %(now)s::timestamptz - hn.created_at)"
-            " / 86400.0::float8)) FROM lifecycle_note hn WHERE hn.tenant_id = %(tenant_id)s::uuid"
+            "(SELECT greatest(0.0::float8, date_part('day', %(now)s::timestamptz - hn.created_at))"
+            " FROM lifecycle_note hn WHERE hn.tenant_id = %(tenant_id)s::uuid"
             " AND hn.customer_id = s.customer_id AND hn.deleted_at IS NULL ORDER BY hn.created_at DESC LIMIT 1)"
         ),
         "overdue_tasks": (
@@ -69,21 +68,31 @@ _FIGURES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+class _Kept(NamedTuple):
+    """What is kept with the status: the measure made of its column, and what is NULL where the measure is."""
+
+    value: str
+    known: str
+
+
 # What is asked of each customer by an index, as a column: when the latest note was written, and when the open tasks are
 # due, are kept with the status; how many days lie before today is searched in half again and again.
-_GATHERED: Final[Mapping[str, str]] = MappingProxyType(
+_OVERDUE: Final = "COALESCE(width_bucket(%(today)s::date - 1, s.open_due)::float8, 0.0::float8)"
+_GATHERED: Final[Mapping[str, _Kept]] = MappingProxyType(
     {
-        _VALUES["days_since_note"]: (
-            "(CASE WHEN s.noted_at IS NOT NULL THEN greatest(0.0::float8,"
-            " floor(date_part('epoch', %(now)s::timestamptz - s.noted_at) / 86400.0::float8)) END)"
+        _VALUES["days_since_note"]: _Kept(
+            "(CASE WHEN s.noted_at IS NOT NULL"
+            " THEN greatest(0.0::float8, date_part('day', %(now)s::timestamptz - s.noted_at)) END)",
+            "s.noted_at",
         ),
-        _VALUES["overdue_tasks"]: "COALESCE(width_bucket(%(today)s::date - 1, s.open_due)::float8, 0.0::float8)",
+        _VALUES["overdue_tasks"]: _Kept(_OVERDUE, _OVERDUE),
     }
 )
 
 
 # A value is looked up once for all steps: what people have written is asked of a table.
-_CASE: Final = "SELECT CASE WHEN v.x IS NULL THEN"
+_IS_MISSING: Final = "CASE WHEN v.x IS NULL THEN"
+_CASE: Final = f"SELECT {_IS_MISSING}"
 _LOOKED_UP: Final = " FROM (SELECT ({0}) AS x OFFSET 0) v)"
 
 
@@ -91,13 +100,14 @@ def gather_work(statement: str) -> str:
     """A statement about very many customers, in which notes and tasks are read from the status, and not looked up for
     each.
     """
-    for looked_up, column in _GATHERED.items():
+    for looked_up, kept in _GATHERED.items():
         head, *rest = statement.split(_LOOKED_UP.format(looked_up))
         for tail in rest:
             # A column is cheaper than a query for each row.
             before, case = head.rsplit(_CASE, 1)
-            head = before + f"{_CASE.removeprefix('SELECT ')}{case})".replace("v.x", column) + tail
-        statement = head.replace(looked_up, column)
+            asked = _IS_MISSING.replace("v.x", kept.known) + case.replace("v.x", kept.value)
+            head = f"{before}{asked}){tail}"
+        statement = head.replace(looked_up, kept.value)
     return statement
 
 
@@ -171,7 +181,9 @@ def compile_health(formula: HealthFormula) -> HealthSql:
         if part.measure != CATEGORY
     }
     of_figures = [term for index, term in terms.items() if formula.parts[index].measure in FIGURE_MEASURES]
-    total = " + ".join(["%(health_below)s::int", "w.penalty", *terms.values()])
+    # Without points for stages, which stage a customer is in does not matter: nothing is joined for it.
+    of_stage = ["w.penalty"] if any(part.measure == CATEGORY for part in formula.parts) else []
+    total = " + ".join(["%(health_below)s::int", *of_stage, *terms.values()])
     penalty = f"least(100.0::float8, greatest(0.0::float8, ceil(({total})::float8 - {NOTHING}::float8)))"
     columns = dict.fromkeys(_FIGURES[part.measure] for part in formula.parts if part.measure in _FIGURES)
     score = f"(100 - {penalty})::int"

@@ -51,6 +51,9 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
     used = [ordering.key, *(one.condition for one in filters.asked)]
     is_about_stages = filters.stages or any("w." in text for text in used)
     stages = f"JOIN {stages_of(filters)} ON s.stage = w.stage" if is_about_stages else ""
+    if is_about_stages and not filters.stages and not filters.beyond_stage:
+        # OFFSET 0: else everyone is looked up stage by stage, in the order of the changes and not as the rows lie.
+        status = f"(SELECT * FROM {status} WHERE {OF_TENANT} OFFSET 0) s"
     wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
       FROM {status} {stages}
