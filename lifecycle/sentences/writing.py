@@ -25,7 +25,7 @@ from lifecycle.sentences.refusals import REFUSALS
 from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
 from tenants.sentences import write, write_with
-from tenants.sentences.figures import forget_days, say_number
+from tenants.sentences.figures import forget_figures, say_number
 
 SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
     {**REFUSALS, **EFFECTS, **WORRIES, **NOTHING_AT_STAKE, **STEPS, **DISAGREEMENTS}
@@ -66,7 +66,7 @@ def _say_often(_language: str | None, name: str, params: tuple[tuple[str, Any], 
 def forget_sentences() -> None:
     """Make every sentence again from the catalogs: for tests, which change them."""
     forget_texts()
-    forget_days()
+    forget_figures()
     _say_often.cache_clear()
 
 

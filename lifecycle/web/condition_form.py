@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from django.http import QueryDict
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from lifecycle.queries.list_condition_kinds import AT_LEAST, AT_MOST, FLAG, IS, InvalidWhere
@@ -42,8 +45,7 @@ WHOLE, INSTEAD = "and", "or"
 OWNER = "owner"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One entry of a list to choose from."""
 
     value: str
@@ -59,9 +61,15 @@ class Shown:
     without: str = ""
 
 
-def describe_comparisons() -> list[tuple[str, list[Choice]]]:
+def describe_comparisons() -> Sequence[tuple[str, Sequence[Choice]]]:
     """What can be compared, by field: the codes are beginnings of conditions, ``!`` for what must not hold."""
-    return [(str(one.label), list(_comparisons_of(one))) for one in CONDITIONS.values()]
+    return _describe_comparisons(get_language())
+
+
+# Seventy sentences, the same on each page of the list.
+@lru_cache(maxsize=32)
+def _describe_comparisons(_language: str | None) -> tuple[tuple[str, tuple[Choice, ...]], ...]:
+    return tuple((str(one.label), tuple(_comparisons_of(one))) for one in CONDITIONS.values())
 
 
 def _comparisons_of(one: ConditionField) -> Iterator[Choice]:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from lifecycle.queries.list_columns import COLUMNS_BY_NAME
 from lifecycle.web.board import ShownCard
+from lifecycle.web.list_controls import ColumnChoice
 from lifecycle.web.stage_colors import StageColors
 from lifecycle.web.tags import NOTHING, band, day, days, icon, renewal_distance, score, sentence, short_money, timestamp
 from tenants.sentences.figures import say_number
@@ -193,6 +194,25 @@ def _open_cell(name: str) -> str:
     column = COLUMNS_BY_NAME[name]
     kind = ' class="number"' if column.number else ""
     return f'<td{kind} data-label="{escape(str(column.label))}">'
+
+
+@register.simple_tag
+def choices_of_columns(choices: Iterable[ColumnChoice]) -> SafeString:
+    """Every column with the links that show or hide it, and move it."""
+    earlier, later, hide, show = (escape(text) for text in (_("Earlier"), _("Later"), _("Hide"), _("Show")))
+    written = []
+    for choice in choices:
+        label = escape(str(choice.label))
+        links = ((choice.earlier, earlier), (choice.later, later), (choice.toggle, hide if choice.is_shown else show))
+        faint = "" if choice.is_shown else ' class="faint"'
+        written.append(f"<li><span{faint}>{label}</span>")
+        written += [
+            f' <a href="{escape(address)}">{text}<span class="visually-hidden">: {label}</span></a>'
+            for address, text in links
+            if address
+        ]
+        written.append("</li>\n")
+    return mark_safe("".join(written))  # noqa: S308  every value is escaped above
 
 
 @register.simple_tag(takes_context=True)

@@ -52,6 +52,11 @@ class FilterField:
     suggested: list[tuple[str, str]]
     is_choice: bool
 
+    @property
+    def meanings(self) -> list[str]:
+        """What the suggested values mean; one that has no meaning means itself."""
+        return [meaning or value for value, meaning in self.suggested]
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -80,9 +85,12 @@ def describe_columns(chosen: Sequence[ListColumn], ordering: str) -> list[Column
 def describe_choice_of_columns(asked: ListParameters) -> list[ColumnChoice]:
     """Every column: those that are shown, in their order, then the others; each with where a click leads."""
     shown = [column.name for column in asked.columns]
+    # Two or three addresses for each column: what they share is written once.
+    start = asked.address(columns="")
+    joint = "" if start.endswith("?") else "&"
 
     def leading_to(names: Sequence[str]) -> str:
-        return asked.address(columns=",".join(names), edit="columns")
+        return f"{start}{joint}{urlencode({'columns': ','.join(names), 'edit': 'columns'})}"
 
     choices = []
     for at, column in enumerate(asked.columns):

@@ -1,8 +1,10 @@
 """What the templates say with one word: ``{% icon %}``, ``{% stage %}``, ``|money``, ``|days``... Load as ``c360``."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
+from html import escape
 from itertools import zip_longest
 from typing import Any
 from uuid import uuid4
@@ -24,7 +26,15 @@ from lifecycle.web.submissions import SUBMISSION
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
 from tenants.sentences.arrows import arrow
-from tenants.sentences.figures import say_day, say_minute, say_money, say_number, sign_percent
+from tenants.sentences.figures import (
+    say_day,
+    say_days,
+    say_distance,
+    say_minute,
+    say_money,
+    say_number,
+    sign_percent,
+)
 
 register = template.Library()
 
@@ -38,10 +48,15 @@ THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """An icon of the sprite, invisible to screen readers: the text beside it says what it means."""
+    return _write_icon(name, static("vendor/lucide/icons.svg"))
+
+
+@lru_cache(maxsize=256)
+def _write_icon(name: str, sprite: str) -> SafeString:
     return format_html(
         '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
         " turns" if name in POINTING else "",
-        static("vendor/lucide/icons.svg"),
+        sprite,
         name,
     )
 
@@ -66,6 +81,24 @@ def stage_class(context: Mapping[str, Any], name: str | None) -> str:
 
 
 register.simple_tag(undo_of)
+
+
+@register.simple_tag
+def options(choices: Iterable[tuple[Any, Any]], chosen: Any = None) -> SafeString:
+    """What a field offers, a value and its label each, written without a template: the list of customers has a hundred,
+    that of time zones more. ``chosen``: the value that is selected.
+    """
+    written = [
+        f'<option value="{escape(str(value))}"{" selected" if value == chosen else ""}>{escape(str(label))}</option>'
+        for value, label in choices
+    ]
+    return mark_safe("".join(written))  # noqa: S308  every value is escaped above
+
+
+@register.simple_tag
+def suggestions(values: Iterable[Any]) -> SafeString:
+    """What a field of text suggests, written as ``options``."""
+    return mark_safe("".join([f'<option value="{escape(str(value))}"></option>' for value in values]))  # noqa: S308  as above
 
 
 @register.filter
@@ -138,7 +171,7 @@ def days(number: int | None) -> str:
     """``1 day``, ``1,204 days``."""
     if number is None:
         return NOTHING
-    return ngettext("%(number)s day", "%(number)s days", abs(number)) % {"number": say_number(number)}
+    return say_days(abs(number))
 
 
 @register.filter(expects_localtime=True)
@@ -213,15 +246,7 @@ def days_left(on: dt.date | str | None, now: dt.datetime | None = None) -> int |
 @register.filter
 def renewal_distance(left: int | None) -> str:
     """How far a renewal is off, in words."""
-    if left is None:
-        return ""
-    if left == 0:
-        return _("today")
-    if left > 0:
-        sentence = ngettext("in %(days)s day", "in %(days)s days", left)
-    else:
-        sentence = ngettext("%(days)s day ago", "%(days)s days ago", -left)
-    return sentence % {"days": say_number(abs(left))}
+    return "" if left is None else say_distance(left)
 
 
 @register.filter

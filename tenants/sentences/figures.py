@@ -9,7 +9,7 @@ from typing import Final
 
 from django.utils.dateformat import format as format_date
 from django.utils.formats import get_format
-from django.utils.translation import get_language, gettext, pgettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 SYMBOLS: Final[Mapping[str, str]] = MappingProxyType({"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"})
 
@@ -80,12 +80,45 @@ def say_month(date: dt.date) -> str:
     return format_date(date, pgettext("format of a date", "M Y"))
 
 
-def forget_days() -> None:
-    """Write every day and amount again: for tests, which change catalogs."""
-    _write_day.cache_clear()
-    _read_form_of_money.cache_clear()
+def say_days(number: int) -> str:
+    """``1 day``, ``1,204 days``."""
+    # As often as days themselves: how long each customer has been in its stage, and until when its contract goes.
+    return _count_days(get_language(), number)
+
+
+@lru_cache(maxsize=4096)
+def _count_days(_language: str | None, number: int) -> str:
+    return ngettext("%(number)s day", "%(number)s days", number) % {"number": say_number(number)}
+
+
+def say_distance(left: int) -> str:
+    """How far a day is off: ``today``, ``in 4 days``, ``1 day ago``."""
+    return _write_distance(get_language(), left)
+
+
+@lru_cache(maxsize=4096)
+def _write_distance(_language: str | None, left: int) -> str:
+    if left == 0:
+        return gettext("today")
+    if left > 0:
+        sentence = ngettext("in %(days)s day", "in %(days)s days", left)
+    else:
+        sentence = ngettext("%(days)s day ago", "%(days)s days ago", -left)
+    return sentence % {"days": say_number(abs(left))}
 
 
 def say_minute(timestamp: dt.datetime) -> str:
     """``12 Nov 2026, 14:03``, by the clock of the moment's own zone."""
-    return format_date(timestamp, pgettext("format of a date", "j M Y, H:i"))
+    # A system reports what it knows of many customers in the same minute.
+    return _write_minute(get_language(), timestamp.replace(second=0, microsecond=0, tzinfo=None))
+
+
+@lru_cache(maxsize=4096)
+def _write_minute(_language: str | None, minute: dt.datetime) -> str:
+    return format_date(minute, pgettext("format of a date", "j M Y, H:i"))
+
+
+def forget_figures() -> None:
+    """Write every day, time and amount again: for tests, which change catalogs."""
+    for written in (_write_day, _write_minute, _count_days, _write_distance, _read_form_of_money):
+        written.cache_clear()

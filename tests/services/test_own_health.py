@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AdministrationEntry
 from lifecycle.models import HealthPlay, Note
 from lifecycle.queries.list_conditions import read_where
-from lifecycle.queries.listing import ListQuery, list_customers
+from lifecycle.queries.list_statements import sort
+from lifecycle.queries.listing import ListQuery, Search, list_customers
 from lifecycle.queries.selection import count_customers
 from lifecycle.rules.health import Work, judge
 from lifecycle.rules.insight.shares import measure_share
@@ -110,6 +111,24 @@ def test_list_filter_order_and_page_of_a_customer_have_the_score_of_the_tenant_s
         {"part": "Anger", "points": 0},
     ]
     assert [reason.name for reason in summaries["Cyd"]["reasons"]] == ["open_issues", "part_unknown"]
+
+
+def test_a_stage_is_looked_up_for_the_order_of_health_only_where_it_takes_points(tenant, four):
+    staged = {
+        **HEALTH,
+        "parts": [*HEALTH["parts"], {"name": "Stage", "measure": "category", "categories": {"risk": 40}}],
+    }
+    now = utc_now()
+    for health, looked_up in ((HEALTH, False), (staged, True)):
+        with tenant_context(tenant.id):
+            publish(tenant, {**MINIMAL, "health": health})
+            query, policy = ListQuery(ordering="-health"), live_policy(tenant.id)
+            with CaptureQueriesContext(connection) as statements:
+                page = list_customers(query, tenant=tenant, policy=policy, now=now)
+            asked = Search(query, None, policy, None, tenant, now)
+            statement = sort(asked.ordering, asked.filters, asked.window)
+        assert [row["name"] for row in page.rows] == ["Ann", "Bob", "Cyd", "Dan"] and len(statements) == 2
+        assert ("tenants_stage" in statement) is looked_up
 
 
 def test_of_several_notes_the_latest_that_is_left_counts_in_list_filter_and_page(tenant, four):

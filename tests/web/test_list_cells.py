@@ -10,9 +10,11 @@ from django.template import engines
 from django.utils import translation
 
 from lifecycle.queries.board import Card
-from lifecycle.queries.list_columns import LIST_COLUMNS
+from lifecycle.queries.list_columns import LIST_COLUMNS, choose_columns
 from lifecycle.web.board import ShownCard
 from lifecycle.web.list_cells import CELLS
+from lifecycle.web.list_controls import describe_choice_of_columns
+from lifecycle.web.list_page import ListParameters
 from lifecycle.web.tags import NOTHING
 from tenants.rules.messages import Message
 
@@ -111,3 +113,29 @@ def test_no_text_of_a_customer_becomes_markup(may_select):
     assert (f'name="customer" value="{ID}"' in written) is may_select
     assert (f'href="/customers/{ID}/move?place=board"' in written) is may_select
     assert f'href="/customers/{ID}"' in written
+
+
+@pytest.mark.parametrize("chosen", [NASTY, "", None])
+def test_what_a_field_offers_is_written_with_what_is_chosen_and_no_text_becomes_markup(chosen):
+    def fill(tag, **context):
+        return engines["django"].from_string(f"{{% load c360 %}}{{% {tag} %}}").render(context)
+
+    selected = " selected" if chosen else ""
+    assert fill("options choices chosen", choices=[(NASTY, "One"), ("two", NASTY)], chosen=chosen) == (
+        f'<option value="{ESCAPED}"{selected}>One</option><option value="two">{ESCAPED}</option>'
+    )
+    assert fill("suggestions values", values=[NASTY]) == f'<option value="{ESCAPED}"></option>'
+
+
+def test_a_column_is_chosen_by_links_that_keep_what_the_list_is_asked_for():
+    asked = ListParameters(search=NASTY, columns=choose_columns(["customer", "stage"]))
+    written = write("choices_of_columns choices", choices=describe_choice_of_columns(asked))
+    lines = written.splitlines()
+    assert len(lines) == len(LIST_COLUMNS) and "<b>" not in written
+    start = "/customers?search=%3Cb%3E%26%22%27&amp;ordering=-updated_at&amp;columns="
+    assert lines[0] == (
+        f'<li><span>Customer</span> <a href="{start}stage%2Ccustomer&amp;edit=columns">Later'
+        '<span class="visually-hidden">: Customer</span></a></li>'
+    )
+    hidden = next(line for line in lines if line.startswith('<li><span class="faint">'))
+    assert hidden.count("<a ") == 1 and f'href="{start}customer%2Cstage%2C' in hidden

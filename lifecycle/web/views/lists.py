@@ -96,8 +96,9 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         return render(request, "customers.html#results", context, status=400 if trouble else 200)
     context |= {
         "views": describe_views(asked, summary, policy),
-        "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
+        "offered_stages": [(one.name, one.name) for one in colors.values() if asked.category in ("", one.category)],
         "filter_fields": describe_fields(asked, request.tenant),
+        "chosen_ordering": None if asked.has_usual_order else asked.ordering,
         "orderings": [(name, one.label) for name, one in ORDERINGS.items() if name != BEST_MATCH],
         "saved": describe_saved_views(request, asked),
         "comparisons": describe_comparisons(),

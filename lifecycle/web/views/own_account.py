@@ -170,7 +170,7 @@ def _show(request: HttpRequest, form: OwnPasswordForm, *, status: int = 200, **m
         "form": form,
         "account": user,
         "languages": languages(),
-        "time_zones": time_zones(),
+        "time_zones": [(name, name) for name in time_zones() if name != "UTC"],
         "sessions": show_sessions(request),
         "sent": {"language": user.language, "time_zone": user.time_zone},
         **more,

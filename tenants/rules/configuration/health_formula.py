@@ -6,6 +6,7 @@ measures is one of MEASURES; how it is computed of a customer is for the app tha
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 # Of a stage, of figures that sources report, of what people write down. Of figures alone a customer may have none.
@@ -32,7 +33,7 @@ class HealthStep:
         return value >= self.limit if self.bound == "at_least" else value <= self.limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HealthPart:
     """One part of the score; it takes points in one of three ways.
 
@@ -62,7 +63,7 @@ class HealthPart:
         """The most points that it takes, at least 0."""
         return max(self.all_points)
 
-    @property
+    @cached_property
     def data_weight(self) -> int:
         """How much of the data it counts for."""
         if self.weight is not None:
@@ -70,7 +71,7 @@ class HealthPart:
         return max(map(abs, self.all_points)) if self.measure in FIGURE_MEASURES else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HealthFormula:
     """How the score is made. ``good_from``, ``watch_from``: the lowest scores of the two upper bands."""
 
@@ -79,7 +80,7 @@ class HealthFormula:
     good_from: int = 70
     watch_from: int = 40
 
-    @property
+    @cached_property
     def needs_figures(self) -> bool:
         """Whether a customer of whom no figure is known has no score."""
         return any(part.measure in FIGURE_MEASURES for part in self.parts)
