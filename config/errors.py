@@ -8,6 +8,7 @@ import structlog
 from django.core import exceptions as django_exceptions
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -28,6 +29,7 @@ from lifecycle.services.transitions.update_budget import RateLimited
 from storage.failures import sql_state
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
+from tenants.pages import PageGone
 from tenants.permissions import customer_of
 from tenants.refusals import STATUS_OF_CODE, RequestRefused
 from tenants.rules.configuration.errors import InvalidConfiguration
@@ -313,6 +315,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404."""
     if _is_api(request):
         return api_address_not_found(request)
+    if isinstance(exception, PageGone):
+        gone = {"sentence": exception.sentence, "links": exception.links}
+        return render(request, "404.html", gone, status=404)
     return defaults.page_not_found(request, exception)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
@@ -29,6 +29,17 @@ from tenants.staff import ask_for_reason
 
 # The name of the address where a super admin chooses a tenant; it takes the address to return to as ``next``.
 SWITCHER = "choose-tenant"
+
+
+class PageGone(Http404):
+    """What a page was about is no longer there: ``sentence`` says what became of it, and by whom where that is known.
+
+    ``links``: where to go from there, addresses with their words; without any, to the home page.
+    """
+
+    def __init__(self, sentence: str, *links: tuple[str, str]) -> None:
+        super().__init__(sentence)
+        self.sentence, self.links = sentence, links
 
 
 class TenantRequest(HttpRequest):

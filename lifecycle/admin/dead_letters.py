@@ -22,7 +22,7 @@ from lifecycle.admin.coded import (
 from lifecycle.admin.import_forms import read_count
 from lifecycle.admin.naming import name_for_staff
 from lifecycle.models import NO_TENANT, DeadLetter
-from lifecycle.sentences import say
+from lifecycle.sentences import say, say_kept
 from lifecycle.sentences.codes import name_source
 from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
@@ -55,21 +55,21 @@ class ReasonForm(ActionForm):
 class DeadLetterAdmin(OfAllServers):
     """Messages that could not be applied: of the tenant that a super admin works for, or of no tenant that is known."""
 
-    list_display = ("failed_at", "tenant_slug", "type", "cause", "sentence", "came_from", "shown_state")
+    list_display = ("failed_at", "tenant_slug", "type", "cause", "said", "came_from", "shown_state")
     list_filter = (
         ("state", DeadLetterStateFilter),
         ("code", DeadLetterFilter),
         ("type", ValuesOfAllServers),
         ("tenant_slug", ValuesOfAllServers),
     )
-    unlisted = ("key", "value", "headers", "subjects")
+    unlisted = ("message", "key", "value", "headers", "subjects")
     search_fields = ("event_id", "tenant_slug")
     ordering = ("id",)
     action_form = ReasonForm
     actions = ("replay", "replay_starting", "discard")
-    exclude = ("headers", "subjects", "resolved_by")
+    exclude = ("headers", "subjects", "resolved_by", "sentence", "message")
     needs_tenant = False
-    readonly_fields = ("who_resolved", "key_as_it_came", "headers_as_they_came", "value_as_it_came")
+    readonly_fields = ("said", "who_resolved", "key_as_it_came", "headers_as_they_came", "value_as_it_came")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The tenant's; without a tenant those whose tenant is unknown."""
@@ -175,6 +175,11 @@ class DeadLetterAdmin(OfAllServers):
     def cause(self, dead_letter: DeadLetter) -> str:
         """Why it could not be applied, in a few words."""
         return name_dead_letter(dead_letter.code)
+
+    @admin.display(description=gettext_lazy("What is wrong"), ordering="sentence")
+    def said(self, dead_letter: DeadLetter) -> str:
+        """What is wrong and what to do, in the reader's language where it was kept so that it can be."""
+        return say_kept(dead_letter.message, dead_letter.sentence)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, dead_letter: DeadLetter) -> str:

@@ -16,7 +16,7 @@ from lifecycle.models import ImportUpload
 from lifecycle.sentences.fields import name_field
 from lifecycle.services.imports.cells import unwrap
 from lifecycle.services.imports.columns import FIELDS, IGNORED_PREFIX
-from lifecycle.services.imports.counts import Counts, total_of
+from lifecycle.services.imports.counts import counts_of, total_of
 from lifecycle.services.imports.kinds import CSV
 from lifecycle.services.imports.parts import Facts, read_rejects
 from lifecycle.services.imports.uploads import asks_for_number
@@ -109,8 +109,7 @@ def describe_effects(facts: Facts, *, tenant: TenantRef, post: QueryDict) -> dic
 
 def show_run(upload: ImportUpload) -> Mapping[str, int]:
     """The counts of the run at hand, or of the last one, by name."""
-    names = ("created", "changed", "unchanged", "rejected")
-    return total_of(Counts(**{name: getattr(upload, name) for name in names}))
+    return total_of(counts_of(upload))
 
 
 def download_rejects(upload: ImportUpload) -> FileResponse:

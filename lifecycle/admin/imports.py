@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -40,6 +40,7 @@ from lifecycle.services.imports.uploads import (
     choose_encoding,
     discard_upload,
     find_upload,
+    go_on_with_import,
     list_uploads,
     record_download,
     show_rows,
@@ -49,6 +50,7 @@ from lifecycle.services.imports.uploads import (
 )
 from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
+from tenants.pages import PageGone
 from tenants.rules.values import InvalidValue
 from tenants.sentences import describe_value
 from tenants.services.accounts.members import name_members_then
@@ -139,7 +141,7 @@ class ImportAdmin(TenantAdmin):
         """The rejected lines as a file that can be corrected and uploaded again."""
         upload = self._find(upload_id, self._tenant(request))
         if not upload.rejected:
-            raise Http404(_("No line was rejected."))
+            raise PageGone(_("No line was rejected."), (reverse(PAGE, args=[upload.pk]), _("Back to the file")))
         arguments = service_arguments(request)
         record_download(upload, actor=arguments["actor"], now=arguments["now"])
         return build_download(upload)
@@ -165,6 +167,8 @@ class ImportAdmin(TenantAdmin):
         do = post.get("do", "")
         if do == "stop":
             stop_run(upload.id, revision=seen, **arguments)
+        elif do == "go_on":
+            go_on_with_import(upload.id, revision=seen, **arguments)
         elif do == "encoding":
             choose_encoding(upload.id, encoding=post.get("encoding", ""), revision=seen, **arguments)
         elif do in ("columns", "check", "import") and upload.state == ImportUpload.State.READY:
@@ -213,12 +217,13 @@ class ImportAdmin(TenantAdmin):
             "encodings": list_encodings(),
             "until": upload.created_at + KEPT,
             "run": show_run(upload),
+            "is_imported": upload.ran == ImportUpload.State.IMPORTING or upload.state == ImportUpload.State.DONE,
         }
         if upload.state == ImportUpload.State.READY:
             try:
                 rows = show_rows(upload, facts)
             except UploadGone:
-                raise Http404(say(GONE)) from None
+                raise _file_gone() from None
             context |= {"fields": list_fields(), **describe_columns(facts, rows, request.POST)}
             if facts.foreseen and upload.checked_revision == upload.revision:
                 context |= describe_effects(facts, tenant=tenant, post=request.POST)
@@ -236,12 +241,16 @@ class ImportAdmin(TenantAdmin):
     def _find(self, upload_id: object, tenant: TenantRef) -> ImportUpload:
         try:
             upload = find_upload(UUID(str(upload_id)), tenant=tenant)
-        except ValueError as error:
-            raise Http404 from error
+        except ValueError:
+            upload = None
         if upload is None:
-            raise Http404(say(GONE))
+            raise _file_gone()
         return upload
 
     def _page(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, f"admin/imports/{page}.html", {**shared, **context})
+
+
+def _file_gone() -> PageGone:
+    return PageGone(say(GONE), (reverse(LIST), _("Go to the imports")))

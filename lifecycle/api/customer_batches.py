@@ -11,7 +11,6 @@ from lifecycle.api.batches import read_with, summarize_errors
 from lifecycle.api.customer_serializers import CustomerItemSerializer, say_value
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.responses import ErrorEntry
-from lifecycle.sentences import say
 from lifecycle.services.customers.profiles import find_unnamed
 from lifecycle.services.events.awaited import CustomerData, Written
 from tenants.actors import TenantRef
@@ -121,7 +120,7 @@ def describe_written(written: Written) -> dict[str, Any]:
     refusal, move = written.refusal, written.move_refusal
     if refusal is not None:
         code, pointer = _CODES.get(refusal.code, ("invalid_request", ""))
-        sentence = _(_SENTENCES[refusal.code]) if refusal.code in _SENTENCES else refusal.sentence
+        sentence = _(_SENTENCES[refusal.code]) if refusal.code in _SENTENCES else refusal.said
         errors = [{"pointer": pointer, "detail": sentence, "code": refusal.code}] if pointer else []
         return _refuse(written.external_id, code, summarize_errors(errors) if errors else sentence, errors)
     return {
@@ -136,7 +135,7 @@ def describe_written(written: Written) -> dict[str, Any]:
         "stale": list(written.stale),
         "outranked": list(written.outranked),
         "rejected": list(written.rejected),
-        "move_refused": None if move is None else {"code": move.code, "detail": say(move.message or move.sentence)},
+        "move_refused": None if move is None else {"code": move.code, "detail": move.said},
     }
 
 

@@ -14,12 +14,13 @@ from django.utils import timezone
 from lifecycle.messaging import metrics
 from lifecycle.rules.envelopes import Message, Received, receive
 from lifecycle.rules.ordering import merge_logs
-from lifecycle.services.events.dead_letters import Refusal
+from lifecycle.services.events.dead_letters import refuse
 from lifecycle.services.events.processing import DEAD, DUPLICATE, PARKED, Result, process_events, store_dead_letter
 from storage.failures import QUERY_CANCELED, describe, is_transient, sql_state
 from storage.servers import MAIN, current_server, has_servers, on_server
 from tenants.actors import Actor, TenantRef
 from tenants.homes import find_home
+from tenants.rules import messages
 from tenants.services.directory import find_tenants
 
 log = structlog.get_logger(__name__)
@@ -233,7 +234,7 @@ class BatchProcessor:
         self.failures += 1
         if self.failures > BREAKER:
             raise TooManyFailures(f"{BREAKER} messages in a row failed: {describe(error)}") from error
-        refusal = Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
+        refusal = refuse("internal_error", messages.Message("event_failed", {"error_class": type(error).__name__}))
         tenants = self.tenants.find({received.event.tenant} if received.event.tenant else ())
         result = store_dead_letter(
             received,

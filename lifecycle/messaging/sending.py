@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
 from lifecycle.rules.envelopes import BINARY_PREFIX, STRUCTURED_TYPE, Headers, Invalid, Message, read_event
+from lifecycle.sentences import say
 
 FLUSH_SECONDS = 10.0
 # The time of a message runs while it waits here as well: no more wait than any broker takes within it.
@@ -50,7 +51,7 @@ class EventSender:
         message = encode(document, binary=self.binary)
         event = read_event(message)
         if isinstance(event, Invalid):
-            raise InvalidEvent(f"{event.code}: {event.sentence}")
+            raise InvalidEvent(f"{event.code}: {say(event.reason)}")
         if event.rejected and not label:
             raise InvalidEvent(f"invalid_data: {'; '.join(event.rejected)}.")
         topic = self.topic or topic_name(event.type)

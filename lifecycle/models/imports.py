@@ -32,6 +32,14 @@ class ImportUpload(models.Model):
     changed = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
+    ran = models.CharField(
+        max_length=10,
+        choices=State.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the counts are of: its state.",
+    )
     checked_revision = models.PositiveIntegerField(null=True, help_text="The revision that a dry run has judged.")
     created_at = models.DateTimeField("uploaded")
     created_by = models.CharField(max_length=150)
@@ -56,6 +64,19 @@ class ImportUpload(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a dry run or an import ended before the end of the file; the counts are of its lines before that."""
+        has_counts = bool(self.line or self.created or self.changed or self.unchanged or self.rejected)
+        is_checked = self.checked_revision == self.revision
+        return self.state in (self.State.READY, self.State.REFUSED) and bool(self.ran) and has_counts and not is_checked
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether an import that was stopped can go on behind the line that it has come to."""
+        is_import = self.state == self.State.READY and self.ran == self.State.IMPORTING
+        return is_import and bool(self.line) and self.finished_at is not None
 
     @property
     def is_active(self) -> bool:

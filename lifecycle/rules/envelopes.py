@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from lifecycle.rules.event_types import EVENT_TYPES
-from lifecycle.rules.event_values import clean_data
+from lifecycle.rules.event_values import InvalidField, clean_data
 from lifecycle.rules.message_json import is_storable, parse_message
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import (
@@ -24,6 +24,7 @@ from lifecycle.rules.schemas import (
     validate_data,
     validate_envelope,
 )
+from tenants.rules import messages
 from tenants.rules.values import InvalidValue, read_kept_external_id
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -84,7 +85,7 @@ class Invalid:
     """Why a message is not a valid event, and what could be read of it nevertheless ('' for what could not)."""
 
     code: str
-    sentence: str
+    reason: messages.Message
     tenant: str = ""
     type: str = UNKNOWN_TYPE
     source: str = ""
@@ -106,7 +107,8 @@ def receive(message: Message) -> Received:
         return Received(message, read_event(message))
     except (ValueError, ArithmeticError, LookupError, RecursionError) as error:
         # Not known to happen. One message must not stop all that come after it.
-        return Received(message, Invalid("unreadable", f"The message cannot be read ({type(error).__name__})."))
+        reason = messages.Message("event_unreadable", {"error_class": type(error).__name__})
+        return Received(message, Invalid("unreadable", reason))
 
 
 def log_identity(message: Message) -> tuple[str, str]:
@@ -125,26 +127,23 @@ def read_event(message: Message) -> Event | Invalid:
         validate_envelope(document)
     except InvalidDocument as error:
         if _lacks_only_the_tenant(document):
-            return known.invalid("unknown_tenant", "The event names no tenant; tenantid must be a tenant's slug.")
-        return known.invalid("invalid_envelope", str(error))
+            return known.invalid("unknown_tenant", messages.Message("event_no_tenant"))
+        return known.invalid("invalid_envelope", error.message)
     event_type = document["type"]
     if event_type not in TYPES:
-        return known.invalid("unknown_type", f"Unknown event type; known types are {', '.join(TYPES)}.")
+        return known.invalid("unknown_type", messages.Message("event_unknown_type", {"types_known": list(TYPES)}))
     versions = find_versions(event_type, document.get("dataschema"))
     if not versions:
-        return known.invalid(
-            "unknown_type",
-            f"Its dataschema names no schema of {event_type} that is known here; known are "
-            f"{describe_versions(event_type)}.",
-        )
+        known_here = {"type": event_type, "known": describe_versions(event_type)}
+        return known.invalid("unknown_type", messages.Message("event_no_schema", known_here))
     data = document["data"]
     try:
         version = validate_data(event_type, versions, data)
         cleaned = clean_data(event_type, data)
     except InvalidDocument as error:
-        return known.invalid("invalid_data", str(error))
-    except InvalidValue as error:
-        return known.invalid("invalid_data", f"{error}.")
+        return known.invalid("invalid_data", error.message)
+    except InvalidField as error:
+        return known.invalid("invalid_data", error.message)
     data = cleaned.data
     contradiction = _find_contradiction(message, document, data)
     if contradiction is not None:
@@ -196,11 +195,11 @@ class _Known:
         value = self.document.get(name)
         return value[:_LONGEST_TEXT] if isinstance(value, str) and is_storable(value) else ""
 
-    def invalid(self, code: str, sentence: str) -> Invalid:
+    def invalid(self, code: str, reason: messages.Message) -> Invalid:
         event_type = self._text("type")
         return Invalid(
             code,
-            sentence,
+            reason,
             tenant=self._text("tenantid"),
             type=event_type if event_type in TYPES else UNKNOWN_TYPE,
             source=self._text("source"),
@@ -218,9 +217,9 @@ def _find_trace(message: Message) -> str:
 def _read_document(message: Message) -> dict[str, Any] | Invalid:
     """The event as one document, in whichever mode it came."""
     if message.has_unreadable_headers:
-        return Invalid("unreadable", "The name of a header is not UTF-8; the headers cannot be read.")
+        return Invalid("unreadable", messages.Message("event_header_name"))
     if not message.value:
-        return Invalid("unreadable", "The message has no value; an event is a JSON object.")
+        return Invalid("unreadable", messages.Message("event_no_value"))
     attributes = {
         name.lower().removeprefix(BINARY_PREFIX): value
         for name, value in message.headers
@@ -232,9 +231,9 @@ def _read_document(message: Message) -> dict[str, Any] | Invalid:
         body = parse_message(message.value)
         document = {name: (value or b"").decode() for name, value in attributes.items()} if is_binary else body
     except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
-        return Invalid("unreadable", f"The message is not JSON in UTF-8: {_without_values(error)}.")
+        return Invalid("unreadable", _find_error(error))
     if not isinstance(document, dict):
-        return Invalid("unreadable", "The message is JSON, but not an object.")
+        return Invalid("unreadable", messages.Message("event_no_object"))
     if is_binary:
         document["data"] = body
         if content_type:
@@ -255,14 +254,16 @@ def _read_attributes(document: dict[str, Any], message: Message) -> dict[str, An
         elif is_storable(value):
             kept[name] = value
         elif name in ATTRIBUTES and name not in _INCIDENTAL:
-            return _Known(document, message).invalid(
-                "invalid_data", f"The event's {name} contains what cannot be stored: NUL, or half of a character."
-            )
+            reason = messages.Message("event_not_storable", {"field": name})
+            return _Known(document, message).invalid("invalid_data", reason)
     return kept
 
 
-def _without_values(error: ValueError) -> str:
-    return error.msg if isinstance(error, orjson.JSONDecodeError) else "a header is not UTF-8"
+def _find_error(error: ValueError) -> messages.Message:
+    """Where it is no JSON, and never what is there."""
+    if isinstance(error, orjson.JSONDecodeError):
+        return messages.Message("event_no_json", {"position": error.pos + 1})
+    return messages.Message("event_no_utf8")
 
 
 def _names(name: bytes | str | None, external_id: str) -> bool:
@@ -277,11 +278,11 @@ def _names(name: bytes | str | None, external_id: str) -> bool:
 
 def _find_contradiction(
     message: Message, document: Mapping[str, Any], data: Mapping[str, Any]
-) -> tuple[str, str] | None:
+) -> tuple[str, messages.Message] | None:
     """What is wrong between the parts of a message that are well-formed each."""
     external_id = data["external_id"]
     if not _names(message.key, external_id) or not _names(document.get("subject", external_id), external_id):
-        return "key_mismatch", "The key of the message (and the subject, if given) must equal external_id; it does not."
+        return "key_mismatch", messages.Message("event_key")
     # Also what was left out of them has an owner.
     foreign = find_foreign_part(document["source"], document["type"], document["data"])
     if foreign is not None:

@@ -28,7 +28,7 @@ from lifecycle.rules.fields import (
     line,
 )
 from lifecycle.rules.sample_names import name_company, name_person
-from tenants.rules.messages import gettext_noop
+from tenants.rules.messages import Message, gettext_noop
 
 Data = Mapping[str, Any]
 _ID: Final = line(150)
@@ -56,7 +56,7 @@ class EventType:
     other values of the data are read; ``decisive`` names those whose absence says something, so that the event cannot
     do without one that is there and cannot be read. ``writes`` turns read data into what is kept. ``only_of``: a column
     of the part; where another value of it is known, the event tells of something else and writes nothing. ``check``
-    gives a sentence about values that contradict each other. ``habits``: category -> how often a
+    names values that contradict each other. ``habits``: category -> how often a
     customer's modules tend to send it.
     """
 
@@ -71,7 +71,7 @@ class EventType:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     decisive: frozenset[str] = frozenset()
     only_of: str | None = None
-    check: Callable[[Data], str | None] = lambda _: None
+    check: Callable[[Data], Message | None] = lambda _: None
     habits: Mapping[str, int] = field(default_factory=dict)
 
     def parts(self) -> Iterator[tuple[str, str]]:
@@ -141,11 +141,11 @@ def _write_issue(data: Data) -> Facts:
     return {SUPPORT: support}
 
 
-def _find_wrong_term(data: Data) -> str | None:
+def _find_wrong_term(data: Data) -> Message | None:
     starts_on, ends_on = data.get("starts_on"), data.get("ends_on")
     # ISO days sort as they follow each other.
     if starts_on and ends_on and ends_on < starts_on:
-        return "data.ends_on must not be before data.starts_on."
+        return Message("event_wrong_term", {"field": "data.ends_on", "other_field": "data.starts_on"})
     return None
 
 

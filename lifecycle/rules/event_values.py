@@ -15,12 +15,20 @@ from typing import Any
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT, Kind, fields_of
 from lifecycle.rules.message_json import is_storable
-from tenants.rules.messages import gettext_noop
+from tenants.rules.messages import Message, gettext_noop
 from tenants.rules.texts import shorten_text
 from tenants.rules.values import InvalidValue, read_amount, read_external_id, read_kept_external_id, read_line
 
 # At one customer.
 MOST_PEOPLE = 100
+
+
+class InvalidField(Exception):
+    """A field that the event cannot do without cannot be read; ``message`` names it and what is wrong with it."""
+
+    def __init__(self, field: str, error: InvalidValue) -> None:
+        super().__init__(field)
+        self.message = Message("event_value", {"field": field, "error": Message(error.sentence, error.params)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class _LeftOut:
 def clean_data(event_type: str, data: Mapping[str, Any]) -> Cleaned:
     """Read the data of a valid event. Fields that nothing is known of pass as they are: rules may ask for them.
 
-    Raises InvalidValue, its text beginning with the field, when an id is none, or a decisive field cannot be read. The
+    Raises InvalidField when an id is none, or a decisive field cannot be read. The
     id of the customer is read as it may have been kept before; a new one is made under a good id only.
     """
     left_out = _LeftOut()
@@ -113,7 +121,7 @@ def _required(data: Mapping[str, Any], name: str, read: Callable[[object], str])
     try:
         return read(data[name])
     except InvalidValue as error:
-        raise InvalidValue(error.code, f"data.{name} {error}") from None
+        raise InvalidField(f"data.{name}", error) from None
 
 
 def _read(
@@ -130,7 +138,7 @@ def _read(
     and cannot be stored. ``besides``: names that are read elsewhere.
 
     ``kinds`` with amounts last: the currency of the same message, if it names one, says what they are, and how many
-    decimals they have. Raises InvalidValue for a decisive one.
+    decimals they have. Raises InvalidField for a decisive one.
     """
     for name, kind in kinds.items():
         if name not in values or (values[name] is None and name not in required):
@@ -149,7 +157,7 @@ def _read(
             values[name] = read(values[name])
         except InvalidValue as error:
             if name in decisive:
-                raise InvalidValue(error.code, f"data.{place}{name} {error}") from None
+                raise InvalidField(f"data.{place}{name}", error) from None
             left_out.add(f"{place}{name}", error)
             del values[name]
     for name in values.keys() - kinds.keys() - besides:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, FIELDS, SUPPORT
 from lifecycle.rules.precedence import PEOPLE
+from tenants.rules.messages import Message
 
 # The first segment of an event's source -> the parts that are its own.
 OWNED_PARTS: Final[Mapping[str, frozenset[str]]] = {
@@ -36,12 +37,13 @@ def find_owner(part: str) -> str:
     return next(root for root, parts in OWNED_PARTS.items() if part in parts)
 
 
-def find_foreign_part(source: str, event_type: str, data: Mapping[str, Any]) -> str | None:
-    """A sentence naming the first field that the source may not write, or None when all are its own."""
+def find_foreign_part(source: str, event_type: str, data: Mapping[str, Any]) -> Message | None:
+    """What names the first field that the source may not write, or None when all are its own."""
     if find_source_root(source) not in OWNED_PARTS:
-        return f"Events are taken from {', '.join(OWNED_PARTS)} only."
+        return Message("event_foreign_source", {"sources": list(OWNED_PARTS)})
     for field, owner in find_foreign_fields(source, event_type, data).items():
-        return f"data.{field} belongs to {owner}: {find_source_root(source)} may not write it."
+        named = {"field": f"data.{field}", "owner": owner, "source": find_source_root(source)}
+        return Message("event_foreign_field", named)
     return None
 
 

@@ -9,7 +9,13 @@ from django.utils.translation import gettext_lazy as _
 IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "check_stopped": _("It was stopped after line %(line)s."),
-        "import_stopped": _("It was stopped after line %(line)s. What was imported stays, and is skipped next time."),
+        "import_stopped": _(
+            "It was stopped after line %(line)s. What was imported stays. It can go on behind that line."
+        ),
+        "import_cannot_go_on": _(
+            "This import cannot go on where it stopped: its columns were changed since, or it is over. Nothing was"
+            " changed; start it again, and imported customers are skipped."
+        ),
         "file_not_kept": _("The file is no longer kept. Upload it again."),
         "effects_not_agreed": _(
             "More of “%(effect)s” would start than the dry run has counted. The import stopped before that; what was"

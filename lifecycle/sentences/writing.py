@@ -12,6 +12,7 @@ from django.utils.translation import ngettext, override
 
 from lifecycle.sentences.attention import DISAGREEMENTS, STEPS, is_change, say_change, say_place
 from lifecycle.sentences.effects import EFFECTS
+from lifecycle.sentences.events import EVENTS, SHOWN, read_message
 from lifecycle.sentences.figures import (
     NOTHING_AT_STAKE,
     WORRIES,
@@ -28,7 +29,7 @@ from tenants.sentences import write, write_with
 from tenants.sentences.figures import forget_figures, say_number
 
 SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
-    {**REFUSALS, **EFFECTS, **WORRIES, **NOTHING_AT_STAKE, **STEPS, **DISAGREEMENTS}
+    {**REFUSALS, **EFFECTS, **EVENTS, **WORRIES, **NOTHING_AT_STAKE, **STEPS, **DISAGREEMENTS}
 )
 
 
@@ -50,6 +51,8 @@ def say(message: Message | str | Promise) -> str:
         # What a file has in it is listed whole: its columns, the encodings it could be in.
         shown = {key: say_number(value) if isinstance(value, int) else value for key, value in params.items()}
         return str(IMPORTS[name] % shown)
+    if name in EVENTS:
+        return write_with(EVENTS[name], params, SHOWN)
     sentence = SENTENCES.get(name)
     return write(name, params) if sentence is None else write_with(sentence, localize_figures(params))
 
@@ -79,6 +82,17 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return say(self.message)
+
+
+def say_kept(kept: object, otherwise: str) -> str:
+    """A message that was kept as JSON, in the language of who asks; ``otherwise``: the sentence of its time, said where
+    there is none, or another release wrote it.
+    """
+    message = read_message(kept)
+    try:
+        return otherwise if message is None else say(message)
+    except (KeyError, TypeError, ValueError):
+        return otherwise
 
 
 def say_for_record(message: Message | str | Promise) -> str:

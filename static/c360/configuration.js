@@ -134,6 +134,15 @@
     text.scrollTop = (number - 6) * parseFloat(getComputedStyle(text).lineHeight);
   });
 
+  // The reasons that are offered are those of the stage that was chosen.
+  document.addEventListener("change", (event) => {
+    const reason = event.target.matches("select[data-reason]") && document.getElementById(event.target.dataset.reason);
+    if (!reason) return;
+    const list = event.target.selectedOptions[0]?.dataset.reasons;
+    if (list) reason.setAttribute("list", list);
+    else reason.removeAttribute("list");
+  });
+
   // What follows the value of a condition, as soon as something else is looked at.
   function showUnit(field) {
     const unit = field.closest(".condition").querySelector(".unit");

@@ -7,6 +7,7 @@ from tenants.sentences.json_texts import describe_json
 from tenants.sentences.writing import (
     describe_change,
     describe_finding,
+    describe_finding_in_form,
     describe_invalid,
     describe_refusal,
     describe_value,
@@ -18,6 +19,7 @@ from tenants.sentences.writing import (
 __all__ = [
     "describe_change",
     "describe_finding",
+    "describe_finding_in_form",
     "describe_invalid",
     "describe_json",
     "describe_refusal",

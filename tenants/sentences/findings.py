@@ -111,6 +111,24 @@ _WARNINGS: Final[Mapping[str, Any]] = {
     "unreachable_stage": _("No customer can come from the initial stage to “%(stage)s”: no transitions lead there."),
     "unused_key": _("“%(key)s” is of no use to an automation of kind “%(effect_kind)s”."),
 }
+_WIDENED: Final[Mapping[str, Any]] = {
+    "widened_effect_concerns": _(
+        "Any stage at all would start this automation; in the live version it is started by %(concerned_before)s."
+        " If that is not meant, choose its stages or categories."
+    ),
+    "widened_effect_comes_from": _(
+        "This automation would be for customers who come from any stage; in the live version, from"
+        " %(came_from_before)s. If that is not meant, choose where they come from."
+    ),
+    "widened_effect_made_by": _(
+        "This automation would be started by every change; in the live version, by those that come from"
+        " %(made_by_before)s. If that is not meant, choose whose changes start it."
+    ),
+    "widened_risk_rule_concerns": _(
+        "This rule would look at customers in every stage that is not lost; in the live version, at those in"
+        " %(looked_at_before)s. If that is not meant, choose its stages or categories."
+    ),
+}
 # Of what becomes of the stages of today: renames, and where their customers go.
 _PLANS: Final[Mapping[str, Any]] = {
     "invalid_mapping": _(
@@ -140,5 +158,5 @@ _RISK_RULES: Final[Mapping[str, Any]] = {
     "text_has_no_order": _("“%(field)s” is text: only “eq”, “ne”, “in” and “exists” are possible."),
 }
 FINDINGS: Final[Mapping[str, Any]] = MappingProxyType(
-    {**_ERRORS, **_WARNINGS, **_PLANS, **_RISK_RULES, **HEALTH_FINDINGS}
+    {**_ERRORS, **_WARNINGS, **_WIDENED, **_PLANS, **_RISK_RULES, **HEALTH_FINDINGS}
 )

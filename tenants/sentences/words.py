@@ -41,6 +41,7 @@ SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "risk_rule": _("The at-risk rule"),
         "risk_rules": _("The at-risk rules"),
         "rule_categories": _("The categories of the rule"),
+        "rule_origins": _("The stages of the rule"),
         "rule_stages": _("The stages of the rule"),
         "source": _("The source"),
         "source_priority": _("The order of sources"),

@@ -183,6 +183,8 @@ def post(sheet: Sheet) -> QueryDict:
             data[prefix + name] = getattr(effect, name).replace("\n", "\r\n")
         if effect.enabled:
             data[f"{prefix}enabled"] = "on"
+        if effect.everywhere:
+            data[f"{prefix}any"] = "on"
         for number, step in enumerate(effect.steps_shown):
             data.appendlist(f"{prefix}step", str(number))
             data[f"{prefix}step-{number}-to"], data[f"{prefix}step-{number}-after"] = step.to, step.after
@@ -206,6 +208,8 @@ def post_risks(sheet: Sheet, data: QueryDict) -> None:
             data[prefix + name] = getattr(risk, name)
         if risk.enabled:
             data[f"{prefix}enabled"] = "on"
+        if risk.everywhere:
+            data[f"{prefix}any"] = "on"
         data.setlist(f"{prefix}stages", sorted(risk.stages))
         data.setlist(f"{prefix}categories", sorted(risk.categories))
         post_conditions(risk, prefix, data)

@@ -17,17 +17,14 @@ from lifecycle.admin.configuration.source_rows import (
 )
 from lifecycle.admin.configuration.words import (
     COMPARISONS,
-    EVENTS,
-    KIND_WORDS,
     MOMENTS,
-    NAMES,
-    SOURCE_WORDS,
     offer_fields,
     offer_figures,
     offer_paths,
     say_conditions,
 )
 from lifecycle.rules.fields import FIELDS
+from lifecycle.sentences.configuration import EVENTS, FIGURE_NAMES, KIND_WORDS, SOURCE_WORDS
 from lifecycle.sentences.fields import FIELD_NAMES
 from tenants.rules.configuration.conditions import OPERATORS
 from tenants.rules.configuration.definitions import EFFECT_KINDS, EFFECT_MOMENTS, EFFECT_SOURCES
@@ -55,7 +52,7 @@ def test_all_that_can_be_chosen_has_words() -> None:
 def test_what_an_event_has_is_offered_by_name_and_with_its_unit(event: str) -> None:
     offered = offer_fields(event)
     assert {one.path for one in offered} == event_fields(event)
-    named = {*NAMES, *FIELD_NAMES, *COMPANY_FIELDS}
+    named = {*FIGURE_NAMES, *FIELD_NAMES, *COMPANY_FIELDS}
     assert [one.path for one in offered if one.path not in named] == []
     assert len({one.name for one in offered}) == len(offered), "no two look the same"
     assert [one.name for one in offered] == sorted((one.name for one in offered), key=str.casefold)

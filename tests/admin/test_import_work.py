@@ -39,6 +39,9 @@ from tests.admin.uploads import (
 from tests.factories import CustomerFactory, utc_now
 from tests.services.test_encryption import dump_everything
 
+# 30 customers; in line 11 one of them again, and another in the last.
+LINES = many(9) + "C-3,Again\n" + many(30).removeprefix(many(9)) + "C-4,Too\n"
+
 
 def test_only_one_of_two_people_starts_it(tenant: TenantRef, users: Any, admin_browser: Client) -> None:
     page = upload(admin_browser, FILE)
@@ -134,7 +137,40 @@ def test_an_internal_error_leaves_the_other_files_alone(
     assert "external_id" in text_of(browser(other_users.tenant_admin).get(other_page))
 
 
-def test_an_import_is_stopped_and_goes_on_from_what_is_there(
+def test_an_import_that_a_person_stops_keeps_its_counts_and_rejected_lines_and_goes_on(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, LINES)
+    press(admin_browser, page, "import")
+    worker = UploadWorker()
+    worker.work()
+    progress = admin_browser.get(f"{page.removesuffix('change/')}progress")
+    assert "9 created, 0 changed, 0 unchanged, 1 rejected so far." in text_of(progress)
+    stopped = text_of(press(admin_browser, page, "stop"))
+    assert "It was stopped after line 11. What was imported stays. It can go on behind that line." in stopped
+    assert "Imported before it stopped 9 created 0 changed 0 unchanged 1 rejected" in stopped
+    assert "11 Line 5 names the same customer, “C-3”." in stopped and "Download 1 rejected line" in stopped
+    worker.work()
+    assert len(stages(tenant)) == 9
+    answer = admin_browser.get(f"{page.removesuffix('change/')}progress")
+    assert answer.headers["HX-Refresh"] == "true"
+    with tenant_context(tenant.id):
+        entry = AdministrationEntry.objects.get(action="stop_import")
+    assert {key: entry.detail[key] for key in ("run", "line", "created", "rejected")} == {
+        "run": "importing", "line": 11, "created": 9, "rejected": 1
+    }  # fmt: skip
+
+    assert "Started by" in text_of(press(admin_browser, page, "go_on"))
+    work(worker)
+    done = row(tenant)
+    assert (done.state, done.created, done.unchanged, done.rejected) == (State.DONE, 30, 0, 2)
+    assert len(stages(tenant)) == 30
+    rejects = b"".join(admin_browser.get(f"{page.removesuffix('change/')}rejects").streaming_content).decode()
+    assert "C-3,Again" in rejects and "C-4,Too" in rejects
+
+
+def test_a_stopped_import_begins_again_with_other_columns_and_says_what_was_imported(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
@@ -142,17 +178,54 @@ def test_an_import_is_stopped_and_goes_on_from_what_is_there(
     press(admin_browser, page, "import")
     worker = UploadWorker()
     worker.work()
-    progress = admin_browser.get(f"{page.removesuffix('change/')}progress")
-    assert "10 created, 0 changed, 0 unchanged, 0 rejected so far." in text_of(progress)
-    stopped = press(admin_browser, page, "stop")
-    assert "It was stopped after line 11. What was imported stays, and is skipped next time." in text_of(stopped)
-    worker.work()
-    assert len(stages(tenant)) == 10
-    answer = admin_browser.get(f"{page.removesuffix('change/')}progress")
-    assert answer.headers["HX-Refresh"] == "true"
+    press(admin_browser, page, "stop")
+    changed = text_of(press(admin_browser, page, "columns", as_of="2026-03-31 18:00"))
+    assert "Imported before it stopped 10 created" in changed and "Go on with the import" not in changed
+    refused = press(admin_browser, page, "go_on")
+    assert "This import cannot go on where it stopped: its columns were changed since" in text_of(refused)
     press(admin_browser, page, "import")
     work(worker)
     assert (row(tenant).created, row(tenant).unchanged, len(stages(tenant))) == (20, 10, 30)
+
+
+def test_an_error_in_the_middle_keeps_what_was_counted_and_the_import_goes_on_behind_it(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(admin_browser, many(10) + "C-3,Again\n" + "C-98,New\nC-99,New\n")
+    press(admin_browser, page, "import")
+    original = Import._commit
+
+    def fail_later(self: Import, *arguments: Any) -> None:
+        if self.counts.line:
+            raise RuntimeError("an error in the program")
+        original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "Import", partial(Import, batch_size=11))
+        patch.setattr(Import, "_commit", fail_later)
+        work()
+    shown = text_of(admin_browser.get(page))
+    assert "It failed because of an internal error after line 12. What was imported before stays" in shown
+    assert "Imported before it stopped 10 created 0 changed 0 unchanged 1 rejected" in shown
+    assert "12 Line 5 names the same customer, “C-3”." in shown
+    with tenant_context(tenant.id):
+        entry = AdministrationEntry.objects.get(action="stop_import")
+    assert (entry.detail["because"], entry.detail["created"]) == ("import_failed_after", 10)
+    press(admin_browser, page, "go_on")
+    work()
+    assert (row(tenant).state, row(tenant).created, row(tenant).rejected) == (State.DONE, 12, 1)
+
+
+def test_a_dry_run_that_is_stopped_shows_what_it_had_judged(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, "check")
+    UploadWorker().work()
+    stopped = text_of(press(admin_browser, page, "stop"))
+    assert "Dry run, stopped: nothing was written 10 would be created" in stopped
+    assert "Go on with the import" not in stopped
 
 
 def test_a_file_is_discarded_in_the_midst_of_its_import(

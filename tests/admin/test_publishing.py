@@ -9,15 +9,18 @@ from django.test import Client
 from django.urls import reverse
 
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
+from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
-from tenants.actors import TenantRef
+from lifecycle.services.configuration.stage_migrations import move_customers
+from lifecycle.services.transitions.apply import Call, apply
+from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document_reader import DocumentReader
 from tenants.services.configuration.versions import live_version
 from tests.admin.drafts import OVERVIEW, editor, entries, form_of, new_draft, publish, reported, reread
 from tests.admin.test_walk import browser
-from tests.factories import MINIMAL, CustomerFactory, TenantFactory
+from tests.factories import MINIMAL, CustomerFactory, TenantFactory, utc_now
 from tests.services.publishing import SHORTER, move_all, stages_of, written
 
 
@@ -32,7 +35,8 @@ def test_publishing_asks_why_and_moves_the_customers_at_once(
     assert written(tenant) == before
 
     answer = publish(admin_browser, draft, "Fewer stages")
-    assert reported(answer) == "Version 2 is published. 3 customers are being moved."
+    assert reported(answer) == "Version 2 is published."
+    assert answer.context["report"] == "3 customers have moved."
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
         live = live_version(tenant)
@@ -194,3 +198,29 @@ def test_a_draft_changed_by_somebody_else_is_not_published_over(
     assert answer.status_code == 200
     assert "The draft was just updated by someone else" in answer.content.decode()
     assert reread(tenant, draft).document["max_days"] == {"At-Risk": 9}
+
+
+def test_the_report_of_a_publication_says_what_is_true_when_it_is_read(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    customers = [CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late") for _ in range(3)]
+    draft = new_draft(tenant, SHORTER, mapping={"At-Risk": "Active", "Prospect": "Lead"})
+    address = publish(admin_browser, draft, "Fewer stages").redirect_chain[-1][0]
+
+    def report() -> str:
+        page = admin_browser.get(address)
+        (line,) = [one.moved for one in page.context["versions"] if one.version.number == 2]
+        assert page.context["report"] == line and line in page.content.decode()
+        return line
+
+    assert report() == "3 customers are being moved."
+    with tenant_context(tenant.id):
+        apply(Call(tenant, system_actor("t"), "API", utc_now()), [Change(customers[0].id, "Churned", reason_code="X")])
+    next(move_customers(tenant, now=utc_now(), size=1))
+    assert report() == "1 of 3 customers have moved; the others are being moved."
+    move_all(tenant)
+    assert report() == "2 of 3 customers have moved. 1 had already been moved elsewhere."
+    admin_browser.cookies["django_language"] = "de"
+    assert report() == "2 von 3 Kunden sind verschoben worden. 1 war schon anderswohin verschoben worden."
+    assert admin_browser.get(reverse(OVERVIEW)).context["report"] == "", "it is for those who have just published"

@@ -409,7 +409,10 @@ def test_an_id_kept_before_invisible_letters_were_refused_can_still_be_addressed
     assert heard == ["applied", "dead"]
     with tenant_context(tenant.id):
         letter = DeadLetter.objects.get()
-    sentence = "data.external_id contains the invisible character U+FE0F; remove it."
+    sentence = (
+        "“Customer's ID in your systems” (data.external_id) contains the invisible character U+FE0F; remove it. Have"
+        " its sender correct it, and send the event again."
+    )
     assert (letter.code, letter.sentence) == ("invalid_data", sentence)
     assert industry_of(customer) == "Wood"
     by_event(tenant, tmp_path, new, name="New")

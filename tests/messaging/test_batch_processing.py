@@ -87,7 +87,7 @@ def test_a_batch_is_halved_down_to_the_message_that_fails(acme: Speaker, monkeyp
     assert trouble.sizes == [8, 4, 4, 2, 1, 1, 1, 1, 2]
     (dead_letter,) = acme.dead_letters()
     assert (dead_letter.code, dead_letter.attempts) == ("internal_error", 3)
-    assert dead_letter.sentence == "The event could not be processed (ValueError)."
+    assert dead_letter.sentence.startswith("The event could not be processed (ValueError).")
     assert acme.stage("c4") == acme.stage("c6") == "Prospect"
 
 

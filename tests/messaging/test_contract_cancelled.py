@@ -62,7 +62,7 @@ def test_an_end_that_cannot_be_read_is_not_the_day_of_the_cancellation(billing: 
     results = billing.hear(cancelled(billing, id="e4", ends_on=ends_on, reason="Price"))
     assert outcomes(results) == ["dead:invalid_data"]
     assert results[0].refusal is not None
-    assert results[0].refusal.sentence.startswith("data.ends_on ")
+    assert results[0].refusal.sentence.startswith("“Contract ends” (data.ends_on) ")
     figures = billing.customer().billing
     assert (figures.contract_ends_on, figures.renewal_on) == (dt.date(2027, 3, 31), dt.date(2027, 3, 31))
     assert billing.stages() == ["Prospect", "Active"]

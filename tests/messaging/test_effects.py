@@ -260,7 +260,10 @@ def test_a_source_that_writes_anothers_field_is_refused_whole(acme: Speaker) -> 
     (result,) = acme.hear(event)
     assert outcomes([result]) == ["dead:source_not_allowed"]
     assert result.refusal is not None
-    assert result.refusal.sentence == "data.billing belongs to /billing: /crm may not write it."
+    assert result.refusal.sentence == (
+        "“All billing data” (data.billing) belongs to /billing: /crm may not write it. Have /billing send it, or leave"
+        " it out."
+    )
     assert acme.customer().name == "Acme"
     assert not hasattr(acme.customer(), "billing")
 

@@ -54,11 +54,11 @@ def test_a_removed_stage_takes_its_transitions_rules_and_effects_with_it() -> No
         "From “At-Risk” to “Active” is no longer possible.",
         "From “At-Risk” to “Churned” is no longer possible.",
         "“Churned” accepts “Price” instead of “Price” and “Competitor”.",
-        "The event rule for contract.renewed from “Active” or “At-Risk” to “Active” is removed.",
-        "The event rule for support.issue.closed from “At-Risk” to “Active” is removed.",
+        "Event rule removed: when a contract is renewed, customers in “Active” or “At-Risk” moved to “Active”.",
+        "Event rule removed: when a support issue is closed, customers in “At-Risk” moved to “Active”.",
         "The automation “Escalate” is removed.",
         "The automation “Forecast” is removed.",
-        "The automation “Win back” is changed: “template”.",
+        "The automation “Win back” is changed: the template.",
     ]
 
 
@@ -157,8 +157,8 @@ def test_an_effect_that_is_switched_off_and_one_that_says_something_else_are_dis
 
     assert sentences(FULL, new) == [
         "The automation “Escalate” is switched off.",
-        "The automation “Win back” is changed: “subject” and “delay_minutes”.",
-        "The automation “Forecast” is changed: “from”.",
+        "The automation “Win back” is changed: the subject and the delay.",
+        "The automation “Forecast” is for customers who come from any stage; before, from “At-Risk”.",
     ]
     assert sentences(new, {**new, "effects": [escalate, *new["effects"][1:]]}) == [
         "The automation “Escalate” is switched on."

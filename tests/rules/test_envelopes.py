@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from lifecycle.rules.envelopes import Event, Invalid, Message, log_identity, read_event
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.rules.schemas import TYPES, parse_time
+from lifecycle.sentences import say
+from tenants.rules import messages
 from tests.rules.envelopes import GOOD, code, read
 
 
@@ -66,19 +68,19 @@ def test_a_structured_event_may_carry_stray_attributes_in_headers() -> None:
     ("value", "sentence"),
     [
         (b"", "The message has no value; an event is a JSON object."),
-        (b"{", "The message is not JSON in UTF-8: "),
-        (b'"\xff"', "The message is not JSON in UTF-8: "),
+        (b"{", "The message is not JSON in UTF-8 (character "),
+        (b'"\xff"', "The message is not JSON in UTF-8 (character "),
         (b"[1]", "The message is JSON, but not an object."),
-        (b'{"a": NaN', "The message is not JSON in UTF-8: "),
-        (b'{"a": "\\ud800"', "The message is not JSON in UTF-8: "),
-        (b"[" * 5000, "The message is not JSON in UTF-8: "),
+        (b'{"a": NaN', "The message is not JSON in UTF-8 (character "),
+        (b'{"a": "\\ud800"', "The message is not JSON in UTF-8 (character "),
+        (b"[" * 5000, "The message is not JSON in UTF-8 (character "),
     ],
 )
 def test_what_is_not_a_json_object_is_unreadable(value: bytes, sentence: str) -> None:
     error = read(value)
     assert isinstance(error, Invalid)
     assert error.code == "unreadable"
-    assert error.sentence.startswith(sentence)
+    assert say(error.reason).startswith(sentence)
 
 
 def test_a_message_without_value_is_unreadable() -> None:
@@ -135,9 +137,9 @@ def test_an_attribute_that_is_missing_makes_the_envelope_invalid(name: str) -> N
 def test_an_event_without_tenant_says_so() -> None:
     error = read({key: value for key, value in GOOD.items() if key != "tenantid"})
     assert isinstance(error, Invalid)
-    assert (error.code, error.sentence) == (
+    assert (error.code, say(error.reason)) == (
         "unknown_tenant",
-        "The event names no tenant; tenantid must be a tenant's slug.",
+        "The event names no tenant. Have its sender give the tenant's slug in tenantid, and send the event again.",
     )
 
 
@@ -202,7 +204,10 @@ def test_an_attribute_that_cannot_be_stored_is_not_read(name: str, spelled: byte
     found = read(document)
     assert isinstance(found, Invalid)
     assert found.code == "invalid_data"
-    assert found.sentence == f"The event's {name} contains what cannot be stored: NUL, or half of a character."
+    assert say(found.reason) == (
+        f"{name} contains what cannot be stored: NUL, or half of a character. Have its sender correct it, and send the"
+        " event again."
+    )
     assert (found.tenant, found.id) == ("" if name == "tenantid" else "acme", "" if name == "id" else "e-1")
     assert found.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -245,14 +250,14 @@ def test_headers_that_the_library_cannot_read_make_a_message_unreadable() -> Non
     message = Message("t", 0, 1, b"c1", orjson.dumps(GOOD), has_unreadable_headers=True)
     found = read_event(message)
     assert isinstance(found, Invalid)
-    assert (found.code, "header" in found.sentence) == ("unreadable", True)
+    assert (found.code, "header" in say(found.reason)) == ("unreadable", True)
 
 
 def test_an_error_keeps_what_could_be_read() -> None:
     error = read({**GOOD, "data": {"external_id": 5}})
     assert error == Invalid(
         code="invalid_data",
-        sentence="data.external_id must be string.",
+        reason=messages.Message("event_type", {"field": "data.external_id", "types": ["string"]}),
         tenant="acme",
         type="customer.created",
         source="/crm",

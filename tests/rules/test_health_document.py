@@ -97,8 +97,8 @@ def test_a_changed_formula_is_said_part_by_part():
         "Health is good from 60 and to be watched from 40.",
         "The health of a customer begins at 90 instead of 100.",
         "“Satisfaction” is no longer a part of health.",
-        "Health has a new part, “Stage” (category), which takes up to 20 points.",
-        "The part “Silence” of health is changed: days_since_note takes up to 40 points.",
+        "Health has a new part, “Stage” (category of the stage), which takes up to 20 points.",
+        "The part “Silence” of health is changed: days since the latest note takes up to 40 points.",
     ]
     (reordered,) = diff_configurations(before, parse_configuration(own(NOTES, CSAT)))
     assert describe_change(reordered) == "The parts of health are listed in another order."

@@ -118,11 +118,12 @@ def test_what_changes_of_rules_is_said_and_a_rename_of_a_stage_is_no_change_of_t
     assert [describe_change(one) for one in diff_configurations(before, after)] == [
         "The at-risk rule “Overdue and unhappy” is removed.",
         "The at-risk rule “Quiet” is switched off.",
-        "The at-risk rule “New” (to “At-Risk”) is added.",
+        "New at-risk rule “New” for customers in a stage of the category “Engaged”, to “At-Risk”.",
     ]
     changed = parse_configuration(document(RULE, {**other, "for_days": 3, "to": "Churned", "reason_code": "Price"}))
     assert [describe_change(one) for one in diff_configurations(before, changed)] == [
-        "The at-risk rule “Quiet” is changed: “for_days”, “to” and “reason_code”."
+        "The at-risk rule “Quiet” is changed: how long its conditions must hold, the stage that it leads to and the"
+        " reason."
     ]
     reordered = parse_configuration(document(other, RULE))
     assert [one.message for one in diff_configurations(before, reordered)] == ["risk_rules_reordered"]

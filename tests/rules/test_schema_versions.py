@@ -8,6 +8,7 @@ import pytest
 
 from lifecycle.rules import schemas
 from lifecycle.rules.envelopes import Event, Invalid
+from lifecycle.sentences import say
 from tests.rules.envelopes import GOOD, code, read
 
 
@@ -60,8 +61,9 @@ def test_other_types_know_nothing_of_the_new_version(second_version: None) -> No
 def test_a_version_that_comes_later_learns_which_ones_are_known(second_version: None) -> None:
     found = read({**GOOD, "dataschema": THIRD})
     assert isinstance(found, Invalid)
-    assert found.sentence == (
-        f"Its dataschema names no schema of customer.created that is known here; known are {SECOND}, {FIRST}."
+    assert say(found.reason) == (
+        "The event names in dataschema no schema of customer.created that is known here. Known are:"
+        f" {SECOND}, {FIRST}. Have its sender name one of them."
     )
     assert (found.tenant, found.type, found.id) == ("acme", "customer.created", "e-1")
 

@@ -52,6 +52,6 @@ def test_a_source_under_which_nothing_is_reported_is_warned_of():
 def test_what_an_order_changes_is_said():
     one, other = parse({"owner": ["/crm"], "support": ["/support"]}), parse({"owner": ["/import", "/crm"]})
     assert [describe_change(change) for change in diff_configurations(one, other)] == [
-        "For “owner” the sources go in this order: “/import” and “/crm”.",
-        "For “support” no source goes before another: the newest report counts.",
+        "For “Owner” the sources go in this order: Import and CRM.",
+        "For “All support data” no source goes before another: the newest report counts.",
     ]

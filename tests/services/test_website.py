@@ -58,7 +58,7 @@ def test_billing_may_not_write_the_website(crm: Speaker) -> None:
     (letter,) = crm.dead_letters()
     assert (letter.code, letter.sentence) == (
         "source_not_allowed",
-        "data.website belongs to /crm: /billing may not write it.",
+        "“Website” (data.website) belongs to /crm: /billing may not write it. Have /crm send it, or leave it out.",
     )
     assert crm.customer().website == "https://acme.example"
 

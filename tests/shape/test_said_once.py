@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from lifecycle.admin.configuration.words import KIND_WORDS
 from lifecycle.queries.list_columns import LIST_COLUMNS
 from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.listing import ORDERINGS
 from lifecycle.rules.event_types import EVENT_TYPES
+from lifecycle.sentences.configuration import KIND_WORDS
 from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 
 BASE = Path(settings.BASE_DIR)

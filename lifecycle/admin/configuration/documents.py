@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lifecycle.admin.configuration.health_sheet import write_health_sheet
-from lifecycle.admin.configuration.rows import EXISTS, MISSING, UNKNOWN, ConditionRow
+from lifecycle.admin.configuration.rows import EXISTS, MISSING, UNKNOWN, Concerned, ConditionRow
 from lifecycle.admin.configuration.sheet import MOST_DIGITS, EffectRow, RiskRow, RuleRow, Sheet
 from lifecycle.admin.configuration.source_rows import write_sources
 from lifecycle.admin.configuration.typed import read_rates, read_value
@@ -91,17 +91,24 @@ def _write_risk(sheet: Sheet, risk: RiskRow) -> dict[str, Any]:
     written["when"] = [_write_condition(row, is_text=is_text(row)) for row in risk.when if not row.is_blank]
     if risk.days:
         written["for_days"] = _read_number(risk.days)
-    narrowed = {
-        "stages": list(_in_order(sheet, risk.stages)),
-        "categories": _in_word_order(risk.categories, CATEGORIES),
-    }
-    written |= {key: value for key, value in narrowed.items() if value}
+    written |= _write_concerned(sheet, risk)
     written |= {"action": risk.action, "to": sheet.name_of(risk.to)}
     if risk.reason:
         written["reason_code"] = risk.reason
     if not risk.enabled:
         written["enabled"] = False
     return written
+
+
+def _write_concerned(sheet: Sheet, row: Concerned) -> dict[str, Any]:
+    """The stages and categories of a row: none of them where it is about all, and an empty list where no one chose."""
+    if row.everywhere:
+        return {}
+    chosen = {
+        "stages": list(_in_order(sheet, row.stages)),
+        "categories": _in_word_order(row.categories, CATEGORIES),
+    }
+    return {key: value for key, value in chosen.items() if value} or {"stages": []}
 
 
 def _write_condition(row: ConditionRow, *, is_text: bool = False) -> dict[str, Any]:
@@ -115,9 +122,8 @@ def _write_condition(row: ConditionRow, *, is_text: bool = False) -> dict[str, A
 
 def _write_effect(sheet: Sheet, effect: EffectRow) -> dict[str, Any]:
     written: dict[str, Any] = {"name": effect.name, "on": effect.on}
+    written |= _write_concerned(sheet, effect)
     conditions = {
-        "stages": list(_in_order(sheet, effect.stages)),
-        "categories": _in_word_order(effect.categories, CATEGORIES),
         "from": list(_in_order(sheet, effect.origins)),
         "sources": _in_word_order(effect.sources, EFFECT_SOURCES),
     }

@@ -20,17 +20,10 @@ from lifecycle.admin.configuration.places import Filed, file_findings, file_plan
 from lifecycle.admin.configuration.rows import CannotLayOut
 from lifecycle.admin.configuration.sheet import Sheet
 from lifecycle.admin.configuration.steps import TITLES, find_changed, list_steps
-from lifecycle.admin.configuration.words import (
-    COMPARISONS,
-    EVENTS,
-    KIND_WORDS,
-    MOMENTS,
-    RISK_ACTIONS,
-    SOURCE_WORDS,
-    offer_figures,
-    offer_paths,
-)
+from lifecycle.admin.configuration.targets import list_targets_of_document
+from lifecycle.admin.configuration.words import COMPARISONS, MOMENTS, RISK_ACTIONS, offer_figures, offer_paths
 from lifecycle.admin.configuration.work import FORM, JSON, Work, open_work, read_work
+from lifecycle.sentences.configuration import EVENTS, KIND_WORDS, SOURCE_WORDS
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import CATEGORIES
@@ -209,6 +202,7 @@ def _gather_text(work: Work, judgement: Judgement, live_state: LiveState) -> dic
         "lined_findings": [(find_line(lines, finding.path), finding) for finding in findings],
         "live_rows": rows if work.document is not None else [],
         "stage_names": names,
+        "targets": list_targets_of_document(names, work.document),
         # New names first. One of today can be taken as well, from a stage that goes away.
         "new_names": sorted(names, key=lambda name: name in live_state.stages),
     }

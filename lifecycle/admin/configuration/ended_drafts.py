@@ -9,10 +9,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from audit.models import AdministrationEntry
 from lifecycle.admin.configuration.drafts import gather_editor
+from lifecycle.admin.configuration.gone import EDITOR, find_discarding
 from lifecycle.admin.configuration.judging import read_live_state
-from lifecycle.admin.configuration.publishing import EDITOR
 from lifecycle.admin.configuration.work import read_work
 from tenants.actors import TenantRef
 from tenants.admin.base import service_arguments
@@ -31,13 +30,10 @@ class Ended:
 
 def find_discarded(draft_id: object, *, tenant: TenantRef) -> Ended | None:
     """A draft of this tenant that was discarded; None if there was none. At most two statements."""
-    try:
-        key = UUID(str(draft_id))
-    except ValueError:
-        return None
-    entry = AdministrationEntry.objects.filter(action="discard_draft", subject=str(key)).order_by("-id").first()
+    entry = find_discarding(draft_id)
     if entry is None:
         return None
+    key = UUID(entry.subject)
     act = (entry.actor, entry.recorded_at)
     who = name_members_then([act], tenant=tenant)[act]
     sentence = _("%(who)s discarded this draft while you were editing it.") % {"who": who}

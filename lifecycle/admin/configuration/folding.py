@@ -87,7 +87,7 @@ def _condition_fields(when: Sequence[ConditionRow]) -> Iterator[tuple[str, str]]
 
 def _risk_fields(row: RiskRow) -> Iterator[tuple[str, str]]:
     yield from ((name, getattr(row, name)) for name in ("name", "days", "action", "to", "reason"))
-    yield "enabled", "on" if row.enabled else ""
+    yield from (("enabled", "on" if row.enabled else ""), ("any", "on" if row.everywhere else ""))
     for name, values in (("stages", row.stages), ("categories", row.categories)):
         yield from ((name, value) for value in sorted(values))
     yield from _condition_fields(row.when)
@@ -95,7 +95,7 @@ def _risk_fields(row: RiskRow) -> Iterator[tuple[str, str]]:
 
 def _effect_fields(row: EffectRow) -> Iterator[tuple[str, str]]:
     yield from ((name, getattr(row, name)) for name in _EFFECT_TEXTS)
-    yield "enabled", "on" if row.enabled else ""
+    yield from (("enabled", "on" if row.enabled else ""), ("any", "on" if row.everywhere else ""))
     for name, values in (
         ("stages", row.stages),
         ("categories", row.categories),

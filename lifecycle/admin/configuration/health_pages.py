@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.admin.configuration.gone import draft_gone
 from lifecycle.admin.configuration.judging import read_live_state
 from lifecycle.rules.health import BANDS
 from lifecycle.rules.horizon import HORIZON_DAYS
@@ -46,7 +47,7 @@ def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> HttpRes
         try:
             begin_health_play(draft, live=question.live, names=question.names, **arguments)
         except NoSuchVersion as error:
-            raise Http404(_("There is no such draft or version. It may have been discarded.")) from error
+            raise draft_gone(draft.pk, tenant=arguments["tenant"]) from error
         return HttpResponseRedirect(f"{reverse(HEALTH, args=[draft.pk])}#past-heading")
     asked = request.GET.get("to", "")
     band = asked if asked in BANDS else ""

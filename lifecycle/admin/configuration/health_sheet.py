@@ -8,9 +8,9 @@ from typing import Any, Final
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from lifecycle.admin.configuration.typed import read_value
+from lifecycle.sentences.configuration import MEASURE_LABELS
 from lifecycle.sentences.health import name_part
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.errors import Finding
@@ -29,18 +29,6 @@ FIELDS: Final[Mapping[str, str]] = {
     "weight": "weight",
 }
 NUMBERS: Final = ("start", "good_from", "watch_from")
-MEASURE_LABELS: Final[Mapping[str, str | Promise]] = {
-    CATEGORY: _("category of the stage"),
-    "overdue_share": _("overdue balance, in % of the annual revenue"),
-    "csat": _("satisfaction (CSAT), 0 to 5"),
-    "open_issues": _("open issues"),
-    "days_to_renewal": _("days until the renewal (less than 0 when it is past)"),
-    "days_over": _("days past what is expected of the stage"),
-    "days_in_stage": _("days in the stage"),
-    "percent_of_expected": _("time in the stage, in % of what is expected"),
-    "days_since_note": _("days since the latest note"),
-    "overdue_tasks": _("open tasks that are overdue"),
-}
 _BOUNDS: Final[Mapping[str, str]] = {"at_least": ">=", "at_most": "<="}
 _STEP: Final = re.compile(r"(>=|<=) *([^:]+?) *: *(\S.*)")
 

@@ -21,6 +21,7 @@ from tenants.rules.configuration.document import (
 )
 from tenants.rules.configuration.errors import errors_in, point
 from tenants.rules.configuration.policy import Policy, compile_policy
+from tenants.rules.configuration.widening import warn_of_widening
 from tenants.sentences import describe_change
 from tenants.services.configuration import versions
 from tenants.services.configuration.policies import policy_of
@@ -150,7 +151,7 @@ def judge_configuration(
     live = live_state.policy
     changes = diff_configurations(live.configuration, configuration, renamed=renamed) if live else []
     return Judgement(
-        findings=tuple(findings),
+        findings=(*findings, *warn_of_widening(changes, configuration)),
         plan_findings=tuple(plan_findings),
         configuration=configuration,
         changes=tuple(map(describe_change, changes)),

@@ -195,7 +195,7 @@ def _lay_out_condition(number: int, item: Any, *, is_of_risk: bool = False) -> C
 def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
     rule = read_object(item, _("An at-risk rule"), RISK_RULE_KEYS, ("name", "when", "action", "to"))
     categories = [_text(word, "categories") for word in _short_list(rule.get("categories", []), "categories")]
-    if any(rule.get(part) == [] for part in ("stages", "categories")) or len(set(categories)) < len(categories):
+    if _is_empty(rule, "stages", "categories") or len(set(categories)) < len(categories):
         raise CannotLayOut(_("An at-risk rule has an empty list, or names a category twice."))
     when = _short_list(rule["when"], "when", MOST_CONDITIONS)
     reason, days, enabled = rule.get("reason_code"), rule.get("for_days"), rule.get("enabled")
@@ -206,6 +206,7 @@ def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
         name=_text(rule["name"], "name"),
         when=[_lay_out_condition(number, one, is_of_risk=True) for number, one in enumerate(when)],
         days="" if days is None else _whole(days, "for_days"),
+        everywhere=_is_everywhere(rule),
         stages=_references(sheet, rule.get("stages", [])),
         categories=set(categories),
         action=_text(rule["action"], "action"),
@@ -218,8 +219,9 @@ def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
     effect = read_object(item, _("An automation"), EFFECT_KEYS, ("name", "on", "kind"))
     words = {name: [_text(word, name) for word in _short_list(effect.get(name, []), name)] for name in _WORDS}
-    is_empty = any(effect.get(part) == [] for part in (*_WORDS, "stages", "to", "from"))
-    if is_empty or any(len(set(listed)) < len(listed) for listed in words.values()):
+    if _is_empty(effect, *_WORDS, "stages", "to", "from") or any(
+        len(set(listed)) < len(listed) for listed in words.values()
+    ):
         raise CannotLayOut(_("An automation has an empty list, or names a category or a source twice."))
     enabled = effect.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
@@ -236,6 +238,7 @@ def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
         on=_text(effect["on"], "on"),
         kind=_text(effect["kind"], "kind"),
         to=_lines(effect["to"], "to") if "to" in effect else "",
+        everywhere=_is_everywhere(effect),
         stages=_references(sheet, effect.get("stages", [])),
         origins=_references(sheet, effect.get("from", [])),
         categories=set(words["categories"]),
@@ -246,6 +249,17 @@ def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
         **texts,
         **numbers,
     )
+
+
+def _is_everywhere(item: Mapping[str, Any]) -> bool:
+    """Whether a rule or an effect is about every stage: it names none, and no category."""
+    return "stages" not in item and "categories" not in item
+
+
+def _is_empty(item: Mapping[str, Any], *keys: str) -> bool:
+    """Whether a list is empty, but for stages of which none was chosen, which the form can show."""
+    chosen = {"stages"} if "categories" not in item else set()
+    return any(item.get(key) == [] for key in keys if key not in chosen)
 
 
 def _lay_out_steps(value: Any) -> list[StepRow]:

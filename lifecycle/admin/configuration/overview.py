@@ -8,6 +8,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from lifecycle.admin.configuration.judging import draw, read_live_state
+from lifecycle.admin.configuration.moved import read_moves, say_moved
 from lifecycle.models import StageMigration
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from tenants.actors import TenantRef
@@ -48,10 +49,13 @@ class VersionLine:
     changes: Sequence[str]
     more: int
     is_live: bool
+    moved: str
 
 
-def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str, Any]:
-    """Everything on the page. ``before``: only versions with a lower number are listed."""
+def gather_overview(tenant: TenantRef, *, before: int | None = None, published: int | None = None) -> dict[str, Any]:
+    """Everything on the page. ``before``: only versions with a lower number are listed. ``published``: the number of
+    the version of which it is said first what becomes of the customers that it moves.
+    """
     live_state = read_live_state(tenant)
     drafts = list(ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=True).order_by("-updated_at"))
     versions = read_versions(tenant, before=before)
@@ -63,6 +67,17 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
         tenant=tenant,
     )
     listed = versions[:VERSIONS_A_PAGE]
+    moves = read_moves(listed, live_state=live_state)
+    lines = [
+        describe_version(
+            version,
+            former,
+            names=names,
+            live=live_state.number,
+            moved=say_moved(version, moves, live_state=live_state),
+        )
+        for version, former in zip(listed, [*versions[1:], None], strict=False)
+    ]
     return {
         "live_state": live_state,
         "lines": describe_stages(live_state.policy, live_state.customers),
@@ -72,10 +87,8 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
         else None,
         "moves": list_moves(tenant),
         "drafts": [(draft, names[draft.created_by, draft.created_at]) for draft in drafts],
-        "versions": [
-            describe_version(version, former, names=names, live=live_state.number)
-            for version, former in zip(listed, [*versions[1:], None], strict=False)
-        ],
+        "versions": lines,
+        "report": next((line.moved for line in lines if line.version.number == published), ""),
         "older": listed[-1].number if len(versions) > VERSIONS_A_PAGE else None,
         "can_revert": live_state.number > 1,
         "starters": [] if live_state.number else describe_starters(),
@@ -104,9 +117,10 @@ def describe_version(
     *,
     names: Mapping[Recorded, str],
     live: int,
+    moved: str,
     most: int | None = SENTENCES,
 ) -> VersionLine:
-    """A version in words; ``former`` is the one before it."""
+    """A version in words; ``former`` is the one before it, ``moved`` says what became of its customers."""
     sentences = compare_versions(former, version)
     return VersionLine(
         version=version,
@@ -114,6 +128,7 @@ def describe_version(
         changes=sentences[:most],
         more=max(0, len(sentences) - most) if most is not None else 0,
         is_live=version.number == live,
+        moved=moved,
     )
 
 

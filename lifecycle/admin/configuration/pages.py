@@ -17,6 +17,7 @@ from lifecycle.admin.configuration import (
     drafts,
     effect_preview,
     ended_drafts,
+    gone,
     health_pages,
     overview,
     publishing,
@@ -24,6 +25,7 @@ from lifecycle.admin.configuration import (
 )
 from lifecycle.admin.configuration.json_text import write_json
 from lifecycle.admin.configuration.judging import draw, read_live_state
+from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
@@ -92,9 +94,8 @@ class ConfigurationAdmin(TenantAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """What is live, what is being moved, drafts and versions."""
         tenant = self._check(request)
-        before = request.GET.get("before", "")
-        number = int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None
-        context = overview.gather_overview(tenant, before=number)
+        before, published = (_read_number(request.GET.get(name, "")) for name in ("before", "published"))
+        context = overview.gather_overview(tenant, before=before, published=published)
         return self._page(request, "overview", {"title": _("Lifecycle"), **context})
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
@@ -108,14 +109,14 @@ class ConfigurationAdmin(TenantAdmin):
             if base in STARTERS:
                 document = dict(STARTERS[base].document)
             draft = open_draft(document=document, comment=form.cleaned_data["comment"], **service_arguments(request))
-            return HttpResponseRedirect(reverse(publishing.EDITOR, args=[draft.pk]))
+            return HttpResponseRedirect(reverse(gone.EDITOR, args=[draft.pk]))
         return self._page(request, "new_draft", {"title": _("New draft"), "form": form})
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The editor of a draft; a published version, which cannot be changed, to be read."""
         tenant = self._check(request)
         try:
-            version = self._find(object_id)
+            version = self._find(object_id, tenant)
         except Http404:
             ended = ended_drafts.find_discarded(object_id, tenant=tenant) if request.method == "POST" else None
             if ended is None:
@@ -140,37 +141,37 @@ class ConfigurationAdmin(TenantAdmin):
 
     def look_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What is wrong with a draft, and how it looks, while it is being edited. Nothing is saved."""
-        self._check(request)
-        draft = self._draft(draft_id)
+        tenant = self._check(request)
+        draft = self._draft(draft_id, tenant)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         return self._page(request, "look", drafts.look_at_draft(request, draft))
 
     def try_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What a draft would do."""
-        self._check(request)
+        tenant = self._check(request)
         return self._answer(
-            request, "try", publishing.try_draft(request, self._draft(draft_id)), title=_("Preview impact")
+            request, "try", publishing.try_draft(request, self._draft(draft_id, tenant)), title=_("Preview impact")
         )
 
     def effects_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What an effect of a draft would say, to whom and when."""
-        self._check(request)
-        context = effect_preview.preview_effect(request, self._draft(draft_id))
+        tenant = self._check(request)
+        context = effect_preview.preview_effect(request, self._draft(draft_id, tenant))
         return self._page(request, "effects", {"title": _("Preview automations"), **context})
 
     def rules_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What the at-risk rules of a draft would have done; ``part=play``: only what changes while they are played."""
-        self._check(request)
-        draft = self._draft(draft_id)
+        tenant = self._check(request)
+        draft = self._draft(draft_id, tenant)
         if request.GET.get("part") == "play":
             return self._page(request, "play", rule_play.gather_play(draft, identity_of(request).tenant))
         return self._answer(request, "rules", rule_play.show_rules(request, draft), title=_("Test the rules"))
 
     def health_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What a draft would make of the health of all customers; ``part=play``: only what changes as it is played."""
-        self._check(request)
-        draft = self._draft(draft_id)
+        tenant = self._check(request)
+        draft = self._draft(draft_id, tenant)
         if request.GET.get("part") == "play":
             context = health_pages.gather_health_play(draft, identity_of(request).tenant)
             return self._page(request, "health_play", context)
@@ -179,14 +180,14 @@ class ConfigurationAdmin(TenantAdmin):
 
     def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Publish a draft, after asking once more."""
-        self._check(request)
-        answer = publishing.publish(request, self._draft(draft_id))
+        tenant = self._check(request)
+        answer = publishing.publish(request, self._draft(draft_id, tenant))
         return self._answer(request, "publish", answer, title=_("Publish the draft"))
 
     def discard_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Throw a draft away, after asking once more."""
-        self._check(request)
-        answer = publishing.discard(request, self._draft(draft_id))
+        tenant = self._check(request)
+        answer = publishing.discard(request, self._draft(draft_id, tenant))
         return self._answer(request, "discard", answer, title=_("Discard the draft"))
 
     def revert_view(self, request: HttpRequest) -> HttpResponse:
@@ -197,7 +198,7 @@ class ConfigurationAdmin(TenantAdmin):
     def download_view(self, request: HttpRequest, version_id: UUID) -> HttpResponse:
         """The JSON of a draft or version as a file."""
         tenant = self._check(request)
-        version = self._find(version_id)
+        version = self._find(version_id, tenant)
         name = f"{tenant.slug}-{f'version-{version.number}' if version.number else 'draft'}.json"
         response = HttpResponse(f"{write_json(version.document)}\n", content_type="application/json")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -223,7 +224,7 @@ class ConfigurationAdmin(TenantAdmin):
         }
         return self._page(request, "version", context)
 
-    def _check(self, request: HttpRequest) -> Any:
+    def _check(self, request: HttpRequest) -> TenantRef:
         """The tenant at hand. Raises PermissionDenied for anyone who may not configure it, or has chosen none."""
         if not self.has_view_permission(request):
             raise PermissionDenied(_("Only tenant admins can change the lifecycle configuration."))
@@ -232,20 +233,20 @@ class ConfigurationAdmin(TenantAdmin):
             raise PermissionDenied(str(NO_TENANT))
         return tenant
 
-    def _find(self, version_id: object) -> ConfigurationVersion:
-        """A draft or version of the tenant at hand: row-level security shows no other. Raises Http404."""
+    def _find(self, version_id: object, tenant: TenantRef) -> ConfigurationVersion:
+        """A draft or version of the tenant at hand: row-level security shows no other. Raises PageGone."""
         try:
             version = ConfigurationVersion.objects.filter(pk=UUID(str(version_id))).first()
-        except ValueError as error:
-            raise Http404 from error
+        except ValueError:
+            version = None
         if version is None:
-            raise Http404(_("There is no such draft or version. It may have been discarded."))
+            raise gone.draft_gone(version_id, tenant=tenant)
         return version
 
-    def _draft(self, draft_id: UUID) -> ConfigurationVersion:
-        version = self._find(draft_id)
+    def _draft(self, draft_id: UUID, tenant: TenantRef) -> ConfigurationVersion:
+        version = self._find(draft_id, tenant)
         if version.published_at is not None:
-            raise Http404(_("This draft has been published."))
+            raise gone.draft_published(version, tenant=tenant)
         return version
 
     def _answer(self, request: HttpRequest, page: str, answer: Any, *, title: str) -> HttpResponse:
@@ -256,3 +257,8 @@ class ConfigurationAdmin(TenantAdmin):
     def _page(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, f"admin/configuration/{page}.html", {**shared, **context})
+
+
+def _read_number(text: str) -> int | None:
+    """The number of a version in an address."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None

@@ -8,12 +8,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
+from lifecycle.admin.configuration.gone import OVERVIEW
 from lifecycle.admin.configuration.judging import LiveState, judge, judge_configuration, read_live_state
 from lifecycle.admin.configuration.layout import read_target
 from lifecycle.admin.configuration.overview import count_returning
 from lifecycle.admin.configuration.sheet import GoneRow
+from lifecycle.admin.configuration.targets import list_targets
 from lifecycle.admin.import_forms import read_count
 from lifecycle.sentences import say
 from lifecycle.services.configuration.plans import MappingNeeded, complete_renames
@@ -29,12 +31,8 @@ from tenants.rules.configuration.document import Configuration, Finding, Invalid
 from tenants.rules.configuration.errors import point
 from tenants.rules.configuration.renames import name_replaced
 from tenants.sentences import describe_refusal
-from tenants.sentences.figures import say_number
 from tenants.services.configuration.policies import policy_of
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, discard_draft
-
-OVERVIEW = "admin:tenants_configurationversion_changelist"
-EDITOR = "admin:tenants_configurationversion_change"
 
 PageOrContext = HttpResponse | dict[str, Any]
 
@@ -94,8 +92,9 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
                 **arguments,
             )
         except InvalidConfiguration as refusal:
+            # They are listed above the form.
             found = refusal.errors
-            form.add_error(None, describe_refusal(refusal))
+            form.add_error(None, _("Nothing was published: correct the errors first."))
         except (MappingNeeded, ConfigurationConflict, NoSuchVersion) as refusal:
             form.add_error(None, describe_refusal(refusal))
         except EffectsUnconfirmed as refusal:
@@ -187,7 +186,7 @@ def revert_version(request: HttpRequest) -> PageOrContext:
         "picture": judgement.picture,
         "returning": count_returning(undone, tenant=live_state.tenant),
         "gone": _gone_rows(live_state, set(policy.stages), renamed, mapping, judgement.plan_findings),
-        "stage_names": policy.stages,
+        "targets": list_targets(policy.configuration),
     }
 
 
@@ -240,10 +239,7 @@ def _with_seen(form: ReasonForm, live_state: LiveState, revision: int) -> Reason
 
 
 def _report(request: HttpRequest, published: Publication, sentence: str) -> HttpResponse:
-    """Say what became of it, and how many customers are on their way."""
-    outcome = sentence % {"number": published.version.number}
-    if total := sum(move.total for move in published.moves):
-        moving = ngettext("%(count)s customer is being moved.", "%(count)s customers are being moved.", total)
-        outcome = f"{outcome} {moving % {'count': say_number(total)}}"
-    messages.success(request, outcome)
-    return HttpResponseRedirect(reverse(OVERVIEW))
+    """Say what was published. What becomes of its customers is said by the overview, as it is when that is read."""
+    number = published.version.number
+    messages.success(request, sentence % {"number": number})
+    return HttpResponseRedirect(f"{reverse(OVERVIEW)}?published={number}")

@@ -94,9 +94,13 @@ class Conditioned(Reported):
 
 
 class Concerned(Reported):
-    """What looks at customers of some stages and categories."""
+    """What looks at customers of some stages and categories, or ``everywhere``: then neither is looked at.
+
+    Nothing chosen is an error and not everywhere, so that no one makes it that by taking the last mark away.
+    """
 
     __slots__ = ()
+    everywhere: bool
     stages: set[str]
     categories: set[str]
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lifecycle.admin.configuration.gone import draft_gone
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.risk.judging import RuleTally, Tally
 from lifecycle.services.risk.past import KNOWN
@@ -58,7 +59,7 @@ def show_rules(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
         try:
             begin_play(draft, known=known if known in KNOWN else "", **arguments)
         except NoSuchVersion as error:
-            raise Http404(_("There is no such draft or version. It may have been discarded.")) from error
+            raise draft_gone(draft.pk, tenant=arguments["tenant"]) from error
         return HttpResponseRedirect(reverse(RULES, args=[draft.pk]))
     return {"refusal": refusal, **gather_play(draft, arguments["tenant"])}
 

@@ -61,6 +61,16 @@ class StageRow:
         return bool(self.origin) and self.origin != self.name
 
     @property
+    def reason_list(self) -> list[str]:
+        """The reasons that it accepts, to be offered; none: any text is taken."""
+        return self.reasons.splitlines()
+
+    @property
+    def list_id(self) -> str:
+        """The id of the list of its reasons in the page."""
+        return f"reasons-of-{self.key}"
+
+    @property
     def label(self) -> str:
         """What the stage is called where it is referred to."""
         return self.name or _("(no name yet)")
@@ -112,6 +122,7 @@ class EffectRow(Concerned):
     kind: str = "alert"
     to: str = ""
     template: str = ""
+    everywhere: bool = False
     stages: set[str] = field(default_factory=set)
     categories: set[str] = field(default_factory=set)
     origins: set[str] = field(default_factory=set)
@@ -174,6 +185,7 @@ class RiskRow(Conditioned, Concerned):
     name: str = ""
     when: list[ConditionRow] = field(default_factory=list)
     days: str = ""
+    everywhere: bool = True
     stages: set[str] = field(default_factory=set)
     categories: set[str] = field(default_factory=set)
     action: str = PROPOSE

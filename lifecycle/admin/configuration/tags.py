@@ -6,13 +6,14 @@ from typing import Any, Final
 from django import template
 from django.utils.text import Truncator
 
+from lifecycle.admin.configuration.places import find_step
 from lifecycle.admin.configuration.rows import ConditionRow
 from lifecycle.admin.configuration.sheet import RiskRow, RuleRow
 from lifecycle.admin.configuration.steps import TITLES
 from lifecycle.admin.configuration.words import Offered, offer_fields, say_conditions
 from tenants.rules.configuration.errors import Finding
 from tenants.rules.configuration.policy import CATEGORY_COLORS
-from tenants.sentences import describe_finding
+from tenants.sentences import describe_finding, describe_finding_in_form
 from tenants.sentences.categories import name_category
 from tenants.sentences.figures import say_percent
 
@@ -24,6 +25,18 @@ LONGEST_LINE: Final = 120
 def sentence(finding: Finding) -> str:
     """What is wrong, or probably not meant, in words."""
     return describe_finding(finding)
+
+
+@register.filter
+def sentence_in_form(finding: Finding) -> str:
+    """The same for those who fill in a form: it speaks of fields, not of keys."""
+    return describe_finding_in_form(finding)
+
+
+@register.filter
+def step_in_words(finding: Finding) -> str:
+    """What the step of the editor is called that a finding is about."""
+    return str(TITLES[find_step(finding)])
 
 
 @register.filter

@@ -11,42 +11,13 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from lifecycle.admin.configuration.rows import EXISTS, MISSING, ConditionRow
 from lifecycle.rules.event_types import EVENT_TYPES
-from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT
-from lifecycle.rules.risk.figures import DAYS_IN_STAGE, DAYS_TO_RENEWAL, OVERDUE_PERCENT
-from lifecycle.sentences.fields import FIELD_NAMES, name_field
+from lifecycle.sentences.configuration import FIGURE_NAMES, PARTS, name_sourced
+from lifecycle.sentences.fields import name_field
 from tenants.rules.configuration.risk_rules import MOVE, PROPOSE, figures_of_rules, find_figure
 from tenants.rules.configuration.source_priority import sourced_paths
 
 Words = Mapping[str, str | Promise]
 
-# What there is beside the customer's own fields (``name_field``), or is more than one of them.
-NAMES: Final[Words] = {
-    OVERDUE_PERCENT: gettext_lazy("Overdue balance, share of the annual revenue"),
-    DAYS_TO_RENEWAL: gettext_lazy("Days to the renewal"),
-    DAYS_IN_STAGE: gettext_lazy("Days in the stage"),
-    "external_id": gettext_lazy("Customer's ID in your systems"),
-    BILLING: gettext_lazy("Any billing data"),
-    SUPPORT: gettext_lazy("Any support data"),
-    "arr": FIELD_NAMES["billing.arr"],
-    "contract_id": gettext_lazy("Contract"),
-    "signed_at": gettext_lazy("Signed at"),
-    "starts_on": FIELD_NAMES["billing.contract_starts_on"],
-    "ends_on": FIELD_NAMES["billing.contract_ends_on"],
-    "cancelled_at": gettext_lazy("Canceled at"),
-    "reason": gettext_lazy("Reason"),
-    "issue_id": gettext_lazy("Issue"),
-    "severity": gettext_lazy("Severity"),
-    "opened_at": gettext_lazy("Opened at"),
-    "closed_at": gettext_lazy("Closed at"),
-    "open_issues": FIELD_NAMES["support.open_issues"],
-    "csat": FIELD_NAMES["support.csat"],
-}
-PARTS: Final[Words] = {
-    COMPANY: gettext_lazy("Everything about the company"),
-    BILLING: gettext_lazy("All billing data"),
-    SUPPORT: gettext_lazy("All support data"),
-    CONTACTS: FIELD_NAMES["contacts"],
-}
 # By the kind of a field, or the unit of a figure.
 UNITS: Final[Words] = {
     "amount": gettext_lazy("in the customer's currency"),
@@ -72,25 +43,9 @@ RISK_ACTIONS: Final[Words] = {
     PROPOSE: gettext_lazy("propose to move the customer"),
     MOVE: gettext_lazy("move the customer"),
 }
-EVENTS: Final[Words] = {name: gettext_lazy(entry.when) for name, entry in EVENT_TYPES.items()}
 MOMENTS: Final[Words] = {
     "enter": pgettext_lazy("what a customer does", "enters"),
     "leave": pgettext_lazy("what a customer does", "leaves"),
-}
-KIND_WORDS: Final[Words] = {
-    "email": gettext_lazy("send an e-mail"),
-    "alert": gettext_lazy("alert people in the app"),
-    "forecast": gettext_lazy("forecast the churn again"),
-    "webhook": gettext_lazy("call a webhook"),
-    "event": gettext_lazy("publish an event"),
-}
-SOURCE_WORDS: Final[Words] = {
-    "UI": gettext_lazy("people in the app"),
-    "API": gettext_lazy("the API"),
-    "EventListener": gettext_lazy("events"),
-    "Rule": gettext_lazy("at-risk rules"),
-    "Import": gettext_lazy("imports"),
-    "Configuration": gettext_lazy("a publication"),
 }
 
 
@@ -126,15 +81,15 @@ def offer_fields(event: str) -> list[Offered]:
 
 
 def _offer(path: str, unit: str) -> Offered:
-    name = NAMES.get(path)
+    name = FIGURE_NAMES.get(path)
     return Offered(path, name_field(path) if name is None else str(name), str(UNITS.get(unit, "")))
 
 
 def offer_paths() -> list[tuple[str, str]]:
     """The parts and fields for which an order of sources can be given, with their names; parts first."""
-    parts = [(path, str(PARTS[path])) for path in sourced_paths() if path in PARTS]
-    fields = [(path, name_field(path)) for path in sourced_paths() if path not in PARTS]
-    return parts + sorted(fields, key=lambda pair: pair[1].casefold())
+    named = [(path, name_sourced(path)) for path in sourced_paths()]
+    fields = [pair for pair in named if pair[0] not in PARTS]
+    return [pair for pair in named if pair[0] in PARTS] + sorted(fields, key=lambda pair: pair[1].casefold())
 
 
 def say_conditions(rows: Iterable[ConditionRow], offered: Iterable[Offered]) -> str:

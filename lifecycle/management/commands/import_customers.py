@@ -117,24 +117,34 @@ class Command(OperatorCommand):
             stop_on_signals() as stop,
             ProgressBar(title, size, stream=self.stderr, terminal=sys.stderr, unit="B", scale=True) as bar,
         ):
-            for counts in run:
-                bar.update(counts.position)
-                if stop:
-                    stopped = counts.position < size
-                    break
+            try:
+                for counts in run:
+                    bar.update(counts.position)
+                    if stop:
+                        stopped = counts.position < size
+                        break
+            except BaseException:
+                if run.counts.line:
+                    self._report(run, rejects)
+                    self.stderr.write(f"Failed after line {run.counts.line}. Run it again: imported lines are skipped.")
+                raise
         counts = run.counts
         if not counts.line:
             raise CommandError("The file has no lines to import.")
         if not run.dry_run:
             run.record_run()
-        reported = ", ".join(f"{number:,} {what}" for what, number in total_of(counts).items())
-        self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{reported}")
-        if counts.rejected:
-            self.stdout.write(f"the rejected lines are in {rejects.path}")
+        self._report(run, rejects)
         if stopped:
             raise CommandError(f"Stopped after line {counts.line}. Run it again: imported lines are skipped.")
         if counts.rejected:
             raise CommandError(f"{counts.rejected:,} of {counts.good + counts.rejected:,} lines were rejected.")
+
+    def _report(self, run: Import, rejects: RejectFile) -> None:
+        """What became of the lines so far, and where the rejected ones are."""
+        reported = ", ".join(f"{number:,} {what}" for what, number in total_of(run.counts).items())
+        self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{reported}")
+        if run.counts.rejected:
+            self.stdout.write(f"the rejected lines are in {rejects.path}")
 
 
 def _open_reader(file: BinaryIO, path: Path, *, kind: str | None, encoding: str | None) -> RecordReader:

@@ -64,7 +64,10 @@ class Command(OperatorCommand):
                 if options["dry_run"]:
                     self._preview(configuration, tenant, options)
                     return
-                self._publish(configuration, tenant, options)
+                publication = self._publish(configuration, tenant, options)
+            # Behind the commit, which moves the first of them.
+            with at_home(tenant.id), tenant_context(tenant.id):
+                self._report(publication, tenant)
         except InvalidConfiguration as error:
             self._show(error.findings)
             raise CommandError("Nothing was published. Fix the errors above.") from error
@@ -83,12 +86,12 @@ class Command(OperatorCommand):
         for effect in preview.effects:
             self.stdout.write(f"the moves can start {effect.count:,} {effect.name} ({effect.kind})")
 
-    def _publish(self, configuration: Configuration, tenant: TenantRef, options: dict[str, Any]) -> None:
+    def _publish(self, configuration: Configuration, tenant: TenantRef, options: dict[str, Any]) -> Publication | None:
         live = live_version(tenant)
         if live is not None and live.document == configuration.to_document():
             self.stdout.write(f"{tenant.slug}: version {live.number} has this configuration already")
-            return
-        publication = publish_configuration(
+            return None
+        return publish_configuration(
             configuration,
             tenant=tenant,
             actor=ACTOR,
@@ -98,12 +101,17 @@ class Command(OperatorCommand):
             starts_effects=options["start_effects"],
             confirm_effects=options["confirm_effects"],
         )
-        self._report(publication, tenant)
 
-    def _report(self, publication: Publication, tenant: TenantRef) -> None:
+    def _report(self, publication: Publication | None, tenant: TenantRef) -> None:
+        if publication is None:
+            return
         self.stdout.write(f"{tenant.slug}: version {publication.version.number} is live")
         for move in publication.moves:
-            self.stdout.write(f"{move}: moved now, or by `manage.py move_customers` where they are many")
+            move.refresh_from_db()
+            goes_on = (
+                "" if move.finished_at or move.moved >= move.total else "; `manage.py move_customers` moves the others"
+            )
+            self.stdout.write(f"{move} moved{goes_on}")
 
     def _show(self, findings: Sequence[Finding]) -> None:
         for finding in findings:

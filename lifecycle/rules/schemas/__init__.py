@@ -13,6 +13,7 @@ import fastjsonschema
 import orjson
 
 from lifecycle.rules.event_types import EVENT_TYPES
+from tenants.rules.messages import Message
 from tenants.rules.values import InvalidValue, is_day, read_timestamp
 
 FOLDER: Final = Path(__file__).resolve().parent
@@ -27,7 +28,11 @@ _REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>[
 
 
 class InvalidDocument(Exception):
-    """A document does not fit its schema; the sentence names the place and what was expected, never the value."""
+    """A document does not fit its schema; ``message`` names the place and what was expected, never the value."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message.name)
+        self.message = message
 
 
 def parse_time(text: str) -> dt.datetime | None:
@@ -75,7 +80,7 @@ class Registry:
         try:
             validators[name, version](document, name_prefix=place)
         except fastjsonschema.JsonSchemaValueException as error:
-            raise InvalidDocument(f"{error.message}.") from error
+            raise InvalidDocument(_describe(error)) from error
 
 
 def find_versions(event_type: str, reference: str | None) -> tuple[int, ...]:
@@ -93,14 +98,14 @@ def find_versions(event_type: str, reference: str | None) -> tuple[int, ...]:
     return tuple(version for version in versions if version == int(found["version"]))
 
 
-def describe_versions(event_type: str) -> str:
-    """What ``dataschema`` may say for this type, for people."""
-    return ", ".join(f"urn:customer360:schema:{event_type}:{version}" for version in registry.versions[event_type])
+def describe_versions(event_type: str) -> list[str]:
+    """What ``dataschema`` may say for this type."""
+    return [f"urn:customer360:schema:{event_type}:{version}" for version in registry.versions[event_type]]
 
 
 def validate_envelope(document: object) -> None:
     """Check the attributes of a CloudEvent. Raises InvalidDocument."""
-    registry.check(ENVELOPE, 1, document, place="the event")
+    registry.check(ENVELOPE, 1, document, place=ENVELOPE)
 
 
 def validate_data(event_type: str, versions: Sequence[int], data: object) -> int:
@@ -119,7 +124,42 @@ def validate_data(event_type: str, versions: Sequence[int], data: object) -> int
                 error = error or refusal
             else:
                 return version
-    raise error or InvalidDocument("There is no schema to check the data by.")
+    raise error or InvalidDocument(
+        Message("event_no_schema", {"type": event_type, "known": describe_versions(event_type)})
+    )
+
+
+# What a format of a text has to be.
+_FORMATS: Final = {"date": "event_no_day", "date-time": "event_no_timestamp"}
+_LEAST: Final = frozenset(("minimum", "exclusiveMinimum"))
+_MOST: Final = frozenset(("maximum", "exclusiveMaximum"))
+
+
+def _describe(error: Any) -> Message:
+    """What the library has found, as a message of ours: by the rule that is broken, in the words of no library."""
+    rule, wanted = error.rule, error.rule_definition
+    # The attributes of an event have no place before them.
+    field = error.name.removeprefix(f"{ENVELOPE}.")
+    if rule == "required":
+        within = "" if field == ENVELOPE else f"{field}."
+        return Message(
+            "event_fields_missing", {"fields": [f"{within}{name}" for name in wanted if name not in error.value]}
+        )
+    if rule == "type":
+        return Message("event_type", {"field": field, "types": [wanted] if isinstance(wanted, str) else list(wanted)})
+    if rule == "format" and wanted in _FORMATS:
+        return Message(_FORMATS[wanted], {"field": field})
+    if rule in ("enum", "const"):
+        return Message("event_choice", {"field": field, "choices": [wanted] if rule == "const" else list(wanted)})
+    if rule in ("minLength", "minItems"):
+        return Message("event_empty", {"field": field})
+    if rule in ("maxLength", "maxItems"):
+        return Message("event_too_long", {"field": field, "most": wanted})
+    if rule in _LEAST:
+        return Message("event_bounds_least", {"field": field, "least": wanted})
+    if rule in _MOST:
+        return Message("event_bounds_most", {"field": field, "most": wanted})
+    return Message("event_form", {"field": field})
 
 
 def _compile(schema: dict[str, Any]) -> Callable[..., Any]:

@@ -26,6 +26,7 @@ from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
 from tenants.rules.configuration.document import Configuration, ConfigurationChange, Finding, diff_configurations
 from tenants.rules.configuration.policy import Policy, compile_policy
+from tenants.rules.configuration.widening import warn_of_widening
 from tenants.services.configuration import versions
 from tenants.services.configuration.policies import policy_of
 
@@ -158,13 +159,14 @@ def preview_configuration(
         if renamed.get(stage, stage) not in policy.stages
     ]
     names = rename_stages(stages, renamed=renamed, targets=targets)
+    changes = diff_configurations(before.configuration, configuration, renamed=renamed) if before else []
     refused, judged = _judge_history(policy, renamed, tenant=tenant, now=now)
     return Preview(
         valid=True,
-        findings=tuple(findings),
+        findings=(*findings, *warn_of_widening(changes, configuration)),
         plan_findings=tuple(plan_findings),
         live_version=number,
-        changes=tuple(diff_configurations(before.configuration, configuration, renamed=renamed) if before else ()),
+        changes=tuple(changes),
         customers=sum(counts.values()),
         stages_going_away=tuple(gone),
         mapping_needed=tuple(row.stage for row in gone if row.stage not in targets),

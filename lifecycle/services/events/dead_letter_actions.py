@@ -17,8 +17,9 @@ from audit.services.administration import record_administration
 from audit.services.message_encryption import rewrap_message
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
+from lifecycle.sentences.events import keep_message
 from lifecycle.services.events import inbox
-from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal
+from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, refuse
 from lifecycle.services.events.filing import read_message
 from lifecycle.services.events.processing import CONSUMER, DEAD, PARKED, process_events
 from lifecycle.services.events.replay_agreement import Agreement, MoreWouldStart, Starting
@@ -27,6 +28,7 @@ from storage.failures import concerns_every_tenant, describe, is_transient
 from storage.servers import current_server
 from tenants.actors import Actor
 from tenants.context import tenant_context
+from tenants.rules import messages
 from tenants.services.directory import PLATFORM, at_home_on, find_tenants
 
 log = structlog.get_logger(__name__)
@@ -223,8 +225,8 @@ def _replay_alone(dead_letter: DeadLetter, run: _Run) -> Replayed:
             return Replayed(
                 dead_letter.id, DEAD, "busy", _("Its customer is being changed by someone else: try again.")
             )
-        sentence = _("The event could not be processed (%(error)s).") % {"error": type(error).__name__}
-        return _note_failure(dead_letter, Refusal("internal_error", sentence))
+        reason = messages.Message("event_failed", {"error_class": type(error).__name__})
+        return _note_failure(dead_letter, refuse("internal_error", reason))
 
 
 def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
@@ -233,13 +235,14 @@ def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
         if locked is None:
             return Replayed(dead_letter.id, RESOLVED)
         _fail(locked, refusal)
-    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence)
+    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.said)
 
 
 def _fail(locked: DeadLetter, refusal: Refusal) -> None:
     locked.code, locked.sentence = refusal.code, refusal.sentence[:1000]
+    locked.message = keep_message(refusal.message)
     locked.attempts += 1
-    locked.save(update_fields=["code", "sentence", "attempts"])
+    locked.save(update_fields=["code", "sentence", "message", "attempts"])
 
 
 def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True) -> Replayed:
@@ -277,7 +280,7 @@ def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True)
             run.agreement.take(starting)
     if refusal is None:
         return Replayed(dead_letter.id, outcome, starting=tuple(starting))
-    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence, tuple(starting))
+    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.said, tuple(starting))
 
 
 def _lock(dead_letter: DeadLetter) -> DeadLetter | None:

@@ -13,6 +13,8 @@ from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.models import NO_TENANT
 from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Message, Received
 from lifecycle.rules.subjects import Candidates, find_candidates
+from lifecycle.sentences import say, say_for_record
+from lifecycle.sentences.events import keep_message
 from lifecycle.services.events.filing import file_dead_letter, find_erased, find_erased_by_slug
 from lifecycle.services.events.inbox import as_bytea, as_json, encode_headers
 from storage.cursors import insert_rows, prepared_cursor
@@ -45,7 +47,18 @@ INSERT: Final = insert_rows(
     "lifecycle_deadletter",
     (
         *("id", "tenant_id", "tenant_slug", "type", "source", "event_id", "topic", "partition", "offset", "key"),
-        *("value", "headers", "subjects", "code", "sentence", "attempts", "failed_at", "state", "resolved_at"),
+        *(
+            "value",
+            "headers",
+            "subjects",
+            "code",
+            "sentence",
+            "message",
+            "attempts",
+            "failed_at",
+            "state",
+            "resolved_at",
+        ),
         *("resolved_by", "reason"),
     ),
 )
@@ -75,6 +88,16 @@ class Refusal:
     code: str
     sentence: str
     message: messages.Message | str | None = None
+
+    @property
+    def said(self) -> str:
+        """The sentence in the language of who asks."""
+        return say(self.message or self.sentence)
+
+
+def refuse(code: str, reason: messages.Message) -> Refusal:
+    """The refusal of a message: its sentence for the record, and what it is said from to others."""
+    return Refusal(code, say_for_record(reason), reason)
 
 
 def store_dead_letters(
@@ -174,6 +197,7 @@ def _describe(
         "offset": message.offset,
         "code": refusal.code,
         "sentence": refusal.sentence[:1000],
+        "message": keep_message(refusal.message),
         "attempts": attempts,
         "failed_at": now,
         "state": "open",

@@ -15,15 +15,17 @@ import structlog
 from django.db import transaction
 
 from lifecycle.models import ParkedEvent
-from lifecycle.rules.envelopes import Invalid, Message, Received, receive
+from lifecycle.rules import envelopes
+from lifecycle.rules.envelopes import Received, receive
 from lifecycle.services.events import inbox
-from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, store_dead_letters, store_unreadable
+from lifecycle.services.events.dead_letters import UNDECRYPTABLE, refuse, store_dead_letters, store_unreadable
 from lifecycle.services.events.inbox import Due
 from lifecycle.services.events.tenant_batches import DEAD, Result, TenantBatch
 from storage.cipher import MasterKeyMissing, Undecryptable
 from storage.failures import concerns_every_tenant, describe, is_transient
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
+from tenants.rules.messages import Message
 
 log = structlog.get_logger(__name__)
 
@@ -34,14 +36,8 @@ SWEEP_SECONDS: Final = 2.0
 # What cannot be dealt with for a reason outside of the row (its master key is missing, another transaction holds the
 # customer).
 PUT_OFF_SECONDS: Final = 60.0
-ALTERED: Final = Refusal(
-    UNDECRYPTABLE,
-    "The bytes of the message cannot be decrypted: they were altered in the table. Have the sender send it again.",
-)
-KEY_MISSING: Final = Refusal(
-    UNDECRYPTABLE,
-    "The bytes of the message lie under a master key that is not in MASTER_KEYS: restore that key, and replay.",
-)
+ALTERED: Final = Message("event_altered")
+KEY_MISSING: Final = Message("event_key_missing")
 
 # Parked row -> when this process looks at it again.
 _put_off: dict[UUID, float] = {}
@@ -104,13 +100,13 @@ def _release(tenant_id: UUID, ids: Sequence[UUID], *, actor: Actor, now: dt.date
 
 def _give_up(tenant_id: UUID, row_id: UUID, error: Exception, *, attempts: int, now: dt.datetime) -> list[Result]:
     """Make a dead letter of a row that fails for good. What is unreadable in it is kept as it lies."""
-    refusal = Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
+    refusal = refuse("internal_error", Message("event_failed", {"error_class": type(error).__name__}))
     log.error("parked event failed", tenant=str(tenant_id), row=str(row_id), attempt=attempts, error=describe(error))
     with transaction.atomic(), tenant_context(tenant_id):
         for row in inbox.take_due(tenant_id, [row_id]):
             received = _receive(row, tenant_id)
             if received.message.value is None:
-                refusal = KEY_MISSING if isinstance(error, MasterKeyMissing) else ALTERED
+                refusal = refuse(UNDECRYPTABLE, KEY_MISSING if isinstance(error, MasterKeyMissing) else ALTERED)
                 store_unreadable(tenant_id, row.id, row.encrypted, received, refusal, attempts=attempts, now=now)
             else:
                 store_dead_letters(tenant_id, [(received, refusal)], attempts=attempts, now=now)
@@ -123,8 +119,8 @@ def _receive(row: Due, tenant_id: UUID) -> Received:
     try:
         return receive(row.open(tenant_id))
     except Undecryptable:
-        message = Message(*row.place, row.key, None, row.open_headers())
-        return Received(message, Invalid(ALTERED.code, ALTERED.sentence))
+        message = envelopes.Message(*row.place, row.key, None, row.open_headers())
+        return Received(message, envelopes.Invalid(UNDECRYPTABLE, ALTERED))
 
 
 def _is_over(tenant_id: UUID, row_id: UUID, now: dt.datetime) -> bool:

@@ -11,18 +11,20 @@ from django.conf import settings
 
 from lifecycle.models import NO_TENANT, InboxEvent
 from lifecycle.rules.envelopes import Event, Received, log_identity, receive
+from lifecycle.rules.event_values import InvalidField
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.customers.facts import Recorded
 from lifecycle.services.customers.profiles import find_unnamed
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.events import inbox
-from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
+from lifecycle.services.events.dead_letters import Refusal, refuse, store_dead_letters
 from lifecycle.services.events.facts import to_facts
 from lifecycle.services.events.inbox import Identity
 from lifecycle.services.events.moves import move_by_rules
 from lifecycle.services.transitions.apply import Call
 from tenants.actors import Actor, TenantRef
 from tenants.rules.configuration.definitions import Effect
+from tenants.rules.messages import Message
 from tenants.rules.values import InvalidValue
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
@@ -135,10 +137,7 @@ class TenantBatch:
 
     def expire(self, received: Received) -> None:
         """Give up a message whose customer was never created."""
-        refusal = Refusal(
-            "unknown_customer",
-            "The customer was not created within the time that the event could wait; send customer.created first.",
-        )
+        refusal = refuse("unknown_customer", Message("event_waited"))
         self._reject(received, refusal, _identity(received.event), released=True)
 
     def finish(self, *, replaying: bool = False) -> list[Result]:
@@ -160,13 +159,13 @@ class TenantBatch:
     def _refuse_early(self, event: object, unnamed: Mapping[str, InvalidValue]) -> Refusal | None:
         """Why a message is not judged at all. It does not use up its id: a corrected one may come under the same."""
         if not isinstance(event, Event):
-            return Refusal(event.code, event.sentence)  # type: ignore[attr-defined]
+            return refuse(event.code, event.reason)  # type: ignore[attr-defined]
         if self.tenant is None:
-            return Refusal("unknown_tenant", "No active tenant has this slug; check tenantid.")
+            return refuse("unknown_tenant", Message("event_no_active_tenant"))
         if event.external_id in unnamed:
-            return Refusal("invalid_data", f"data.external_id {unnamed[event.external_id]}.")
+            return refuse("invalid_data", InvalidField("data.external_id", unnamed[event.external_id]).message)
         if event.time > self.now + TOLERANCE:
-            return Refusal("time_in_future", "The time of the event is in the future; check the sender's clock.")
+            return refuse("time_in_future", Message("event_in_future"))
         return None
 
     def _arrange(self, fresh: Sequence[Received]) -> list[tuple[Received, bool]]:
@@ -226,14 +225,14 @@ class TenantBatch:
                 valid.append((received, received.event, released))
             else:
                 # It was valid when it was parked: its schema has been withdrawn since.
-                refusal = Refusal(received.event.code, received.event.sentence)
+                refusal = refuse(received.event.code, received.event.reason)
                 self._reject(received, refusal, _identity(received.event), released=released)
         if not valid or self.tenant is None:
             return
         try:
             policy = live_policy(self.tenant.id)
         except NoConfiguration:
-            refusal = Refusal("no_configuration", "The tenant has published no lifecycle configuration yet.")
+            refusal = refuse("no_configuration", Message("event_no_lifecycle"))
             for received, event, released in valid:
                 self._reject(received, refusal, _identity(event), released=released)
             return

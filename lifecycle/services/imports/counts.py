@@ -1,8 +1,10 @@
 """What became of the lines of a file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from lifecycle.models import ImportUpload
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,12 @@ class Counts:
     def good(self) -> int:
         """Lines that were accepted."""
         return self.created + self.changed + self.unchanged
+
+
+def counts_of(upload: ImportUpload) -> Counts:
+    """The counts of the run at hand of an upload, or of its last one."""
+    names = (field.name for field in fields(Counts))
+    return Counts(**{name: getattr(upload, name) for name in names})
 
 
 def total_of(counts: Counts) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from audit.services.administration import record_administration
 from lifecycle.models import ImportUpload
+from lifecycle.services.imports.counts import counts_of, total_of
 from lifecycle.services.imports.encoding_names import EncodingRefused, find_codec
 from lifecycle.services.imports.files import find_kind
 from lifecycle.services.imports.parts import (
@@ -133,7 +134,14 @@ def choose_columns(
         facts.mapping, facts.said = dict(mapping), None
         write_facts(upload, facts)
         upload.as_of = as_of
-        _move(upload, State.READY, actor=actor, now=now)
+        if upload.ran == State.IMPORTING:
+            # What was imported stays true; with other columns the next import begins at the first line.
+            upload.line = upload.position = 0
+            upload.revision += 1
+            upload.checked_revision = None
+            upload.save()
+        else:
+            _move(upload, State.READY, actor=actor, now=now)
         _record("map_import", upload, actor=actor, now=now, detail={"fields": sorted(filter(None, mapping.values()))})
     return upload.revision
 
@@ -173,6 +181,26 @@ def start_run(
         _record("check_import" if dry_run else "begin_import", upload, actor=actor, now=now, detail=detail)
 
 
+def go_on_with_import(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Have an import that was stopped go on behind the last line that it had dealt with, as the same import: what was
+    counted and rejected before stays, and no more starts than was agreed to for all of it. Raises UploadRefused.
+    """
+    with transaction.atomic():
+        upload = _lock(upload_id, revision, (State.READY,), tenant=tenant)
+        if not upload.can_go_on:
+            raise UploadRefused("import_cannot_go_on")
+        facts = read_facts(upload)
+        facts.said = None
+        write_facts(upload, facts)
+        upload.state = State.IMPORTING
+        upload.revision += 1
+        # Its time stays: by it the values of the file are older or newer than others.
+        upload.started_by, upload.started_by_kind = actor.name, actor.kind
+        upload.finished_at = upload.worker = upload.leased_until = upload.checked_revision = None
+        upload.save()
+        _record("begin_import", upload, actor=actor, now=now, detail={"after_line": upload.line})
+
+
 def asks_for_number(foreseen: Mapping[str, int], *, tenant_id: UUID) -> bool:
     """Whether so many effects are above the tenant's budget. One statement."""
     budget = Tenant.objects.filter(id=tenant_id).values_list("effects_budget", flat=True).get()
@@ -200,7 +228,20 @@ def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor,
         upload.finished_at = now
         upload.worker = upload.leased_until = None
         upload.save()
-        _record("stop_import", upload, actor=actor, now=now, detail={"line": upload.line})
+        record_stop(upload, actor=actor, now=now)
+
+
+def record_stop(upload: ImportUpload, *, actor: Actor, now: dt.datetime, because: str = "") -> None:
+    """Note that an import or a dry run ended before the end of its file, and what it had done. One statement.
+
+    The upload itself is destroyed after a day; this stays. ``because``: the name of the message that says why.
+    """
+    detail = {"run": upload.ran, **_count(upload), **({"because": because} if because else {})}
+    _record("stop_import", upload, actor=actor, now=now, detail=detail)
+
+
+def _count(upload: ImportUpload) -> dict[str, object]:
+    return {"line": upload.line, **total_of(counts_of(upload))}
 
 
 def discard_upload(upload_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
@@ -209,7 +250,7 @@ def discard_upload(upload_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.
         upload = ImportUpload.objects.select_for_update().filter(tenant_id=tenant.id, id=upload_id).first()
         if upload is None:
             raise UploadRefused(GONE.name)
-        _record("discard_import", upload, actor=actor, now=now, detail={"line": upload.line})
+        _record("discard_import", upload, actor=actor, now=now, detail=_count(upload))
         upload.delete()
 
 
@@ -249,6 +290,7 @@ def _lock(upload_id: UUID, revision: int, states: tuple[State, ...], *, tenant: 
 def _move(upload: ImportUpload, state: State, *, actor: Actor, now: dt.datetime) -> None:
     """On to a state, from the beginning of the file."""
     upload.state = state
+    upload.ran = state if state in (State.CHECKING, State.IMPORTING) else ""
     upload.revision += 1
     upload.line = upload.position = upload.created = upload.changed = upload.unchanged = upload.rejected = 0
     upload.started_at, upload.started_by, upload.started_by_kind = now, actor.name, actor.kind

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from lifecycle.models import ImportUpload
 from lifecycle.services.imports.columns import MappingRefused
-from lifecycle.services.imports.counts import Counts
+from lifecycle.services.imports.counts import Counts, counts_of
 from lifecycle.services.imports.evidence import Evidence
 from lifecycle.services.imports.files import RecordReader
 from lifecycle.services.imports.importing import EffectsNotAgreed, Import
@@ -37,15 +37,17 @@ from lifecycle.services.imports.parts import (
 from lifecycle.services.imports.rejects import Rejected, RejectLines
 from lifecycle.services.imports.survey import gather_evidence
 from lifecycle.services.imports.texts import FileRefused
+from lifecycle.services.imports.uploads import record_stop
 from storage.cipher import Undecryptable
 from storage.failures import concerns_every_tenant, describe
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
 from tenants.rules.messages import Message
 from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.directory import PLATFORM, list_tenants
 
+WORKER: Final = system_actor("import_customers")
 LEASE: Final = dt.timedelta(seconds=30)
 ACTIVE: Final = (ImportUpload.State.READING, ImportUpload.State.CHECKING, ImportUpload.State.IMPORTING)
 
@@ -237,8 +239,7 @@ class _Lease:
 
     def __init__(self, upload: ImportUpload, worker: UUID) -> None:
         self.upload, self._worker = upload, worker
-        names = ("line", "position", "created", "changed", "unchanged", "rejected")
-        self.counts = Counts(**{name: getattr(upload, name) for name in names})
+        self.counts = counts_of(upload)
 
     def keep(self) -> None:
         """Have it for another while. Raises _LeaseLost."""
@@ -291,6 +292,10 @@ class _Lease:
                 known = facts or replace(read_facts(self.upload), candidates=candidates or [])
                 known.said = (said.name, dict(said.params)) if said else None
                 write_facts(self.upload, known)
+                if said and self.counts.line:
+                    # What it had done is in the row as it was committed last.
+                    self.upload.refresh_from_db()
+                    record_stop(self.upload, actor=WORKER, now=timezone.now(), because=said.name)
         except _LeaseLost:
             return
 

@@ -3,14 +3,15 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lifecycle.services.risk.proposals import LONGEST_DISMISSAL, ProposalRefused, dismiss_proposal, list_proposals
 from lifecycle.web.pages import page
-from tenants.pages import TenantRequest
+from tenants.pages import PageGone, TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE
 
@@ -31,7 +32,7 @@ def dismiss(request: TenantRequest, customer_id: UUID, proposal_id: UUID) -> Htt
             )
         except ProposalRefused as refused:
             if refused.code == "not_found":
-                raise Http404(str(refused)) from refused
+                raise _proposal_gone(str(refused), customer_id) from refused
             refusal, status = str(refused), STATUS_OF_CODE[refused.code]
         else:
             messages.success(request, _("The proposal of “%(rule)s” is dismissed.") % {"rule": firing.rule})
@@ -39,7 +40,7 @@ def dismiss(request: TenantRequest, customer_id: UUID, proposal_id: UUID) -> Htt
     proposals, _count = list_proposals(tenant=request.tenant, customer_id=customer_id, limit=100)
     proposal = next((one for one in proposals if one["id"] == proposal_id), None)
     if proposal is None and not refusal:
-        raise Http404(_("This proposal is no longer open."))
+        raise _proposal_gone(_("This proposal is no longer open."), customer_id)
     context = {
         "customer_id": customer_id,
         "proposal": proposal,
@@ -49,3 +50,7 @@ def dismiss(request: TenantRequest, customer_id: UUID, proposal_id: UUID) -> Htt
         "stage_colors": {},
     }
     return render(request, "dismiss_proposal.html", context, status=status)
+
+
+def _proposal_gone(sentence: str, customer_id: UUID) -> PageGone:
+    return PageGone(sentence, (reverse("customer-page", args=[customer_id]), _("Go to the customer")))

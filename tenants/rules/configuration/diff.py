@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tenants.rules.configuration.definitions import Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.effects import write_effect
 from tenants.rules.configuration.health_reader import diff_health
-from tenants.rules.configuration.risk_rules import write_risk_rule
+from tenants.rules.configuration.risk_rules import RiskRule, write_risk_rule
 from tenants.rules.texts import fold_text
 
 ChangeKind = Literal[
@@ -38,6 +38,12 @@ ChangeKind = Literal[
     "risk_rule_changed",
     "health_changed",
 ]
+
+# What an effect or a rule looks at, in the names of their messages.
+EFFECT_CONCERNS: Final = "effect_concerns"
+EFFECT_COMES_FROM: Final = "effect_comes_from"
+EFFECT_MADE_BY: Final = "effect_made_by"
+RISK_RULE_CONCERNS: Final = "risk_rule_concerns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,18 +213,44 @@ def _diff_rules(old: Configuration, new: Configuration) -> Iterator[Configuratio
     if old.event_rules == new.event_rules:
         return
     before, now = set(old.event_rules), set(new.event_rules)
-    yield from (_change_rule(rule, "removed") for rule in old.event_rules if rule not in now)
-    yield from (_change_rule(rule, "added") for rule in new.event_rules if rule not in before)
+    gone = [rule for rule in old.event_rules if rule not in now]
+    added = [rule for rule in new.event_rules if rule not in before]
+    for rule in tuple(added):
+        # The same event from and to the same stages: one rule whose conditions or reason are others now.
+        was = next((one for one in gone if replace(one, when=rule.when, reason_code=rule.reason_code) == rule), None)
+        if was is not None:
+            gone.remove(was)
+            added.remove(rule)
+            keys = tuple(key for key in ("when", "reason_code") if getattr(was, key) != getattr(rule, key))
+            yield _change("event_rules_changed", "rule_changed", to=rule.to, event=rule.event, keys=keys)
+    yield from (_change_rule(rule, "removed") for rule in gone)
+    yield from (_change_rule(rule, "added") for rule in added)
     if [rule for rule in old.event_rules if rule in now] != [rule for rule in new.event_rules if rule in before]:
         yield _change("event_rules_changed", "rules_reordered")
 
 
-def _change_effect(old: Effect, new: Effect) -> ConfigurationChange:
-    if replace(old, enabled=new.enabled) == new:
-        return _change("effect_changed", "effect_enabled" if new.enabled else "effect_disabled", effect=new.name)
+def _concerned(of: Effect | RiskRule) -> dict[str, tuple[str, ...]]:
+    """Which customers it is about; with neither, those in every stage."""
+    return {"stages": of.stages, "categories": of.categories}
+
+
+def _change_effect(old: Effect, new: Effect) -> Iterator[ConfigurationChange]:
+    """What starts it is said in full: anyone who reads it has to see that it starts more often than before."""
+    if old.enabled != new.enabled:
+        yield _change("effect_changed", "effect_enabled" if new.enabled else "effect_disabled", effect=new.name)
+    if _concerned(old) != _concerned(new):
+        concerned: dict[str, Any] = {"concerned": _concerned(new), "concerned_before": _concerned(old)}
+        yield _change("effect_changed", EFFECT_CONCERNS, effect=new.name, **concerned)
+    if old.from_stages != new.from_stages:
+        came: dict[str, Any] = {"came_from": new.from_stages, "came_from_before": old.from_stages}
+        yield _change("effect_changed", EFFECT_COMES_FROM, effect=new.name, **came)
+    if old.sources != new.sources:
+        made: dict[str, Any] = {"made_by": new.sources, "made_by_before": old.sources}
+        yield _change("effect_changed", EFFECT_MADE_BY, effect=new.name, **made)
     before, now = write_effect(old), write_effect(new)
-    keys = tuple(key for key in {**before, **now} if before.get(key) != now.get(key))
-    return _change("effect_changed", effect=new.name, keys=keys)
+    said = ("enabled", "stages", "categories", "from", "sources")
+    if keys := tuple(key for key in {**before, **now} if before.get(key) != now.get(key) and key not in said):
+        yield _change("effect_changed", effect=new.name, keys=keys)
 
 
 def _diff_effects(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
@@ -229,9 +261,10 @@ def _diff_effects(old: Configuration, new: Configuration) -> Iterator[Configurat
             yield _change("effect_removed", effect=name)
     for name, effect in now.items():
         if name not in before:
-            yield _change("effect_added", effect=name, effect_kind=effect.kind)
+            added: dict[str, Any] = {"effect": name, "effect_kind": effect.kind, "concerned": _concerned(effect)}
+            yield _change("effect_added", f"effect_added_{effect.on}", **added)
         elif before[name] != effect:
-            yield _change_effect(before[name], effect)
+            yield from _change_effect(before[name], effect)
     kept = [name for name in before if name in now]
     if kept != [name for name in now if name in before]:
         yield _change("effect_changed", "effects_reordered")
@@ -259,6 +292,18 @@ def _diff_priority(old: Configuration, new: Configuration) -> Iterator[Configura
             yield _change("source_priority_changed", path=path, sources=after[path])
 
 
+def _change_risk_rule(old: RiskRule, new: RiskRule) -> Iterator[ConfigurationChange]:
+    if old.enabled != new.enabled:
+        yield _change("risk_rule_changed", "risk_rule_on" if new.enabled else "risk_rule_off", rule=new.name)
+    if _concerned(old) != _concerned(new):
+        looked_at: dict[str, Any] = {"looked_at": _concerned(new), "looked_at_before": _concerned(old)}
+        yield _change("risk_rule_changed", RISK_RULE_CONCERNS, rule=new.name, **looked_at)
+    before, now = write_risk_rule(old), write_risk_rule(new)
+    said = ("enabled", "stages", "categories")
+    if keys := tuple(key for key in {**before, **now} if before.get(key) != now.get(key) and key not in said):
+        yield _change("risk_rule_changed", rule=new.name, keys=keys)
+
+
 def _diff_risk_rules(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
     before, now = {rule.name: rule for rule in old.risk_rules}, {rule.name: rule for rule in new.risk_rules}
     for name in before:
@@ -267,13 +312,9 @@ def _diff_risk_rules(old: Configuration, new: Configuration) -> Iterator[Configu
     for name, rule in now.items():
         was = before.get(name)
         if was is None:
-            yield _change("risk_rule_added", rule=name, to=rule.to)
-        elif replace(was, enabled=rule.enabled) == rule != was:
-            yield _change("risk_rule_changed", "risk_rule_on" if rule.enabled else "risk_rule_off", rule=name)
+            yield _change("risk_rule_added", rule=name, to=rule.to, looked_at=_concerned(rule))
         elif was != rule:
-            one, other = write_risk_rule(was), write_risk_rule(rule)
-            keys = tuple(key for key in {**one, **other} if one.get(key) != other.get(key))
-            yield _change("risk_rule_changed", rule=name, keys=keys)
+            yield from _change_risk_rule(was, rule)
     kept = [name for name in before if name in now]
     if kept != [name for name in now if name in before]:
         yield _change("risk_rule_changed", "risk_rules_reordered")

@@ -45,7 +45,7 @@ def _read_rule(reader: DocumentReader, item: object, place: Place) -> EventRule 
     to = reader.read_stage(rule["to"], (*place, "to")) if "to" in rule else None
     from_stages = None
     if "from" in rule:
-        from_stages = reader.read_stages(rule["from"], (*place, "from"), "rule_stages", MOST_STAGES)
+        from_stages = reader.read_stages(rule["from"], (*place, "from"), "rule_origins", MOST_STAGES)
     reason = None
     if rule.get("reason_code") is not None:
         reason = reader.read_text(rule["reason_code"], (*place, "reason_code"), "reason", LONGEST_REASON)
