@@ -12,6 +12,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "assign_owner": _("Assign owner"),
         "assign_owners": _("Assign owners"),
+        "begin_import": _("Begin import"),
         "cancel_effect": _("Cancel automation"),
         "change_task": _("Change task"),
         "change_view": _("Change view"),

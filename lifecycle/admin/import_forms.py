@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from lifecycle.models import ImportUpload
+from lifecycle.sentences.codes import LINE_OUTCOMES, UPLOAD_STATES, name_code
 from lifecycle.sentences.fields import name_field
 from lifecycle.services.imports.cells import unwrap
 from lifecycle.services.imports.columns import FIELDS, IGNORED_PREFIX
@@ -108,8 +109,13 @@ def describe_effects(facts: Facts, *, tenant: TenantRef, post: QueryDict) -> dic
 
 
 def show_run(upload: ImportUpload) -> Mapping[str, int]:
-    """The counts of the run at hand, or of the last one, by name."""
-    return total_of(counts_of(upload))
+    """The counts of the run at hand, or of the last one, by what they are called."""
+    return {name_code(LINE_OUTCOMES, name): count for name, count in total_of(counts_of(upload)).items()}
+
+
+def name_state(upload: ImportUpload) -> str:
+    """What happens to an upload, or has to be decided about it."""
+    return name_code(UPLOAD_STATES, upload.state)
 
 
 def download_rejects(upload: ImportUpload) -> FileResponse:

@@ -17,6 +17,7 @@ from lifecycle.admin.import_forms import (
     describe_columns,
     describe_effects,
     list_fields,
+    name_state,
     read_as_of,
     read_count,
     read_mapping,
@@ -135,7 +136,7 @@ class ImportAdmin(TenantAdmin):
         upload = find_upload(upload_id, tenant=tenant)
         if upload is None or not upload.is_active:
             return HttpResponse(headers={"HX-Refresh": "true"})
-        return self._page(request, "progress", {"upload": upload})
+        return self._page(request, "progress", {"upload": upload, "state": name_state(upload)})
 
     def rejects_view(self, request: HttpRequest, upload_id: UUID) -> Any:
         """The rejected lines as a file that can be corrected and uploaded again."""
@@ -192,7 +193,9 @@ class ImportAdmin(TenantAdmin):
         names = name_members_then([(upload.created_by, upload.created_at) for upload in uploads], tenant=tenant)
         context = {
             "title": _("Import customers"),
-            "uploads": [(upload, names[upload.created_by, upload.created_at]) for upload in uploads],
+            "uploads": [
+                (upload, names[upload.created_by, upload.created_at], name_state(upload)) for upload in uploads
+            ],
             "refusal": refusal,
             "kinds": KINDS.items(),
             "largest": LARGEST,
@@ -210,6 +213,7 @@ class ImportAdmin(TenantAdmin):
         context = {
             "title": upload.name,
             "upload": upload,
+            "state": name_state(upload),
             "facts": facts,
             "refusal": refusal,
             "who": people[asked[0]],

@@ -91,6 +91,26 @@ DEAD_LETTER_STATES: Final[Words] = MappingProxyType(
     }
 )
 
+UPLOAD_STATES: Final[Words] = MappingProxyType(
+    {
+        "reading": pgettext_lazy("state of an uploaded file", "Being read"),
+        "refused": pgettext_lazy("state of an uploaded file", "Cannot be read"),
+        "ready": pgettext_lazy("state of an uploaded file", "Ready"),
+        "checking": pgettext_lazy("state of an uploaded file", "Dry run"),
+        "importing": pgettext_lazy("state of an uploaded file", "Being imported"),
+        "done": pgettext_lazy("state of an uploaded file", "Imported"),
+    }
+)
+# What becomes of the lines of a file.
+LINE_OUTCOMES: Final[Words] = MappingProxyType(
+    {
+        "created": pgettext_lazy("customers of a file", "created"),
+        "changed": pgettext_lazy("customers of a file", "changed"),
+        "unchanged": pgettext_lazy("customers of a file", "unchanged"),
+        "rejected": pgettext_lazy("lines of a file", "rejected"),
+    }
+)
+
 
 def name_code(words: Words, code: str) -> str:
     """The word for a code; of one that an earlier or later release wrote, the code without its underscores."""

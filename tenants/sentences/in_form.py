@@ -60,7 +60,8 @@ IN_FORM: Final[Mapping[str, Any]] = MappingProxyType(
         "missing_value": _("Enter the value that “%(field)s” is compared with."),
         "name_taken": _(
             "“%(name)s” is the name of another stage already. To bring the customers of “%(stage)s” there, remove"
-            " the row of “%(stage)s” and choose “%(name)s” under “Removed stages”."
+            " the row of “%(stage)s” and choose “%(name)s” under “Removed stages”. If that stage is removed and"
+            " “%(stage)s” takes its name, choose there where its customers go."
         ),
         "never_poor": _(
             "No customer's health can be poor: the lowest score is %(lowest)s, and it is watched from %(watch)s on."

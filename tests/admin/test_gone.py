@@ -51,9 +51,9 @@ def test_a_draft_that_was_published_names_its_version_and_leads_there(
 def test_of_another_tenants_draft_nothing_is_said(
     tenant: TenantRef, users: Any, other_users: Any, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:
-    stranger = browser(other_users.tenant_admin)
+    other = browser(other_users.tenant_admin)
     for _ in range(2):
-        answer = stranger.get(editor(draft))
+        answer = other.get(editor(draft))
         assert answer.status_code == 404
         assert "There is no such draft or version. It may have been discarded." in text_of(answer)
         assert users.tenant_admin.full_name not in text_of(answer)

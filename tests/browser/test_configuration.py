@@ -163,7 +163,6 @@ def test_unsaved_edits_are_saved_on_the_way_to_the_publication(open_browser, use
     page.get_by_label("Reason", exact=True).fill("Seventy-seven days are enough")
     page.get_by_role("button", name="Publish as version 2").click()
     expect(page.get_by_text("Version 2 is published.")).to_be_visible()
-    expect(page.locator("#report")).to_have_text("1 customer has moved.")
     assert live(tenant).document["max_days"]["Live"] == 77
     assert asked == []
 
@@ -184,7 +183,7 @@ def test_a_stage_takes_the_name_of_one_that_goes_away_and_gives_it_back(open_bro
     expect(page.get_by_text("Stage “Renewing” is removed; another one gets its name.")).to_be_visible()
     page.get_by_label("Reason", exact=True).fill("Both are renewals")
     page.get_by_role("button", name="Publish as version 2").click()
-    expect(page.get_by_text("Version 2 is published. 1 customer")).to_be_visible()
+    expect(page.locator("#report")).to_have_text("1 customer has moved.")
     assert where(tenant) == {old.id: "Rollout", kept.id: "Renewing"}
 
     page.get_by_role("link", name="Roll back to version 1").click()

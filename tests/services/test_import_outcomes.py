@@ -33,7 +33,8 @@ def keep(name: str, params: dict[str, Any]) -> Facts:
     ("name", "params", "sentence"),
     [
         ("check_stopped", LINE, "It was stopped after line 1,234."),
-        ("import_stopped", LINE, "It was stopped after line 1,234. What was imported stays, and is skipped next time."),
+        ("import_stopped", LINE, "It was stopped after line 1,234. What was imported stays. It can go on behind that"
+         " line."),
         ("file_not_kept", {}, "The file is no longer kept. Upload it again."),
         ("import_failed", {}, "It failed because of an internal error; the log of the worker says why. Try it again, or"
          " upload the file again."),

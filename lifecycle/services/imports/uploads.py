@@ -13,6 +13,7 @@ from django.db import transaction
 
 from audit.services.administration import record_administration
 from lifecycle.models import ImportUpload
+from lifecycle.sentences.codes import UPLOAD_STATES, name_code
 from lifecycle.services.imports.counts import counts_of, total_of
 from lifecycle.services.imports.encoding_names import EncodingRefused, find_codec
 from lifecycle.services.imports.files import find_kind
@@ -283,7 +284,7 @@ def _lock(upload_id: UUID, revision: int, states: tuple[State, ...], *, tenant: 
     if upload is None:
         raise UploadRefused(GONE.name)
     if upload.revision != revision or upload.state not in states:
-        raise UploadRefused("upload_changed", state=State(upload.state).label.lower())
+        raise UploadRefused("upload_changed", state=name_code(UPLOAD_STATES, upload.state))
     return upload
 
 
