@@ -22,6 +22,8 @@ from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, EffectRun, Note, Task
 from lifecycle.rules.insight.saving import compare_actions
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers.health_past import read_health_past
+from lifecycle.services.customers.summaries import read_summary
 from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.past_writings import find_past_episodes, plan_past_work
 from lifecycle.services.demo.stories import tell_story
@@ -161,6 +163,19 @@ def test_a_manager_believes_what_past_months_have_kept_and_renewed(acme: TenantR
         assert 80 <= row.gross <= row.net <= 120, row
     assert any(row.gross < 100 for row in kept) and any(row.net > row.gross for row in kept)
     assert sum(renewed) > 0 and max(renewed) < 120 / 4, renewed
+
+
+def test_the_line_of_a_score_ends_at_the_score_of_today(acme: TenantRef) -> None:
+    """Also of those who were lost: their contract was to be renewed once, and is no longer."""
+    now = datetime.now(UTC)
+    with tenant_context(acme.id):
+        ended = BillingFigures.objects.filter(renewal_on=None).order_by("customer_id")
+        ids = list(ended.values_list("customer_id", flat=True)[:12])
+        assert len(ids) > 5
+        for customer_id in ids:
+            past, summary = (read(customer_id, tenant=acme, now=now) for read in (read_health_past, read_summary))
+            assert past is not None and summary is not None
+            assert past.timestamps[-1].score == summary["health"]["score"], customer_id
 
 
 def at_risk_of(customer_id: Any, scenario: scenarios.Scenario, tenant: TenantRef) -> list[tuple[Any, Any]]:

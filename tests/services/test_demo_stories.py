@@ -139,9 +139,16 @@ def test_customers_that_are_to_be_won_have_no_contract_to_renew() -> None:
         if (story.moves or (story.placed,))[-1].stage in ("Prospect", "Churned") and billing:
             seen += 1
             assert billing["renewal_on"] is None
-        for at, figures in story.contracts:
+        signed = [(at, figures) for at, figures in story.contracts if "billing.arr" in figures]
+        # A lost customer has nothing to renew from then on.
+        ended = [(at, figures) for at, figures in story.contracts if "billing.arr" not in figures]
+        is_over = bool(signed and billing and billing["renewal_on"] is None)
+        lost = [step.at for step in story.moves if step.stage == "Churned"]
+        assert ended == ([(lost[-1], {"billing.renewal_on": None})] if is_over else []), story.external_id
+        assert not ended or signed[-1][0] < ended[0][0]
+        for at, figures in signed:
             assert at < NOW and Decimal(figures["billing.mrr"]) * 12 == Decimal(figures["billing.arr"]) > 0
-        dates = [figures["billing.renewal_on"] for _at, figures in story.contracts]
+        dates = [figures["billing.renewal_on"] for _at, figures in signed]
         assert dates == sorted(dates)
     assert seen > 100
 

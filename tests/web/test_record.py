@@ -99,6 +99,17 @@ def test_the_score_has_a_line_and_a_table_that_says_the_same(page_client, tenant
     assert len(markup_of(answer).all("tr")) == 3, "the head, and one row a change"
 
 
+def test_a_score_that_has_not_changed_says_so(page_client, tenant):
+    at = utc_now() - dt.timedelta(days=20)
+    fact = CustomerFacts("acme", "/support", at, support={"open_issues": 4})
+    with tenant_context(tenant.id):
+        (recorded,) = record_customers(
+            [fact], tenant=tenant, actor=system_actor("tests"), source="Import", now=at, create=True, backdated=True
+        )
+    shown = text_of(page_client("viewer").get(f"/customers/{recorded.customer_id}/health"))
+    assert "88, unchanged since Monday." in shown and "88 to 88" not in shown
+
+
 def test_a_source_is_named_as_people_call_it():
     asked = ("/crm", "/crm/eu-1", "/people", "UI", "/else", "")
     assert [name_source(one) for one in asked] == ["CRM", "CRM (eu-1)", "By hand", "In the app", "/else", "Not known"]
@@ -113,6 +124,9 @@ def test_a_value_that_was_typed_is_set_without_a_tick(page_client, tenant, custo
     tell(tenant, customer, company={"segment": "SMB"})
     client = page_client("account_manager")
     address = f"/customers/{customer.id}/fields/segment"
+    form = text_of(client.get(address))
+    assert "Kept with the pin, and shown beside the field." in form
+    assert "what you set stays until a source reports something newer, or takes priority." in form
     client.post(address, {"value": "Enterprise", "reason": "They have grown."})
     assert "Segment : Enterprise pinned" in text_of(client.get(f"/customers/{customer.id}"))
     client.post(address, {"value": " ", "reason": "It is right."})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from random import Random
+from typing import Any
 
 from lifecycle.rules.sample_names import name_company, name_person
 from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
@@ -55,7 +56,7 @@ class Step:
 class Story:
     """A customer: what its systems report, who owns it, its first placement and every move after it.
 
-    ``contracts``: what Billing had reported before, with each contract that was signed: when, and the figures.
+    ``contracts``: what Billing had reported before, with each contract that was signed and when the customer was lost.
     """
 
     external_id: str
@@ -63,7 +64,7 @@ class Story:
     facts: tuple[CustomerFacts, ...]
     placed: Step
     moves: tuple[Step, ...]
-    contracts: tuple[tuple[dt.datetime, Mapping[str, str]], ...] = ()
+    contracts: tuple[tuple[dt.datetime, Mapping[str, Any]], ...] = ()
 
 
 def external_id_of(scenario: Scenario, index: int) -> str:
@@ -126,6 +127,7 @@ class _Path:
         self.renewal_on: dt.date | None = None
         # When each contract was signed, and the day on which it began.
         self.contracts: list[tuple[dt.datetime, dt.date]] = []
+        self.lost_at: dt.datetime | None = None
         self.category = ""
 
     def walk(self) -> tuple[Step, tuple[Step, ...]]:
@@ -150,6 +152,8 @@ class _Path:
             moves.append(following)
             if following.stage == scenario.signed and self.contract_from is None:
                 self._sign(following.at.date(), following.at)
+            if scenario.document["categories"][following.stage] == LOST:
+                self.lost_at = following.at
             step = following
         self.category = scenario.document["categories"][step.stage]
         self._renew_silently()
@@ -265,10 +269,14 @@ def _tell_figures(path: _Path, external_id: str, arr: int, currency: str) -> lis
     return facts
 
 
-def _tell_contracts(path: _Path, arr: int, currency: str) -> tuple[tuple[dt.datetime, Mapping[str, str]], ...]:
-    """What Billing reported when each contract was signed: most go on as they were, some grow, a few shrink."""
+def _tell_contracts(path: _Path, arr: int, currency: str) -> tuple[tuple[dt.datetime, Mapping[str, Any]], ...]:
+    """What Billing reported when each contract was signed: most go on as they were, some grow, a few shrink. And when
+    the customer was lost, that there is nothing to renew any more.
+    """
     dice = Random(f"{SEED}|{path.external_id}|contracts")  # noqa: S311  made-up data
-    reports = []
+    reports: list[tuple[dt.datetime, Mapping[str, Any]]] = []
+    if path.is_over and path.lost_at is not None and path.contracts:
+        reports.append((path.lost_at, {"billing.renewal_on": None}))
     for at, begins in reversed(path.contracts):
         if at < path.now:
             ends = (begins + dt.timedelta(days=365)).isoformat()
