@@ -29,7 +29,7 @@ THIS_MONTH = "is no month. Write it as 2026-01. This month is shown."
         ("/?whose=theirs", "“theirs” is not one of the values. Choose one of: “mine”, “team” and “all”."),
         ("/renewals?month=2026-13", f"“2026-13” {THIS_MONTH}"),
         ("/renewals?month=0001-01", f"“0001-01” {THIS_MONTH}"),
-        ("/renewals?month=2026-03&day=2026-02-30", "“2026-02-30” is no day. Write it as 2026-01-31. The whole month"),
+        ("/renewals?month=2026-03&day=2026-02-30", "“2026-02-30” is not a day. Write it as 2026-01-31. The whole month"),
         ("/renewals?month=2026-03&day=2026-04-01", "1 Apr 2026 is not in this month. The whole month is shown."),
         ("/renewals?whose=theirs", "“theirs” is not one of the values. Choose one of: “mine” and “all”."),
         ("/renewals?page=last", "There is no page “last”. The first one is shown."),
@@ -42,7 +42,7 @@ THIS_MONTH = "is no month. Write it as 2026-01. This month is shown."
         ("/customers/{id}/tasks?cursor=x", BEGINNING),
         ("/customers/{id}/timeline?kind=calls", "“calls” is not one of the values."),
         ("/customers/{id}/as-of?known=here", "“here” is not one of the values. Choose one of: “effective” and"),
-        ("/customers/as-of?day=2026-02-30", "“2026-02-30” is no day. Write it as 2026-01-31. Today is shown."),
+        ("/customers/as-of?day=2026-02-30", "“2026-02-30” is not a day. Write it as 2026-01-31. Today is shown."),
         ("/customers/as-of?cursor=x", BEGINNING),
         ("/board/as-of?day=1066-10-14", "“1066-10-14” is too long ago, or too far ahead. Today is shown."),
         ("/insight?show=all", "“all” is not one of the values. Choose one of: “stages”, “flow”"),
@@ -67,7 +67,7 @@ def test_a_day_that_has_not_been_is_said_and_the_owner_is_kept(client, customer,
 def test_of_two_days_the_one_that_can_be_read_is_kept(client, customer):
     page = client.get("/insight?show=flow&from=soon&to=2026-03-31&owner=ann")
     text, fields = text_of(page), {tag.get("name"): tag.get("value") for tag in markup_of(page).all("input")}
-    assert "“soon” is no day." in text and "Shown are the days from 1 Apr 2025 to 31 Mar 2026." in text
+    assert "“soon” is not a day." in text and "Shown are the days from 1 Apr 2025 to 31 Mar 2026." in text
     assert (fields["to"], fields["owner"], fields["show"]) == ("2026-03-31", "ann", "flow")
 
 
