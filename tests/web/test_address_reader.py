@@ -29,7 +29,7 @@ THIS_MONTH = "is no month. Write it as 2026-01. This month is shown."
         ("/?whose=theirs", "“theirs” is not one of the values. Choose one of: “mine”, “team” and “all”."),
         ("/renewals?month=2026-13", f"“2026-13” {THIS_MONTH}"),
         ("/renewals?month=0001-01", f"“0001-01” {THIS_MONTH}"),
-        ("/renewals?month=2026-03&day=2026-02-30", "“2026-02-30” is not a day. Write it as 2026-01-31. The whole month"),
+        ("/renewals?month=2026-03&day=2026-02-30", "“2026-02-30” is not a day. Write it as 2026-01-31. The whole"),
         ("/renewals?month=2026-03&day=2026-04-01", "1 Apr 2026 is not in this month. The whole month is shown."),
         ("/renewals?whose=theirs", "“theirs” is not one of the values. Choose one of: “mine” and “all”."),
         ("/renewals?page=last", "There is no page “last”. The first one is shown."),
