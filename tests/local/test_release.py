@@ -6,8 +6,11 @@ import tarfile
 import zipfile
 from hashlib import sha256
 from importlib.metadata import distribution
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from local import release
@@ -57,6 +60,7 @@ def test_two_builds_are_the_same_bytes_and_name_what_they_hold(
 def test_the_bill_of_materials_has_what_is_in_the_image_with_hashes_and_licenses_and_nothing_else(wheels: Path) -> None:
     pinned = release.list_pinned()
     bill = json.loads(release.describe_components(release.read_licenses(wheels, pinned), pinned))
+    assert [error.message for error in bill_schema(bill["specVersion"]).iter_errors(bill)] == []
     assert (bill["bomFormat"], "serialNumber" in bill, "timestamp" in bill["metadata"]) == ("CycloneDX", False, False)
     assert bill["metadata"]["component"]["name"] == "customer360"
     parts = {(one["name"].lower().replace("_", "-"), one.get("version")): one for one in bill["components"]}
@@ -70,6 +74,19 @@ def test_the_bill_of_materials_has_what_is_in_the_image_with_hashes_and_licenses
         hashes = [given["content"] for link in part["externalReferences"] for given in link.get("hashes", ())]
         assert hashes and all(f"--hash=sha256:{given}" in text for given in hashes), one.name
         assert all(license_["license"]["name"] for license_ in part["licenses"])
+
+
+def bill_schema(version: str) -> jsonschema_rs.Validator:
+    """CycloneDX's own schema, as its library has it, with the two that it refers to."""
+
+    def read(name: str) -> dict[str, Any]:
+        schema: dict[str, Any] = json.loads((files("cyclonedx.schema") / "_res" / f"{name}.schema.json").read_text())
+        return schema
+
+    beside = ("spdx.SNAPSHOT", "jsf-0.82.SNAPSHOT")
+    known = [(f"http://cyclonedx.org/schema/{name}.schema.json", read(name)) for name in beside]
+    schema = read(f"bom-{version}.SNAPSHOT")
+    return jsonschema_rs.validator_for(schema, registry=jsonschema_rs.Registry(known))
 
 
 def test_which_packages_are_in_the_image_is_not_asked_of_the_machine(tmp_path: Path) -> None:

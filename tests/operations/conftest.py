@@ -63,7 +63,8 @@ def product(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
     collect_static(env)
     group = ("--group", f"{prefix}group")
     running = Product(
-        web=server("web", find_port(), folder, env),
+        web=server("web", find_port(), folder, env, loaded_in=env),
+        # Of one that has loaded the web too it would have the web's figures.
         stream=server("stream", find_port(), folder, env),
         consumer=command("consumer", find_port(), folder, env, "consume_events", *group),
         relay=command("relay", find_port(), folder, env, "relay_events"),

@@ -1,7 +1,6 @@
 """The product as production runs it: every process, on the test database, with what each of them writes."""
 
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -117,10 +115,10 @@ def server(
 
 
 def command(name: str, port: int, folder: Path, env: Mapping[str, str], *arguments: str) -> Process:
-    """A process of ``manage.py``."""
+    """A process of ``manage.py``, forked of one that has loaded the product in this environment."""
     address = f"http://127.0.0.1:{port}/metrics"
     argv = ["manage.py", *arguments, "--metrics-port", str(port)]
-    return Process(name, argv, env, folder / f"{name}.log", address, address)
+    return Process(name, argv, env, folder / f"{name}.log", address, address, loaded_in=env)
 
 
 def run_forked(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -133,22 +131,19 @@ def run_forked(env: Mapping[str, str], *arguments: str) -> "subprocess.Completed
 
 def collect_static(env: Mapping[str, str]) -> None:
     """What the image holds already: pages name their files by their content."""
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-        cwd=settings.BASE_DIR,
-        env=dict(env),
-        check=True,
-    )
+    done = run_forked(env, "manage.py", "collectstatic", "--noinput", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
 
 
 def workers_of(process: Process) -> list[int]:
-    """The process ids of a server's workers."""
+    """The process ids of a server's workers, which are forks of it."""
     assert process.process is not None
-    children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text()
-    return [int(pid) for pid in children.split() if b"config.serve" in _command_line(pid)]
+    server = process.process.pid
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    return [int(pid) for pid in children if _command_line(pid) == _command_line(server) != b""]
 
 
-def _command_line(pid: str) -> bytes:
+def _command_line(pid: int | str) -> bytes:
     """Empty of a process that has ended since it was listed."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
