@@ -6,6 +6,7 @@ process id;
 ``{"wait": pid}`` -> exit status, negative for a signal.
 """
 
+import gc
 import json
 import os
 import signal
@@ -26,6 +27,9 @@ def main() -> None:
     import lifecycle.management.commands.relay_events
     import lifecycle.management.commands.run_effects  # noqa: F401
 
+    # As in a process of its own (OperatorCommand.run_from_argv): no worker looks through, and copies, what all share.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer("ready")
     for line in sys.stdin:
