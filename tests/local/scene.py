@@ -23,6 +23,11 @@ FOREIGN = ("DATABASE_", "REDIS_", "KAFKA_", "EVENT_STREAM_URL", "MAKELEVEL", "MA
 FOREIGN_SECRETS = ("SECRET_KEY", "MASTER_KEYS", "INDEX_KEY")
 
 
+def addresses() -> dict[str, str]:
+    """Of the services of the surrounding test run: a verb that is given them starts none of its own."""
+    return {name: value for name, value in os.environ.items() if name.startswith(("DATABASE_", "REDIS_", "KAFKA_BOOT"))}
+
+
 class Run:
     """A supervisor at work: its lines as they come, its descendants, its end."""
 

@@ -16,6 +16,7 @@ from tests.local.scene import (
     PATIENCE,
     Project,
     Run,
+    addresses,
     await_end,
     find_descendants,
     is_alive,
@@ -147,7 +148,7 @@ def test_a_killed_demo_leaves_nothing_though_pages_are_open(product: Project) ->
 
 
 def test_a_process_that_dies_is_named_and_started_again(product: Project) -> None:
-    run = start_demo(product, str(find_free_port()))
+    run = start_demo(product, str(find_free_port()), **addresses())
     kill_worker(run, "consume_events")
     said = run.await_line("consume_events")
     assert said == "consume_events was ended by SIGKILL (last line: none); starting it again in 0.5 s"
@@ -159,7 +160,7 @@ def test_a_process_that_dies_is_named_and_started_again(product: Project) -> Non
 
 
 def test_a_process_that_keeps_dying_ends_the_demo_with_its_reason(product: Project) -> None:
-    run = start_demo(product, str(find_free_port()), BROKEN_RELAY="1")
+    run = start_demo(product, str(find_free_port()), BROKEN_RELAY="1", **addresses())
     status, lines = run.end()
     log = product.kept / "log" / "relay_events.log"
     assert status == 1
@@ -170,7 +171,7 @@ def test_a_process_that_keeps_dying_ends_the_demo_with_its_reason(product: Proje
 
 
 def test_a_failing_step_ends_the_demo_with_its_reason(product: Project) -> None:
-    status, lines = product.run("demo", PORT=str(find_free_port()), BROKEN_MIGRATION="1")
+    status, lines = product.run("demo", PORT=str(find_free_port()), BROKEN_MIGRATION="1", **addresses())
     assert status == 1
     assert lines[-2:] == ["CommandError: no such table", "demo: manage.py migrate ended with status 1"]
 

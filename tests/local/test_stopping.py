@@ -21,6 +21,7 @@ from tests.local.scene import (
     PROJECT,
     Project,
     Run,
+    addresses,
     await_end,
     find_descendants,
     is_alive,
@@ -157,8 +158,9 @@ def test_a_service_that_dies_comes_back_at_its_address_and_stops_with_the_rest(p
 
 
 def test_the_exit_status_is_that_of_the_command(project: Project) -> None:
-    assert project.run("exec", "--", "sh", "-c", "exit 7")[0] == 7
-    assert project.run("exec", "--", "sh", "-c", "kill -KILL $$")[0] == 128 + signal.SIGKILL
+    given = addresses()
+    assert project.run("exec", "--", "sh", "-c", "exit 7", **given)[0] == 7
+    assert project.run("exec", "--", "sh", "-c", "kill -KILL $$", **given)[0] == 128 + signal.SIGKILL
     assert project.run("exec", "--", "no-such-command") == (1, ["exec: there is no command no-such-command"])
 
 
