@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.data import with_contacts
-from tests.browser.looks import AXE, CALM, RUN, find_errors_across
+from tests.browser.looks import AXE, CALM, RUN, SMALL_TARGETS, find_errors_across, set_width
 from tests.browser.walking import Walk
 from tests.factories import SAAS, CustomerFactory
 from tests.services.audit_chain.tampering import move
@@ -109,6 +109,21 @@ def test_the_tables_and_the_lists_of_the_administration_are_as_wide_as_the_scree
 
 def test_every_link_and_button_is_large_enough_to_hit(walked):
     assert walked.found["targets"] == {}
+
+
+LINKS = """() => document.querySelector("main").insertAdjacentHTML("beforeend", `
+  <table class="rows figures">
+    <tbody><tr><td class="number"><a href="/">4</a></td><td><a href="/">Aurora</a></td></tr></tbody>
+  </table>
+  <p class="small"><a class="hit" href="/">How good it is</a></p>`)"""
+
+
+def test_a_figure_that_leads_somewhere_is_large_enough_to_hit(open_browser, users, tenant):
+    page = open_browser(users.account_manager, at="/help", bypass_csp=True)
+    page.evaluate(LINKS)
+    for width in (1280, 390):
+        set_width(page, width)
+        assert page.evaluate(SMALL_TARGETS) == [], width
 
 
 def test_a_printed_page_has_the_content_alone(walked):

@@ -84,3 +84,12 @@ def test_a_mail_that_cannot_be_read_breaks_nothing(db, settings, folder, content
     (folder / "1.eml").write_bytes(content)
     settings.DEBUG = True
     assert Browser().get("/demo/mail").status_code == 200
+
+
+def test_who_is_not_logged_in_is_led_nowhere_by_the_page_of_a_forgotten_password(db, folder, settings):
+    """The bell would ask for its number, and be sent to the log-in with the whole page."""
+    settings.DEBUG = True
+    page = Browser().get("/demo/mail")
+    assert page.status_code == 200
+    assert [tag for name, tag in markup_of(page).tags if "hx-get" in tag] == []
+    assert "/login" in [tag.get("href") for tag in markup_of(page).all("a")]
