@@ -187,9 +187,13 @@ def test_a_file_that_mixes_line_ends_is_said_to_do_so(tmp_path: Path) -> None:
         ("a.csv", "2,M\ufffdller", "“name” has lost letters in another program"),
         ("a.ndjson", '{"id": "2", "name": "M\\ufffdller"}', "“name” has lost letters in another program"),
         ("a.csv", "id,name", "The line repeats the header."),
-        ("a.csv", '"Grand Totals (2 records)"', "The line is no customer but a total or a note"),
-        ("a.csv", '"Copyright (c) 2000-2026 crm.example, inc. All rights reserved.",', "The line is no customer but"),
-        ("a.csv", "Summe:,", "The line is no customer but a total or a note"),
+        ("a.csv", '"Grand Totals (2 records)"', "The line is not a customer but a total or a note"),
+        (
+            "a.csv",
+            '"Copyright (c) 2000-2026 crm.example, inc. All rights reserved.",',
+            "The line is not a customer but",
+        ),
+        ("a.csv", "Summe:,", "The line is not a customer but a total or a note"),
         ("a.ndjson", '{"id": "2", "id": "3"}', "The line gives a key twice"),
         ("a.ndjson", '{"id": "2", "billing": {"arr": 1, "arr": 2}}', "The line gives a key twice"),
     ],
@@ -241,7 +245,7 @@ def test_a_customer_who_is_called_total_is_read_though_a_cell_is_empty(content: 
 def test_a_total_is_no_customer_wherever_the_id_is(header: str, line: str, tmp_path: Path) -> None:
     rows, sentences, _ = read(write(tmp_path / "a.csv", f"{header}\nD-1,D-1x,5,7\n{line}\nD-2,D-2x,5,7\n"))
     assert (len(rows), len(sentences)) == (2, 1)
-    assert sentences[0].startswith("The line is no customer but a total or a note")
+    assert sentences[0].startswith("The line is not a customer but a total or a note")
 
 
 def test_a_file_of_ids_alone_may_have_blanks_in_them(tmp_path: Path) -> None:
