@@ -2,9 +2,10 @@
 
 ``Forked(arguments, ...)`` is ``Popen([sys.executable, *arguments], ...)`` in all that a test can see: a child of this
 process with its own environment, standard streams and process id, which is waited for, signalled and killed as any
-other, and which reads its settings from its own environment. Its modules alone were loaded before: in the environment
-of the tests, or in the one that is given as ``loaded_in``. A test of the start itself starts Python; one of what the
-start of a process says before it works takes ``Bare``, which loads and runs all of the product's own code.
+other, and which reads its settings from its own environment. ``network`` names a namespace that it is to be in. Its
+modules alone were loaded before: in the environment of the tests, or in the one that is given as ``loaded_in``. A test
+of the start itself starts Python; one of what the start of a process says before it works takes ``Bare``, which loads
+and runs all of the product's own code.
 """
 
 import atexit
@@ -41,6 +42,7 @@ BARE = (
     "structlog",
 )
 SET_CHILD_SUBREAPER = 36
+NEW_NETWORK = 0x40000000
 LARGEST = 1 << 20
 # The settings of the process that has loaded the product.
 as_read: dict[str, Any] = {}
@@ -71,8 +73,10 @@ class Forked(Started):
         *,
         env: Mapping[str, str],
         loaded_in: Mapping[str, str] | None = None,
+        network: str = "",
         **streams: Any,
     ) -> None:
+        self._network = network
         self._loaded_in = None if loaded_in is None else frozenset(loaded_in.items())
         super().__init__(arguments, env=env, **streams)
 
@@ -87,8 +91,10 @@ class Forked(Started):
             ends = (pipes[0], pipes[3], pipes[5])
             streams = [end if end >= 0 else number for number, end in enumerate(ends)]
             _, *arguments = args
+            # What Popen calls ``process_group``: that of the parent, or its own.
+            apart = {"network": self._network, "has_own_group": options[-1] == 0}
             try:
-                self.pid = _loaded(self._kind(arguments), self._loaded_in).fork(arguments, dict(env), streams)
+                self.pid = _loaded(self._kind(arguments), self._loaded_in).fork(arguments, dict(env), streams, **apart)
                 self._child_created = True
             finally:
                 self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
@@ -132,15 +138,16 @@ class Loaded:
             )
         atexit.register(self.end)
 
-    def fork(self, arguments: list[str], env: dict[str, str], streams: list[int]) -> int:
-        """A child of this process with these standard streams; its process id.
+    def fork(self, arguments: list[str], env: dict[str, str], streams: list[int], **apart: Any) -> int:
+        """A child of this process with these standard streams; its process id. ``apart``: the ``network`` namespace
+        that it is in, if not in this one, and whether it ``has_own_group``.
 
         The loaded process forks one that forks it and ends: the kernel then gives it to this process.
         """
         other = {name for name in env.keys() | self._env.keys() if env.get(name) != self._env.get(name)}
         strange = sorted(name for name in other if not self._is_bare and not name.startswith(FREE))
         assert not strange, f"{strange} may have been read when the product was loaded: start Python"
-        message = json.dumps({"arguments": arguments, "env": env, "parent": os.getpid()}).encode()
+        message = json.dumps({"arguments": arguments, "env": env, "parent": os.getpid(), **apart}).encode()
         _adopt(True)
         try:
             socket.send_fds(self._socket, [message], streams)
@@ -186,13 +193,15 @@ def main() -> None:
             for one in (*streams, reader):
                 os.close(one)
             continue
-        between = os.getpid()
+        between, wanted = os.getpid(), json.loads(message)
         if child := os.fork():
+            if wanted["has_own_group"]:
+                os.setpgid(child, child)
             os.write(writer, str(child).encode())
             os._exit(0)
         for one in (channel.detach(), reader, writer):
             os.close(one)
-        return begin(json.loads(message), streams, between)
+        return begin(wanted, streams, between)
 
 
 def load(kind: str) -> None:
@@ -229,6 +238,8 @@ def begin(wanted: dict[str, Any], streams: list[int], between: int) -> None:
     while os.getppid() == between:
         time.sleep(0.0005)
     die_with_parent(signal.SIGTERM, parent=wanted["parent"])
+    if wanted["network"]:
+        enter(wanted["network"])
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -260,6 +271,15 @@ def begin(wanted: dict[str, Any], streams: list[int], between: int) -> None:
             processes.declare_command(more)
             read_settings()
         runpy.run_path(first, run_name="__main__")
+
+
+def enter(network: str) -> None:
+    """Be in a network namespace that iproute2 has made."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    space = os.open(f"/run/netns/{network}", os.O_RDONLY)
+    if libc.setns(space, NEW_NETWORK):
+        raise OSError(ctypes.get_errno(), f"no way into {network}")
+    os.close(space)
 
 
 def read_settings() -> None:

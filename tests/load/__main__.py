@@ -101,6 +101,7 @@ def run(guard: Guard, where: Network, names: Sequence[str], options: argparse.Na
         kafka=options.kafka,
         mutant=options.mutant,
         has_pooler=has_pooler,
+        forks=options.quick,
     )
     with built as world:
         # Of ours: the product's processes have logs of their own.

@@ -30,6 +30,7 @@ from local.trouble import CannotStart
 from local.valkey import Valkey
 from tests.load import FLOOR
 from tests.load.clients import SITE, Site
+from tests.load.forked import ForkedChild
 from tests.load.network import Network, Place
 from tests.load.roles import CALM_STAGE, PASSWORD, RISK_STAGE, Customer
 from tests.production.caddy import CADDYFILE, find_caddy
@@ -50,6 +51,8 @@ class Host:
     guard: Guard
     env: dict[str, str]
     ports: dict[str, int]
+    # In a small run its processes are forked of one that has loaded the product.
+    forks: bool = False
     children: dict[str, Child] = field(default_factory=dict)
 
     def start(self, *names: str) -> None:
@@ -132,7 +135,13 @@ class Host:
             }
             argv = [find_caddy(), "run", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
             return Child(f"caddy-{self.place.name}", [*self.place.prefix, *argv], self.guard, env=env, log=log)
-        argv = [*self.place.prefix, sys.executable, *self._commands()[name]]
+        command = [sys.executable, *self._commands()[name]]
+        if self.forks:
+            network = self.place.prefix[-1] if self.place.prefix else ""
+            return ForkedChild(
+                f"{name}-{self.place.name}", command, self.guard, env=merge(self.env), log=log, network=network
+            )
+        argv = [*self.place.prefix, *command]
         return Child(f"{name}-{self.place.name}", argv, self.guard, env=merge(self.env), cwd=PROJECT, log=log)
 
 
@@ -188,9 +197,17 @@ class World:
 
 @contextlib.contextmanager
 def build_world(
-    guard: Guard, network: Network, *, customers: int, accounts: int, kafka: bool, mutant: str, has_pooler: bool
+    guard: Guard,
+    network: Network,
+    *,
+    customers: int,
+    accounts: int,
+    kafka: bool,
+    mutant: str,
+    has_pooler: bool,
+    forks: bool,
 ) -> Iterator[World]:
-    """All of it, ready; stopped in order at the end."""
+    """All of it, ready; stopped in order at the end. ``forks``: the product is loaded once for all its processes."""
     folders = open_throwaway(guard, durable=True)
     with contextlib.ExitStack() as stack:
         given: dict[str, str] = {}
@@ -241,7 +258,7 @@ def build_world(
             "EVENT_STREAM_URL": "/live",
             "DATA_AT_REST": "luks",
         }
-        hosts = tuple(Host(place, folders, guard, shape, choose_ports(place)) for place in network.places)
+        hosts = tuple(Host(place, folders, guard, shape, choose_ports(place), forks=forks) for place in network.places)
         stack.callback(lambda: stop([child for one in hosts for child in one.children.values()]))
         for one in hosts:
             one.start()

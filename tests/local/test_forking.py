@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,13 @@ def test_it_is_a_child_that_ends_of_a_signal_and_leaves_nothing(signum: signal.S
         process.send_signal(signum)
         assert process.wait(PATIENCE) == (-signum if signum == signal.SIGKILL else 0)
     assert not is_alive(process.pid)
+
+
+@pytest.mark.parametrize(("given", "own"), [({}, False), ({"process_group": 0}, True)])
+def test_it_leads_a_group_of_its_own_if_that_is_wanted(given: dict[str, Any], own: bool) -> None:
+    say = ["-c", "import os; print(os.getpgrp() == os.getpid())"]
+    with Forked(say, env=dict(os.environ), stdout=subprocess.PIPE, text=True, **given) as process:
+        assert process.communicate(timeout=PATIENCE)[0] == f"{own}\n"
 
 
 @pytest.mark.parametrize("kind", [Forked, Started, Bare])
