@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 # Keys of the JSON -> what their fields are called in the form, as it is quoted.
 FORM_FIELDS: Final[Mapping[str, Any]] = MappingProxyType(
@@ -18,7 +18,7 @@ FORM_FIELDS: Final[Mapping[str, Any]] = MappingProxyType(
         "delay_minutes": _("Delay in minutes"),
         "escalate": _("if no one acknowledges the alert, send it also to"),
         "hold_minutes": _("Can be canceled for (minutes)"),
-        "subject": _("Subject"),
+        "subject": pgettext_lazy("of an email", "Subject"),
         "template": _("Template"),
         "to": _("Recipients, one per line"),
         "topic": _("Topic"),

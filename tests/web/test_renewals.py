@@ -108,6 +108,8 @@ def events_of(body):
     lines = unfold(body)
     assert lines[:3] == ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Customer 360//Renewals//EN"]
     assert lines[-1] == "END:VCALENDAR"
+    # Without a name programs show the secret address in its place.
+    assert {"NAME:Customer 360: Renewals", "X-WR-CALNAME:Customer 360: Renewals"} <= set(lines)
     found, event = [], None
     for line in lines:
         if line == "BEGIN:VEVENT":

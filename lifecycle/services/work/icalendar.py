@@ -19,6 +19,9 @@ def write_calendar(rows: Iterable[Mapping[str, Any]], *, tenant_id: UUID, site: 
     The same rows are the same bytes: DTSTAMP is when Billing reported the figures.
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{PRODUCT}", "CALSCALE:GREGORIAN", "METHOD:PUBLISH"]
+    # What programs call it; most of them do not know RFC 7986 (5.1) yet, but the name before it.
+    name = escape(_("Customer 360: Renewals"))
+    lines += [f"NAME:{name}", f"X-WR-CALNAME:{name}"]
     for row in rows:
         lines += _write_event(row, tenant_id, site)
     lines.append("END:VCALENDAR")
