@@ -91,7 +91,8 @@ def pseudo_locale(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A language in which every sentence is what it is in English, in brackets."""
 
     def say(_: object, message: str) -> str:
-        return f"⟦{message}⟧"
+        # Before it is what it means there.
+        return f"⟦{message.rpartition(trans_real.CONTEXT_SEPARATOR)[2]}⟧"
 
     def say_number(_: object, singular: str, plural: str, count: int) -> str:
         return f"⟦{singular if count == 1 else plural}⟧"

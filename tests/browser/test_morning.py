@@ -157,5 +157,5 @@ def test_an_open_page_wakes_a_customer_whose_figures_have_changed_within_a_minut
             [fact], tenant=tenant, actor=system_actor("tests"), source="Import", now=utc_now(), create=False
         )
     page.clock.fast_forward(61_000)
-    expect(page.get_by_text("Back from snooze: open issues 2 → 7.")).to_be_visible()
+    expect(page.get_by_text("Back from snooze: open issues 7 (was 2).")).to_be_visible()
     expect(call(page, "Aurora")).to_be_visible()

@@ -50,4 +50,4 @@ def test_a_mail_names_times_by_the_clock_of_its_reader(users: People, mailbox: M
     mailbox.deliver()
     (message,) = mailbox.to(users.viewer.email)
     theirs = now.astimezone(ZoneInfo("America/New_York"))
-    assert f" on {theirs:%B} {theirs.day}, {theirs.year} at {theirs:%H:%M %Z}. Every" in message.get_content()
+    assert f" on {theirs.day} {theirs:%b} {theirs.year} at {theirs:%H:%M %Z}. Every" in message.get_content()
