@@ -6,7 +6,7 @@ import orjson
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -78,11 +78,14 @@ class CustomerAdmin(TenantAdmin):
         named: QuerySet[Any] = (
             super().get_queryset(request).annotate(owner_name=Subquery(called.values("full_name")[:1]))
         )
-        return named
+        namesakes = User.objects.filter(tenant_id=OuterRef("tenant_id"), full_name=OuterRef("owner_name"))
+        return named.annotate(owner_has_namesake=Exists(namesakes.exclude(username=OuterRef("owner_key"))))
 
     @admin.display(description=gettext_lazy("owner"), ordering="owner_key")
     def owner_called(self, customer: Any) -> str:
-        """Who looks after the customer, by name where they have an account."""
+        """Who looks after the customer, by name where they have an account; as ``name_accounts`` calls them."""
+        if customer.owner_name and customer.owner_has_namesake:
+            return f"{customer.owner_name} ({customer.owner})"
         return str(customer.owner_name or customer.owner)
 
     def get_search_results(

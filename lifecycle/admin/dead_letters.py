@@ -179,7 +179,7 @@ class DeadLetterAdmin(OfAllServers):
     @admin.display(description=gettext_lazy("What is wrong"), ordering="sentence")
     def said(self, dead_letter: DeadLetter) -> str:
         """What is wrong and what to do, in the reader's language where it was kept so that it can be."""
-        return say_kept(dead_letter.message, dead_letter.sentence)
+        return say_kept(dead_letter.message, dead_letter.code, dead_letter.sentence)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, dead_letter: DeadLetter) -> str:

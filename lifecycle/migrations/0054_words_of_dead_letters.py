@@ -10,7 +10,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="deadletter",
             name="message",
-            field=models.JSONField(help_text="The name of the sentence, and its parameters.", null=True),
+            field=models.JSONField(
+                help_text="The name of the sentence, its parameters, and the code that it is of.", null=True
+            ),
         ),
         migrations.AddField(
             model_name="importupload",

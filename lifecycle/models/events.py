@@ -98,7 +98,9 @@ class DeadLetter(models.Model):
     subjects = ArrayField(models.BinaryField(), null=True, help_text="Keyed hashes of the customers it may be about.")
     code = models.CharField(max_length=50)
     sentence = models.CharField(max_length=1000)
-    message = models.JSONField(null=True, help_text="The name of the sentence, and its parameters.")
+    message = models.JSONField(
+        null=True, help_text="The name of the sentence, its parameters, and the code that it is of."
+    )
     attempts = models.PositiveIntegerField(default=1)
     failed_at = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)

@@ -148,9 +148,11 @@ SHOWN: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
 )
 
 
-def keep_message(message: object) -> list[Any] | None:
-    """A message as JSON, to be kept and said later; None for what is a sentence already."""
-    return [message.name, _keep(message.params)] if isinstance(message, Message) else None
+def keep_message(message: object, code: str) -> list[Any] | None:
+    """A message as JSON, to be kept and said later, with the ``code`` of what it says; None for what is a sentence
+    already.
+    """
+    return [message.name, _keep(message.params), code] if isinstance(message, Message) else None
 
 
 def _keep(value: Any) -> Any:
@@ -163,10 +165,12 @@ def _keep(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def read_message(kept: Any) -> Message | None:
-    """The message that was kept; None for none, or for what no release of the product has written."""
+def read_message(kept: Any, code: str) -> Message | None:
+    """The message that was kept; None for none, for what no release of the product has written, and for one of another
+    ``code``: a former release that runs beside this one writes sentences and leaves the message as it was.
+    """
     match kept:
-        case [str(name), dict() as params]:
+        case [str(name), dict() as params, str(of)] if of == code:
             error = params.get("error")
             return Message(name, {**params, "error": Message(*error)} if isinstance(error, list) else params)
         case _:

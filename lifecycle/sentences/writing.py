@@ -84,14 +84,14 @@ class Refusal(Exception):
         return say(self.message)
 
 
-def say_kept(kept: object, otherwise: str) -> str:
-    """A message that was kept as JSON, in the language of who asks; ``otherwise``: the sentence of its time, said where
-    there is none, or another release wrote it.
+def say_kept(kept: object, code: str, otherwise: str) -> str:
+    """A message that was kept as JSON for a ``code``, in the language of who asks; ``otherwise``: the sentence of its
+    time, said where there is none, or another release wrote it.
     """
-    message = read_message(kept)
     try:
+        message = read_message(kept, code)
         return otherwise if message is None else say(message)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return otherwise
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor
@@ -53,9 +54,10 @@ class AddressReader:
             day = read_day(self.given.get(name, ""), today)
         except InvalidQuestion as error:
             return self._use(str(error), today)
-        if day > today:
+        # Where the reader is, the day may have begun already that ``today`` in UTC is not yet.
+        if day > max(today, timezone.localdate()):
             return self._use(_("%(day)s is still to come.") % {"day": say_day(day)}, today)
-        return day
+        return min(day, today)
 
     def _use(self, trouble: str, today: dt.date) -> dt.date:
         shown = _("Today is shown.")

@@ -190,7 +190,7 @@ class ListParameters:
             {
                 name: value
                 for name, value in {**chosen, **self.texts, **self.others}.items()
-                if value not in ("", (), False)
+                if value is not False and value not in ("", ())
             },
             search=self.search or None,
             ordering=self.ordering,
@@ -217,7 +217,7 @@ def _read_others(
         if not text or one.kind not in ("flag", "days") or name in FIELDS:
             continue
         try:
-            condition = check_expression(Condition(name, ":", (SPELLED.get(text, text),)), policy, tenant)
+            condition = check_expression(Condition(name, ":", (_read_spelled(one.kind, text),)), policy, tenant)
         except InvalidWhere as error:
             refused.append(error)
             continue
@@ -236,6 +236,10 @@ def _say_otherwise(asked: str, stage: str, ordering: str, columns: Sequence[str]
         yield _("There is no column “%(name)s”.") % {"name": shorten_text(name)}
     if ordering and ordering not in ORDERINGS:
         yield _("There is no order “%(name)s”. The usual one is used.") % {"name": shorten_text(ordering)}
+
+
+def _read_spelled(kind: str, text: str) -> str:
+    return SPELLED.get(text, text) if kind == "flag" else text
 
 
 def _spell(value: Any) -> str:

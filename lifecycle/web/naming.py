@@ -6,11 +6,9 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.utils import timezone
-
 from lifecycle.rules.fields import FIELDS
-from lifecycle.web.tags import NOTHING, day, exact_money, name_zone, score
-from tenants.sentences.figures import say_minute, say_number
+from lifecycle.web.tags import NOTHING, day, exact_money, score
+from tenants.sentences.figures import say_number, say_timestamp
 
 _KIND_OF: Final = {field.path: field.kind.name for field in FIELDS}
 OWNER: Final = "owner"
@@ -36,8 +34,7 @@ def spell_value(path: str, value: Any, currency: str = "", owners: Mapping[str, 
 
 def _spell_timestamp(value: Any, _currency: str) -> str:
     at = dt.datetime.fromisoformat(str(value))
-    here = timezone.localtime(at if at.tzinfo else at.replace(tzinfo=dt.UTC))
-    return f"{say_minute(here)} {name_zone(here)}"
+    return say_timestamp(at if at.tzinfo else at.replace(tzinfo=dt.UTC))
 
 
 # By the kind of the field; the others are texts.

@@ -27,12 +27,13 @@ from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
 from tenants.sentences.arrows import arrow
 from tenants.sentences.figures import (
+    name_zone,
     say_day,
     say_days,
     say_distance,
-    say_minute,
     say_money,
     say_number,
+    say_timestamp,
     sign_percent,
 )
 
@@ -188,15 +189,13 @@ def timestamp(value: dt.datetime | None) -> SafeString | str:
     """A point in time as ``12 Nov 2026, 14:03 UTC``, in the reader's zone, readable by machines too."""
     if value is None:
         return NOTHING
-    here = timezone.localtime(value)
-    shown = f"{say_minute(here)} {name_zone(here)}"
-    return format_html('<time datetime="{}">{}</time>', value.astimezone(dt.UTC).isoformat(), shown)
+    return format_html('<time datetime="{}">{}</time>', value.astimezone(dt.UTC).isoformat(), say_timestamp(value))
 
 
-@register.filter(expects_localtime=True)
+@register.filter
 def minute(value: dt.datetime) -> str:
     """A point in time as ``12 Nov 2026, 14:03 UTC``, in the reader's zone: what ``timestamp`` says, for a mail."""
-    return f"{say_minute(value)} {name_zone(value)}"
+    return say_timestamp(value)
 
 
 @register.filter
@@ -204,12 +203,6 @@ def clock(value: dt.datetime) -> str:
     """A time of the day as ``14:03 UTC``, in the reader's zone."""
     here = timezone.localtime(value)
     return f"{format_date(here, 'H:i')} {name_zone(here)}"
-
-
-def name_zone(here: dt.datetime) -> str:
-    """The zone of a time as people write it: ``UTC``, ``CEST``; ``UTC+03:00`` where it has no letters."""
-    name = here.tzname() or "UTC"
-    return name if name.isalpha() else f"UTC{here.isoformat()[-6:]}"
 
 
 @register.filter

@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.formats import get_format
 from django.utils.translation import get_language, gettext, ngettext, pgettext
@@ -105,6 +106,18 @@ def _write_distance(_language: str | None, left: int) -> str:
     else:
         sentence = ngettext("%(days)s day ago", "%(days)s days ago", -left)
     return sentence % {"days": say_number(abs(left))}
+
+
+def say_timestamp(timestamp: dt.datetime) -> str:
+    """``12 Nov 2026, 14:03 UTC``, in the reader's zone."""
+    here = timezone.localtime(timestamp)
+    return f"{say_minute(here)} {name_zone(here)}"
+
+
+def name_zone(here: dt.datetime) -> str:
+    """The zone of a time as people write it: ``UTC``, ``CEST``; ``UTC+03:00`` where it has no letters."""
+    name = here.tzname() or "UTC"
+    return name if name.isalpha() else f"UTC{here.isoformat()[-6:]}"
 
 
 def say_minute(timestamp: dt.datetime) -> str:

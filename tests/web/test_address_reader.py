@@ -3,7 +3,10 @@
 import datetime as dt
 
 import pytest
+from django.http import QueryDict
+from django.utils import timezone
 
+from lifecycle.web.address_reader import AddressReader
 from tests.factories import CustomerFactory, utc_now
 from tests.web.conftest import markup_of, text_of
 
@@ -53,6 +56,14 @@ def test_what_cannot_be_read_is_said_above_what_is_shown(client, customer, addre
     alerts = [tag for _name, tag in markup_of(page).tags if tag.get("role") == "alert"]
     assert [tag["class"] for tag in alerts if "poor" in tag.get("class", "")] == ["notice poor mb-3"]
     assert (page.status_code, sentence in text_of(page)) == (400, True), text_of(page)
+
+
+def test_where_the_day_has_begun_already_that_is_tomorrow_in_utc_it_is_no_day_to_come():
+    here = timezone.localdate()
+    reader = AddressReader(QueryDict(f"day={here}"))
+    assert (reader.read_past_day(here - dt.timedelta(days=1)), reader.troubles) == (here - dt.timedelta(days=1), [])
+    reader = AddressReader(QueryDict(f"day={here + dt.timedelta(days=1)}"))
+    assert reader.read_past_day(here) == here and reader.troubles
 
 
 @pytest.mark.parametrize("path", ["/customers/as-of", "/board/as-of"])

@@ -78,6 +78,16 @@ def test_the_filters_of_the_api_are_filters_of_the_page(client, tenant, four):
     assert "Customers: at risk and renewal is due within 10 days, latest change first" in text_of(page)
     # As it was called before.
     assert names(client.get("/customers?renewing_within=10&at_risk=true")) == [soon]
+    today = str(record(tenant, "8", "Today", "Wobbly", reason="Usage Dropped", renewal_in=0))
+    for days, found in (("0", [today]), ("00", [today]), ("1", [today]), ("04", [soon, today])):
+        page = client.get(f"/customers?renewal_within={days}&ordering=name")
+        assert names(page) == found, days
+        (sent,) = [
+            tag["value"]
+            for tag in markup_of(page).all("input")
+            if tag.get("form") == "save-view" and tag["name"] == "of"
+        ]
+        assert f"renewal_within={int(days)}" in sent, days
     page = client.get("/customers?renewal_within=soon")
     assert (page.status_code, names(page)) == (400, [])
     assert "Give a number of days from 0 to 3650." in text_of(page)

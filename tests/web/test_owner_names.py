@@ -150,6 +150,14 @@ def test_an_admin_reads_the_names_of_owners(page_client, tenant, maria):
     assert "Maria Manager" in shown and maria.username not in shown
 
 
+def test_an_admin_tells_two_of_one_name_apart(page_client, tenant, maria):
+    customer = own(tenant, maria.username)
+    UserFactory(tenant=tenant, full_name="Maria Manager")
+    admin = page_client("tenant_admin")
+    for page in ("", f"{customer.id}/change/"):
+        assert f"Maria Manager ({maria.username})" in text_of(admin.get(f"/admin/lifecycle/customer/{page}")), page
+
+
 def test_the_export_and_the_api_keep_the_user_name(api_client, tenant, maria, users):
     own(tenant, maria.username)
     (row,) = api_client(users.account_manager).get("/api/v1/customers").json()["results"]

@@ -105,6 +105,19 @@ def test_a_shared_view_is_opened_by_the_team_and_changed_by_its_owner_and_admins
     assert [action for action, _ in recorded(tenant)] == ["save_view", "change_view", "change_view"]
 
 
+def test_a_view_whose_filter_there_is_not_any_more_is_not_saved_without_it(manager, tenant, four):  # noqa: F811
+    view = save(manager, query="owner=ann&ordering=name")
+    page = manager.get(f"/customers?stage=Gone&owner=ann&view={view}")
+    sent = {tag["form"]: tag["value"] for tag in markup_of(page).all("input") if tag.get("name") == "of"}
+    assert set(sent) == {"conditions", "save-view", "change-view"}
+    for form, of in sent.items():
+        assert "stage=Gone" in of, form
+    assert edit(manager, view, "save", of=sent["change-view"]).status_code == 400
+    assert stored(tenant) == [("Mine", "owner=ann&ordering=name", False, False)]
+    added = manager.get("/customers", {"add": "arr>=", "value": "1", "of": sent["conditions"]})
+    assert (added.status_code, names(added)) == (400, [])
+
+
 def test_a_view_that_an_admin_has_locked_is_changed_by_admins_only(manager, admin, tenant):
     view = save(manager, share="1")
     assert edit(manager, view, "lock").status_code == 403

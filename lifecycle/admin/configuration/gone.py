@@ -3,14 +3,13 @@
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.models import AdministrationEntry
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.pages import PageGone
-from tenants.sentences.figures import say_minute
+from tenants.sentences.figures import say_timestamp
 from tenants.services.accounts.members import name_members_then
 
 OVERVIEW = "admin:tenants_configurationversion_changelist"
@@ -35,7 +34,7 @@ def draft_gone(draft_id: object, *, tenant: TenantRef) -> PageGone:
     act = (entry.actor, entry.recorded_at)
     shown = {
         "who": name_members_then([act], tenant=tenant)[act],
-        "when": say_minute(timezone.localtime(entry.recorded_at)),
+        "when": say_timestamp(entry.recorded_at),
         "reason": entry.reason,
     }
     sentence = (
@@ -52,7 +51,7 @@ def draft_published(version: ConfigurationVersion, *, tenant: TenantRef) -> Page
     act = (version.published_by, version.published_at)
     shown = {
         "who": name_members_then([act], tenant=tenant)[act],
-        "when": say_minute(timezone.localtime(version.published_at)),
+        "when": say_timestamp(version.published_at),
         "number": version.number,
     }
     return PageGone(

@@ -240,7 +240,7 @@ def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
 
 def _fail(locked: DeadLetter, refusal: Refusal) -> None:
     locked.code, locked.sentence = refusal.code, refusal.sentence[:1000]
-    locked.message = keep_message(refusal.message)
+    locked.message = keep_message(refusal.message, refusal.code)
     locked.attempts += 1
     locked.save(update_fields=["code", "sentence", "message", "attempts"])
 

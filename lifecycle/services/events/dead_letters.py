@@ -197,7 +197,7 @@ def _describe(
         "offset": message.offset,
         "code": refusal.code,
         "sentence": refusal.sentence[:1000],
-        "message": keep_message(refusal.message),
+        "message": keep_message(refusal.message, refusal.code),
         "attempts": attempts,
         "failed_at": now,
         "state": "open",

@@ -51,8 +51,10 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     # The form to add a condition names the list that it stands above.
     colors = stage_colors(policy)
     if is_adding and OF in request.GET:
-        asked = ListParameters.from_query(request.GET[OF], policy, request.tenant)
+        given = request.GET[OF]
+        asked = ListParameters.from_query(given, policy, request.tenant)
     else:
+        given = request.GET.urlencode()
         asked = ListParameters.read(request.GET, policy, request.tenant)
     refusal = ""
     if is_adding and not asked.unknown:
@@ -72,6 +74,8 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     owner_names = _name_owners(asked, found, request)
     context: dict[str, Any] = {
         "query": asked,
+        # What its forms send: also the filters that there are not, so that what is made of them is refused, not wider.
+        "of": given if asked.unknown else asked.query_string,
         # What links of the page begin with: without the condition that could not be added.
         "shown": QueryDict(asked.query_string) if refusal else request.GET,
         "rows": found.rows,

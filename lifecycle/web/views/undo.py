@@ -68,7 +68,8 @@ def show_undo(request: TenantRequest, undo_id: UUID) -> HttpResponse:
         raise Http404
     # Customers that were moved on after it had begun are passed over: at the end it is whole all the same.
     left = 0 if undo.finished_at else max(0, undo.to_move - undo.moved - undo.refused)
-    already_done = find_already_done(undo.request_id, tenant=request.tenant)
+    # Of many customers they are very many: they are asked for once, at the end, and not at each look.
+    already_done = find_already_done(undo.request_id, tenant=request.tenant) if undo.finished_at else {}
     context = {"undo": undo, "left": left, "already_done": already_done, "stage_colors": {}}
     return render(request, "undo_progress.html#progress" if wants_fragment(request) else "undo_progress.html", context)
 

@@ -10,7 +10,7 @@ from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from tenants.context import tenant_context
 from tests.factories import utc_now
-from tests.web.conftest import text_of
+from tests.web.conftest import markup_of, text_of
 from tests.web.home.customers import ACTOR, named, record, snooze, today
 
 
@@ -56,6 +56,18 @@ def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_i
     page = client.get("/")
     assert named(page) == [str(customer_id)]
     assert "Back from snooze: open issues 5 (was 3)." in text_of(page)
+
+
+def test_what_has_the_focus_has_it_again_after_the_page_has_looked_again(page_client, tenant):
+    """The page gives it back to what has an id; links are known by where they lead."""
+    woken, asleep = record(tenant, 1, "Aurora", issues=3), record(tenant, 2, "Boreas")
+    client = page_client("account_manager")
+    for customer_id in (woken, asleep):
+        snooze(client, customer_id)
+    record(tenant, 1, "Aurora", issues=5, later=120)
+    found = markup_of(client.get("/", headers={"HX-Request": "true"}))
+    reached = [tag for name in ("button", "summary", "input") for tag in found.all(name) if tag.get("type") != "hidden"]
+    assert len(reached) > 4 and all(tag.get("id") for tag in reached), reached
 
 
 def test_a_change_of_the_stage_ends_every_snooze(page_client, users, tenant, move):
