@@ -75,11 +75,14 @@ class CustomerAdmin(TenantAdmin):
         called = User.objects.filter(
             tenant_id=OuterRef("tenant_id"), username=OuterRef("owner_key"), is_service_account=False, full_name__gt=""
         )
-        named: QuerySet[Any] = (
-            super().get_queryset(request).annotate(owner_name=Subquery(called.values("full_name")[:1]))
-        )
         namesakes = User.objects.filter(tenant_id=OuterRef("tenant_id"), full_name=OuterRef("owner_name"))
-        return named.annotate(owner_has_namesake=Exists(namesakes.exclude(username=OuterRef("owner_key"))))
+        named: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(owner_name=Subquery(called.values("full_name")[:1]))
+            .annotate(owner_has_namesake=Exists(namesakes.exclude(username=OuterRef("owner_key"))))
+        )
+        return named
 
     @admin.display(description=gettext_lazy("owner"), ordering="owner_key")
     def owner_called(self, customer: Any) -> str:
