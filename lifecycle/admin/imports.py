@@ -37,6 +37,7 @@ from lifecycle.services.imports.uploads import (
     LARGEST,
     MOST_KEPT,
     UploadRefused,
+    can_go_on,
     choose_columns,
     choose_encoding,
     discard_upload,
@@ -221,7 +222,8 @@ class ImportAdmin(TenantAdmin):
             "encodings": list_encodings(),
             "until": upload.created_at + KEPT,
             "run": show_run(upload),
-            "is_imported": upload.ran == ImportUpload.State.IMPORTING or upload.state == ImportUpload.State.DONE,
+            "is_imported": upload.last_run == ImportUpload.State.IMPORTING or upload.state == ImportUpload.State.DONE,
+            "can_go_on": can_go_on(upload, facts),
         }
         if upload.state == ImportUpload.State.READY:
             try:
@@ -229,7 +231,7 @@ class ImportAdmin(TenantAdmin):
             except UploadGone:
                 raise _file_gone() from None
             context |= {"fields": list_fields(), **describe_columns(facts, rows, request.POST)}
-            if facts.foreseen and upload.checked_revision == upload.revision:
+            if facts.foreseen and upload.is_checked:
                 context |= describe_effects(facts, tenant=tenant, post=request.POST)
         return self._page(request, "upload", context)
 

@@ -33,4 +33,11 @@ class Migration(migrations.Migration):
                 max_length=10,
             ),
         ),
+        migrations.AddField(
+            model_name="importupload",
+            name="ran_revision",
+            field=models.PositiveIntegerField(
+                help_text="The revision as which that is so: processes of former releases say neither.", null=True
+            ),
+        ),
     ]

@@ -40,6 +40,9 @@ class ImportUpload(models.Model):
         db_default="",
         help_text="What the counts are of: its state.",
     )
+    ran_revision = models.PositiveIntegerField(
+        null=True, help_text="The revision as which that is so: processes of former releases say neither."
+    )
     checked_revision = models.PositiveIntegerField(null=True, help_text="The revision that a dry run has judged.")
     created_at = models.DateTimeField("uploaded")
     created_by = models.CharField(max_length=150)
@@ -66,17 +69,29 @@ class ImportUpload(models.Model):
         return self.name
 
     @property
+    def last_run(self) -> str:
+        """What the counts are of: checking, importing; empty: of nothing, or of what a former release has begun."""
+        return self.ran if self.ran_revision == self.revision else ""
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a dry run has judged the whole file with the columns at hand."""
+        return self.checked_revision == self.revision
+
+    @property
     def is_stopped(self) -> bool:
         """Whether a dry run or an import ended before the end of the file; the counts are of its lines before that."""
         has_counts = bool(self.line or self.created or self.changed or self.unchanged or self.rejected)
-        is_checked = self.checked_revision == self.revision
-        return self.state in (self.State.READY, self.State.REFUSED) and bool(self.ran) and has_counts and not is_checked
+        is_idle = self.state in (self.State.READY, self.State.REFUSED)
+        return is_idle and bool(self.last_run) and has_counts and not self.is_checked
 
     @property
     def can_go_on(self) -> bool:
-        """Whether an import that was stopped can go on behind the line that it has come to."""
-        is_import = self.state == self.State.READY and self.ran == self.State.IMPORTING
-        return is_import and bool(self.line) and self.finished_at is not None
+        """Whether an import that was stopped can go on behind the line that it has come to, as far as the row says:
+        ``uploads.can_go_on`` knows also why it was stopped.
+        """
+        is_import = self.state == self.State.READY and self.last_run == self.State.IMPORTING
+        return is_import and bool(self.line) and self.finished_at is not None and not self.is_checked
 
     @property
     def is_active(self) -> bool:

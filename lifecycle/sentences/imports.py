@@ -16,6 +16,10 @@ IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
             "This import cannot go on where it stopped: its columns were changed since, or it is over. Nothing was"
             " changed; start it again, and imported customers are skipped."
         ),
+        "import_needs_agreement": _(
+            "This import cannot go on where it stopped: more automations would start than were agreed to. Nothing was"
+            " changed. Make another dry run and start the import again; imported customers are skipped."
+        ),
         "file_not_kept": _("The file is no longer kept. Upload it again."),
         "effects_not_agreed": _(
             "More of “%(effect)s” would start than the dry run has counted. The import stopped before that; what was"

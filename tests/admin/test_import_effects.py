@@ -1,12 +1,18 @@
 """An import of the browser starts what new customers start only when it is asked to, with the number named first."""
 
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from audit.models import AdministrationEntry
 from lifecycle.models import Customer, EffectRun, ImportUpload
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.imports import working
+from lifecycle.services.imports.importing import Import
+from lifecycle.services.imports.working import UploadWorker
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -118,3 +124,53 @@ def test_more_than_was_counted_is_not_started(tenant: TenantRef, admin_browser: 
     with tenant_context(tenant.id):
         assert Customer.objects.filter(tenant_id=tenant.id).count() == 0
     assert fields_of(admin_browser.get(page))["field-2"] == "stage"
+
+
+def test_where_more_would_start_than_was_agreed_to_an_import_cannot_go_on_but_begin_again(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=2))
+    page = checked(admin_browser)
+    press(admin_browser, page, "import", start_effects="on")
+    worker = UploadWorker()
+    worker.work()
+    other = {**DOCUMENT["effects"][0], "name": "Another"}
+    with tenant_context(tenant.id):
+        publish_configuration({**DOCUMENT, "effects": [other]}, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    work(worker)
+    shown = text_of(admin_browser.get(page))
+    assert "More of “Another” would start than the dry run has counted" in shown
+    assert "Imported before it stopped 2 created" in shown and "Go on with the import" not in shown
+    with tenant_context(tenant.id):
+        entries = AdministrationEntry.objects.count()
+    refused = text_of(press(admin_browser, page, "go_on"))
+    assert "This import cannot go on where it stopped: more automations would start than were agreed to." in refused
+    with tenant_context(tenant.id):
+        assert AdministrationEntry.objects.count() == entries
+    press(admin_browser, page, "check")
+    work(worker)
+    press(admin_browser, page, "import", start_effects="on")
+    work(worker)
+    assert (row(tenant).state, row(tenant).created, row(tenant).unchanged) == ("done", 1, 2)
+    assert sorted(started(tenant)) == ["Another", "Welcome", "Welcome"]
+
+
+def test_what_starts_after_an_import_went_on_waits_its_time_from_then_on(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that there is time to cancel it, also where the import began hours ago."""
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=2))
+    page = checked(admin_browser)
+    press(admin_browser, page, "import", start_effects="on")
+    worker = UploadWorker()
+    worker.work()
+    press(admin_browser, page, "stop")
+    pressed = utc_now()
+    with tenant_context(tenant.id):
+        first = set(EffectRun.objects.values_list("id", flat=True))
+        ImportUpload.objects.update(started_at=pressed - timedelta(hours=5))
+    press(admin_browser, page, "go_on")
+    work(worker)
+    with tenant_context(tenant.id):
+        late = EffectRun.objects.exclude(id__in=first).get()
+    assert late.due_at > pressed

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
 from django.test import Client
 
 from audit.models import AdministrationEntry, LifecycleHistory
-from lifecycle.models import Customer, ImportUpload
+from lifecycle.models import Customer, CustomerLifecycleStatus, ImportUpload
 from lifecycle.services.compliance import key_rotation
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.retention import forget_old_uploads
@@ -161,7 +162,7 @@ def test_an_import_that_a_person_stops_keeps_its_counts_and_rejected_lines_and_g
         "run": "importing", "line": 11, "created": 9, "rejected": 1
     }  # fmt: skip
 
-    assert "Started by" in text_of(press(admin_browser, page, "go_on"))
+    assert "Begun" in text_of(press(admin_browser, page, "go_on"))
     work(worker)
     done = row(tenant)
     assert (done.state, done.created, done.unchanged, done.rejected) == (State.DONE, 30, 0, 2)
@@ -186,6 +187,81 @@ def test_a_stopped_import_begins_again_with_other_columns_and_says_what_was_impo
     press(admin_browser, page, "import")
     work(worker)
     assert (row(tenant).created, row(tenant).unchanged, len(stages(tenant))) == (20, 10, 30)
+
+
+def test_who_goes_on_writes_at_the_present_what_the_file_said_when_the_import_began(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That was five hours ago."""
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(20))
+    press(admin_browser, page, "import")
+    worker = UploadWorker()
+    worker.work()
+    press(admin_browser, page, "stop")
+    began, pressed = utc_now() - timedelta(hours=5), utc_now()
+    with tenant_context(tenant.id):
+        first = set(LifecycleHistory.objects.values_list("id", flat=True))
+        ImportUpload.objects.update(started_at=began)
+    press(admin_browser, page, "go_on")
+    work(worker)
+    with tenant_context(tenant.id):
+        moves = LifecycleHistory.objects.exclude(id__in=first)
+        statuses = CustomerLifecycleStatus.objects.filter(customer_id__in=moves.values("customer_id"))
+        known = Customer.objects.filter(id__in=moves.values("customer_id"))
+        assert moves.count() == statuses.count() == known.count() == 10
+        assert {move.effective_at for move in moves} == {status.stage_entered_at for status in statuses} == {began}
+        assert {customer.occurred_at for customer in known} == {began}
+        assert min(move.changed_at for move in moves) > pressed
+        assert min(status.updated_at for status in statuses) > pressed
+        assert min(customer.created_at for customer in known) > pressed
+        assert AdministrationEntry.objects.get(action="import_customers").recorded_at > pressed
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_dry_run_that_a_process_of_the_former_release_begins_is_not_taken_for_the_import_before_it(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch, stops: bool
+) -> None:
+    """Beside an upgrade. That process writes no column that it does not know."""
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, "import")
+    worker = UploadWorker()
+    worker.work()
+    press(admin_browser, page, "stop")
+    assert row(tenant).can_go_on
+    with tenant_context(tenant.id):
+        former = ImportUpload.objects.filter(state=State.READY)
+        counts = dict.fromkeys(("line", "position", "created", "changed", "unchanged", "rejected"), 0)
+        former.update(state=State.CHECKING, revision=F("revision") + 1, finished_at=None, **counts)
+    if stops:
+        worker.work()
+        with tenant_context(tenant.id):
+            running = ImportUpload.objects.filter(state=State.CHECKING, line__gt=0)
+            stopped = {"worker": None, "leased_until": None, "finished_at": utc_now()}
+            assert running.update(state=State.READY, revision=F("revision") + 1, **stopped) == 1
+    else:
+        work(worker)
+    shown = text_of(admin_browser.get(page))
+    assert "Imported before it stopped" not in shown and "Go on with the import" not in shown
+    assert ("Dry run: nothing was written 20 would be created" in shown) is not stops
+    assert "This import cannot go on where it stopped" in text_of(press(admin_browser, page, "go_on"))
+    assert len(stages(tenant)) == 10
+
+
+@pytest.mark.parametrize("run", ["check", "import"])
+def test_what_the_former_release_began_is_shown_as_what_it_was_when_a_process_of_this_one_stops_it(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, run)
+    with tenant_context(tenant.id):
+        ImportUpload.objects.update(ran="", ran_revision=None)
+    UploadWorker().work()
+    shown = text_of(press(admin_browser, page, "stop"))
+    assert ("Dry run, stopped: nothing was written" in shown) is (run == "check")
+    assert ("Imported before it stopped" in shown) is ("Go on with the import" in shown) is (run == "import")
 
 
 def test_an_error_in_the_middle_keeps_what_was_counted_and_the_import_goes_on_behind_it(

@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from django.core.management import call_command
 
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.models import BillingFigures, Contact, Customer, EffectRun
+from lifecycle.services.imports.importing import Import
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.factories import SAAS, TenantFactory
@@ -73,6 +76,31 @@ def test_a_dry_run_judges_everything_and_writes_nothing(tenant: TenantRef, tmp_p
     assert status == 1
     assert "nothing written; 1 created, 0 changed, 0 unchanged, 1 rejected" in out
     assert customers(tenant) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [(["--dry-run"], "Run it again."), ([], "Run it again: imported lines are skipped.")],
+)
+def test_a_command_that_fails_in_the_middle_says_that_lines_are_skipped_only_where_any_was_imported(
+    tenant: TenantRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], advice: str
+) -> None:
+    original = Import._commit
+
+    def fail_later(self: Import, *arguments: Any) -> None:
+        if self.counts.line:
+            raise RuntimeError("an error in the program")
+        original(self, *arguments)
+
+    monkeypatch.setattr(Import, "_commit", fail_later)
+    path = write(tmp_path / "a.csv", "id,name", "1,One", "2,Two")
+    errors = StringIO()
+    with pytest.raises(RuntimeError):
+        call_command(
+            "import_customers", str(path), "--tenant", tenant.slug, "--batch-size", "1", *options,
+            stdout=StringIO(), stderr=errors,
+        )  # fmt: skip
+    assert errors.getvalue().splitlines()[-1] == f"Failed after line 2. {advice}"
 
 
 def test_a_new_customer_without_stage_begins_at_the_initial_one(tenant: TenantRef, tmp_path: Path) -> None:

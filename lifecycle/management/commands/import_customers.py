@@ -84,7 +84,7 @@ class Command(OperatorCommand):
                         name=path.name,
                         tenant=tenant,
                         actor=system_actor("import_customers"),
-                        now=timezone.now(),
+                        begun=timezone.now(),
                         as_of=_read_as_of(options["as_of"]),
                         batch_size=options["batch_size"],
                         dry_run=options["dry_run"],
@@ -126,7 +126,7 @@ class Command(OperatorCommand):
             except BaseException:
                 if run.counts.line:
                     self._report(run, rejects)
-                    self.stderr.write(f"Failed after line {run.counts.line}. Run it again: imported lines are skipped.")
+                    self.stderr.write(f"Failed after line {run.counts.line}. {_again(run)}")
                 raise
         counts = run.counts
         if not counts.line:
@@ -135,7 +135,7 @@ class Command(OperatorCommand):
             run.record_run()
         self._report(run, rejects)
         if stopped:
-            raise CommandError(f"Stopped after line {counts.line}. Run it again: imported lines are skipped.")
+            raise CommandError(f"Stopped after line {counts.line}. {_again(run)}")
         if counts.rejected:
             raise CommandError(f"{counts.rejected:,} of {counts.good + counts.rejected:,} lines were rejected.")
 
@@ -145,6 +145,11 @@ class Command(OperatorCommand):
         self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{reported}")
         if run.counts.rejected:
             self.stdout.write(f"the rejected lines are in {rejects.path}")
+
+
+def _again(run: Import) -> str:
+    """What to do about a run that has not come to the end of its file."""
+    return "Run it again." if run.dry_run else "Run it again: imported lines are skipped."
 
 
 def _open_reader(file: BinaryIO, path: Path, *, kind: str | None, encoding: str | None) -> RecordReader:

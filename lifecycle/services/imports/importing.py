@@ -13,6 +13,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
@@ -67,7 +68,7 @@ class Import:
         name: str,
         tenant: TenantRef,
         actor: Actor,
-        now: dt.datetime,
+        begun: dt.datetime,
         as_of: dt.datetime | None = None,
         batch_size: int = BATCH,
         dry_run: bool = False,
@@ -76,17 +77,19 @@ class Import:
         done: Counts | None = None,
         done_effects: Mapping[str, int] | None = None,
     ) -> None:
-        """``as_of``: when the file was exported, if not now: what is known from later than that is not overwritten.
+        """``begun``: when the import began first: by it lines are read, and values are older or newer than others; what
+        is written, is written at the present. ``as_of``: when the file was exported, if not then: what is known from
+        later than that is not overwritten.
 
         ``starts_effects``: placing a new customer starts what entering its stage starts; of each effect as many as were
         ``agreed`` to, None: any number. Above that the iteration raises EffectsNotAgreed and keeps what was committed.
         ``effects`` counts what is started, or would be.
 
-        ``done`` and ``done_effects``: what an earlier run with the same ``now`` has committed, to go on behind it.
+        ``done`` and ``done_effects``: what an earlier run with the same ``begun`` has committed, to go on behind it.
         """
         self.reader, self.plan, self.rejects, self.name = reader, plan, rejects, name
-        self.tenant, self.actor, self.now = tenant, actor, now
-        self.as_of = min(as_of or now, now)
+        self.tenant, self.actor, self.begun = tenant, actor, begun
+        self.as_of = min(as_of or begun, begun)
         self.batch_size, self.dry_run = batch_size, dry_run
         self.starts_effects, self.agreed = starts_effects, agreed
         self.effects = Counter(done_effects or {})
@@ -135,7 +138,7 @@ class Import:
                 errors[record.line] = record, _("The line %(error)s.") % {"error": _(record.error)}
                 continue
             try:
-                line = read_line(record, self.plan, now=self.now)
+                line = read_line(record, self.plan, now=self.begun)
             except InvalidCell as error:
                 errors[record.line] = record, str(error)
                 continue
@@ -194,7 +197,7 @@ class Import:
             tenant=self.tenant,
             actor=self.actor,
             source=SOURCE,
-            now=self.now,
+            now=self._present(),
             create=True,
             starts_effects=self.starts_effects,
         )
@@ -250,8 +253,12 @@ class Import:
                     **total_of(self.counts),
                     **({"effects": dict(self.effects)} if self.starts_effects else {}),
                 },
-                now=self.now,
+                now=self._present(),
             )
+
+    def _present(self) -> dt.datetime:
+        """Now; never before the import began, by whichever machine's clock that was."""
+        return max(timezone.now(), self.begun)
 
 
 def _take_batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:

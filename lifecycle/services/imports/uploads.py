@@ -135,10 +135,11 @@ def choose_columns(
         facts.mapping, facts.said = dict(mapping), None
         write_facts(upload, facts)
         upload.as_of = as_of
-        if upload.ran == State.IMPORTING:
+        if upload.last_run == State.IMPORTING:
             # What was imported stays true; with other columns the next import begins at the first line.
             upload.line = upload.position = 0
             upload.revision += 1
+            upload.ran_revision = upload.revision
             upload.checked_revision = None
             upload.save()
         else:
@@ -188,18 +189,24 @@ def go_on_with_import(upload_id: UUID, *, revision: int, tenant: TenantRef, acto
     """
     with transaction.atomic():
         upload = _lock(upload_id, revision, (State.READY,), tenant=tenant)
-        if not upload.can_go_on:
-            raise UploadRefused("import_cannot_go_on")
         facts = read_facts(upload)
+        if not can_go_on(upload, facts):
+            raise UploadRefused("import_needs_agreement" if upload.can_go_on else "import_cannot_go_on")
         facts.said = None
         write_facts(upload, facts)
         upload.state = State.IMPORTING
         upload.revision += 1
-        # Its time stays: by it the values of the file are older or newer than others.
+        upload.ran_revision = upload.revision
+        # The time stays at which it began: by it the values of the file are older or newer than others.
         upload.started_by, upload.started_by_kind = actor.name, actor.kind
         upload.finished_at = upload.worker = upload.leased_until = upload.checked_revision = None
         upload.save()
         _record("begin_import", upload, actor=actor, now=now, detail={"after_line": upload.line})
+
+
+def can_go_on(upload: ImportUpload, facts: Facts) -> bool:
+    """Whether an import that was stopped can go on: not where it would at once be stopped again, by the same batch."""
+    return upload.can_go_on and (facts.said is None or facts.said[0] != NOT_AGREED)
 
 
 def asks_for_number(foreseen: Mapping[str, int], *, tenant_id: UUID) -> bool:
@@ -224,8 +231,11 @@ def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor,
         stopped = "check_stopped" if upload.state == State.CHECKING else "import_stopped"
         facts.said = (stopped, {"line": upload.line})
         write_facts(upload, facts)
+        # Also of a run that a process of a former release has begun.
+        upload.ran = upload.state
         upload.state = State.READY
         upload.revision += 1
+        upload.ran_revision = upload.revision
         upload.finished_at = now
         upload.worker = upload.leased_until = None
         upload.save()
@@ -237,7 +247,7 @@ def record_stop(upload: ImportUpload, *, actor: Actor, now: dt.datetime, because
 
     The upload itself is destroyed after a day; this stays. ``because``: the name of the message that says why.
     """
-    detail = {"run": upload.ran, **_count(upload), **({"because": because} if because else {})}
+    detail = {"run": upload.last_run, **_count(upload), **({"because": because} if because else {})}
     _record("stop_import", upload, actor=actor, now=now, detail=detail)
 
 
@@ -277,6 +287,8 @@ def forget_uploads(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:
 
 
 GONE: Final = Message("upload_gone")
+# What more than the dry run has counted would start: the name of the message that the worker leaves.
+NOT_AGREED: Final = "effects_not_agreed"
 
 
 def _lock(upload_id: UUID, revision: int, states: tuple[State, ...], *, tenant: TenantRef) -> ImportUpload:
@@ -293,6 +305,7 @@ def _move(upload: ImportUpload, state: State, *, actor: Actor, now: dt.datetime)
     upload.state = state
     upload.ran = state if state in (State.CHECKING, State.IMPORTING) else ""
     upload.revision += 1
+    upload.ran_revision = upload.revision if upload.ran else None
     upload.line = upload.position = upload.created = upload.changed = upload.unchanged = upload.rejected = 0
     upload.started_at, upload.started_by, upload.started_by_kind = now, actor.name, actor.kind
     upload.finished_at = upload.worker = upload.leased_until = upload.checked_revision = None

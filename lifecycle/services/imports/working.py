@@ -37,7 +37,7 @@ from lifecycle.services.imports.parts import (
 from lifecycle.services.imports.rejects import Rejected, RejectLines
 from lifecycle.services.imports.survey import gather_evidence
 from lifecycle.services.imports.texts import FileRefused
-from lifecycle.services.imports.uploads import record_stop
+from lifecycle.services.imports.uploads import NOT_AGREED, record_stop
 from storage.cipher import Undecryptable
 from storage.failures import concerns_every_tenant, describe
 from tenants.actors import Actor, TenantRef, system_actor
@@ -134,7 +134,7 @@ def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[Non
     except MappingRefused as refusal:
         lease.end(State.READY, refusal.page_message)
     except EffectsNotAgreed as refusal:
-        lease.end(State.READY, Message("effects_not_agreed", {"effect": str(refusal)}))
+        lease.end(State.READY, Message(NOT_AGREED, {"effect": str(refusal)}))
     except NoConfiguration:
         lease.end(State.READY, Message("import_without_configuration"))
     except Exception as error:
@@ -186,7 +186,7 @@ def _import(upload: ImportUpload, tenant: TenantRef, lease: "_Lease") -> Generat
             name=upload.name,
             tenant=tenant,
             actor=actor,
-            now=upload.started_at or timezone.now(),
+            begun=upload.started_at or timezone.now(),
             as_of=upload.as_of,
             dry_run=not is_import,
             starts_effects=is_import and facts.starts_effects,
@@ -286,16 +286,19 @@ class _Lease:
         facts: Facts | None = None,
     ) -> None:
         """Hand it back to people, with what is to be said; nothing, if it is no longer this worker's."""
+        upload = self.upload
+        # Also of a run that a process of a former release has begun.
+        ran = {} if upload.state == State.READING else {"ran": upload.state, "ran_revision": upload.revision}
         try:
-            with tenant_context(self.upload.tenant_id):
-                self._update(state=state, finished_at=timezone.now(), worker=None, leased_until=None)
-                known = facts or replace(read_facts(self.upload), candidates=candidates or [])
+            with tenant_context(upload.tenant_id):
+                self._update(state=state, finished_at=timezone.now(), worker=None, leased_until=None, **ran)
+                known = facts or replace(read_facts(upload), candidates=candidates or [])
                 known.said = (said.name, dict(said.params)) if said else None
-                write_facts(self.upload, known)
+                write_facts(upload, known)
                 if said and self.counts.line:
                     # What it had done is in the row as it was committed last.
-                    self.upload.refresh_from_db()
-                    record_stop(self.upload, actor=WORKER, now=timezone.now(), because=said.name)
+                    upload.refresh_from_db()
+                    record_stop(upload, actor=WORKER, now=timezone.now(), because=said.name)
         except _LeaseLost:
             return
 
