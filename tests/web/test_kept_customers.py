@@ -1,6 +1,7 @@
 """What a month has kept opens the list of its customers, who add up to it."""
 
 import datetime as dt
+import json
 import re
 from decimal import Decimal
 from html import unescape
@@ -10,6 +11,8 @@ import pytest
 
 from lifecycle.models import BillingFigures, CustomerLifecycleStatus, FigureChange
 from lifecycle.rules.transitions import Change
+from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.transitions.apply import Call, apply, place
@@ -125,11 +128,28 @@ def test_the_page_links_each_count_to_its_customers_and_the_list_has_as_many(pag
     assert page_client("viewer").get(unescape(address)).status_code == 403
 
 
+def on(month, day=10):
+    return dt.datetime(2026, month, day, tzinfo=dt.UTC)
+
+
+def live(tenant, stories):
+    """Customers of these names with 1000 a year go from stage to stage."""
+    with tenant_context(tenant.id):
+        for name, steps in stories.items():
+            customer = CustomerFactory(tenant=tenant, name=name, stage=None)
+            fact = CustomerFacts(customer.external_id, "/billing", on(1), billing={"arr": "1000", "currency": "EUR"})
+            record_customers([fact], tenant=tenant, actor=ACTOR, source="Import", now=utc_now(), create=False)
+            for number, (effective_at, stage) in enumerate(steps):
+                is_return = number > 0 and effective_at < steps[number - 1][0]
+                reason = "Usage Dropped" if stage == "Wobbly" else f"{stage}!"
+                change = Change(customer.id, stage, reason_code=reason, effective_at=effective_at, is_return=is_return)
+                call = Call(tenant, ACTOR, "Import", utc_now())
+                (outcome,) = (apply if number else place)(call, [change], backdated=True)
+                assert outcome.moved, outcome
+
+
 def test_who_was_lost_and_has_returned_counts_as_nothing_for_the_time_in_between(tenant):
     """Of months that are over nothing changes with a return: what was not there is not kept afterwards."""
-
-    def on(month, day=10):
-        return dt.datetime(2026, month, day, tzinfo=dt.UTC)
 
     # Stage by stage; the undone loss gave the former time in the stage back.
     stories = {
@@ -138,18 +158,7 @@ def test_who_was_lost_and_has_returned_counts_as_nothing_for_the_time_in_between
         "Twice": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost"), (on(3, 20), "Trial"), (on(5), "Lost")],
         "Undone": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost"), (on(2), "Wobbly")],
     }
-    with tenant_context(tenant.id):
-        for name, steps in stories.items():
-            customer = CustomerFactory(tenant=tenant, name=name, stage=None)
-            fact = CustomerFacts(customer.external_id, "/billing", on(1), billing={"arr": "1000", "currency": "EUR"})
-            record_customers([fact], tenant=tenant, actor=ACTOR, source="Import", now=utc_now(), create=False)
-            for number, (effective_at, stage) in enumerate(steps):
-                is_return = name == "Undone" and number == 3
-                reason = "Usage Dropped" if stage == "Wobbly" else f"{stage}!"
-                change = Change(customer.id, stage, reason_code=reason, effective_at=effective_at, is_return=is_return)
-                call = Call(tenant, ACTOR, "Import", utc_now())
-                (outcome,) = (apply if number else place)(call, [change], backdated=True)
-                assert outcome.moved, outcome
+    live(tenant, stories)
     keep_facts(tenant)
     months = months_before(Month(2026, 7), 6)
     with tenant_context(tenant.id):
@@ -161,3 +170,37 @@ def test_who_was_lost_and_has_returned_counts_as_nothing_for_the_time_in_between
         rows = everyone(tenant, one.month, "EUR")
         assert len(rows) == one.customers
         assert sum(row["end_arr"] for row in rows) == one.end
+
+
+def test_who_was_lost_in_a_stage_that_went_away_since_was_lost_all_the_same(tenant, monkeypatch):
+    """What a publication does to stages changes nothing of what months have kept, also while it moves customers."""
+    stories = {
+        "Faithful": [(on(1), "Live")],
+        "Gone": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost")],
+        "Returned": [(on(1), "Live"), (on(2), "Wobbly"), (on(3), "Lost"), (on(4), "Trial")],
+    }
+    live(tenant, stories)
+    keep_facts(tenant)
+    months = months_before(Month(2026, 7), 5)
+
+    def kept():
+        with tenant_context(tenant.id):
+            measured = measure_retention(months, tenant=tenant, policy=live_policy(tenant.id))
+        for one in measured:
+            rows = everyone(tenant, one.month, "EUR")
+            assert [row["end_arr"] for row in rows].count(1000) * 1000 == one.end and len(rows) == one.customers
+        return {one.month.number: (one.customers, int(one.kept)) for one in measured}
+
+    assert kept() == {2: (3, 3000), 3: (3, 1000), 4: (1, 1000), 5: (2, 2000), 6: (2, 2000)}
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    document = json.loads(json.dumps(SAAS).replace("Lost", "Churned"))
+    with tenant_context(tenant.id):
+        mapping = {"Lost": {"to": "Churned", "reason_code": "Merged"}}
+        publish_configuration(document, tenant=tenant, actor=ACTOR, now=on(5), mapping=mapping)
+    found = [kept()]
+    list(stage_migrations.move_customers(tenant, now=on(5)))
+    keep_facts(tenant)
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(stage="Churned").stage_entered_at == on(5)
+    found.append(kept())
+    assert found == [{2: (3, 3000), 3: (3, 1000), 4: (1, 1000), 5: (2, 2000), 6: (2, 2000)}] * 2

@@ -11,9 +11,13 @@ from django.db import connection
 from redis.exceptions import RedisError
 
 from lifecycle.models import CustomerLifecycleStatus, FigureChange
+from lifecycle.rules.transitions import Change
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.work import kept_revenue
 from lifecycle.services.work.kept_revenue import PAST_MONTHS, RevenueKeeper, read_kept_revenue
 from lifecycle.services.work.renewals import Month, count_unknown, measure_retention, months_before
+from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.factories import SAAS, TenantFactory, utc_now
@@ -143,6 +147,22 @@ def test_the_worker_counts_where_something_was_recorded_and_once_an_hour_at_most
     now += 5 * HOUR
     assert keeper.keep_revenue(tenant) == 1, "what a long transaction brought late"
     assert RevenueKeeper().keep_revenue(TenantFactory(configuration=None)) == 0
+
+
+def test_what_was_counted_before_the_stays_were_kept_that_it_needs_is_counted_again(tenant):
+    now = utc_now()
+    keeper = RevenueKeeper(clock=lambda: now)
+    customer_id = add(tenant, "Aurora", renewal_on=None, stage="Lost")
+    with tenant_context(tenant.id):
+        call = Call(tenant, system_actor("tests"), "Import", utc_now())
+        assert apply(call, [Change(customer_id, "Trial")])[0].moved
+    assert keeper.keep_revenue(tenant) == 1
+    keep_facts(tenant)
+    counted = []
+    for _ in range(2):
+        now += HOUR
+        counted.append(keeper.keep_revenue(tenant))
+    assert counted == [1, 0]
 
 
 def test_without_redis_the_page_counts_and_the_worker_does_not_count_all_the_time(look, tenant, monkeypatch):

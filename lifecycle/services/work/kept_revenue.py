@@ -45,13 +45,21 @@ _NEWEST: Final = """
 SELECT (SELECT id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1),
        (SELECT id FROM customer_lifecycle_history WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1)
 """
+# Whether someone has moved on whose former stays are not kept yet.
+_IS_BEHIND: Final = """
+SELECT EXISTS (
+    SELECT FROM customer_lifecycle_status s
+      LEFT JOIN lifecycle_insight_state f ON f.tenant_id = s.tenant_id AND f.customer_id = s.customer_id
+     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.version > COALESCE(f.sequence, 1))
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRevenue:
     """What each of the past months has kept, the latest first, and of how many customers it is not known.
 
-    ``newest``: what had been recorded last when it was counted, at ``counted_at``.
+    ``newest``: the report and the move that had been recorded last when it was counted, at ``counted_at``; no move
+    where stays were not caught up with all of them, so that it is counted again.
     """
 
     months: list[Retention]
@@ -163,7 +171,7 @@ def _find(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue | 
 
 def _count(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue:
     # First: what is recorded while this counts is seen as new by the next look.
-    newest = _find_newest(tenant)
+    newest = _find_counted(tenant)
     months = months_before(_month_of(now), PAST_MONTHS)
     measured = measure_retention(months, tenant=tenant, policy=policy)
     kept = KeptRevenue(measured, count_unknown(months[-1], tenant=tenant), now, newest)
@@ -175,6 +183,12 @@ def _count(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue:
 def _find_newest(tenant: TenantRef) -> list[str]:
     (ids,) = fetch_prepared(_NEWEST, {"tenant_id": tenant.id}, using="default")
     return [str(id_ or "") for id_ in ids]
+
+
+def _find_counted(tenant: TenantRef) -> list[str]:
+    report, move = _find_newest(tenant)
+    ((is_behind,),) = fetch_prepared(_IS_BEHIND, {"tenant_id": tenant.id}, using="default")
+    return [report, "" if is_behind else move]
 
 
 def _dump(kept: KeptRevenue) -> bytes:
@@ -200,5 +214,5 @@ def _month_of(now: dt.datetime) -> Month:
 
 
 def _key(tenant: TenantRef, policy: Policy, now: dt.datetime) -> str:
-    """Of each month and each configuration: its stages say who is lost. ``3``: as ``KEPT`` counts."""
-    return f"c360:{tenant.id}:kept-revenue:3:{policy.version}:{_month_of(now).first}"
+    """Of each month and each configuration: its stages say who is lost. ``4``: as ``KEPT`` counts."""
+    return f"c360:{tenant.id}:kept-revenue:4:{policy.version}:{_month_of(now).first}"

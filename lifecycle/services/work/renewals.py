@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from lifecycle.queries.health import find_work
 from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, read_number
-from lifecycle.rules.insight.stages import key_of
+from lifecycle.rules.insight.stages import key_of, name_of
 from lifecycle.rules.urgency import risk_of
 from storage.cursors import fetch_prepared_dicts, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.former_stages import read_former_stages
 from tenants.services.configuration.versions import present_names
 
 # So many are on a page of a list, and so many of a day are named in the month.
@@ -59,7 +60,7 @@ SELECT date_trunc('month', b.renewal_on::timestamp)::date AS month, count(*) AS 
 # A report holds until the customer's next one: from the ``first`` moment after it to the ``last``. Of what was reported
 # before all moments each customer's last is looked up, however much it is. Customers whose reports held over the same
 # moments are added up before they are spread over the months; ``gone`` is the last moment before one who is lost was
-# lost, ``away`` the moments at which one was who has returned since.
+# lost, ``away`` the moments at which one was who has returned since, or was lost in another stage until then.
 KEPT: Final = """
 WITH m AS (
     SELECT %(timestamps)s::timestamptz[] AS timestamps, cardinality(%(timestamps)s::timestamptz[]) AS number
@@ -250,10 +251,20 @@ def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Pol
 
 
 def lost_stages(policy: Policy, tenant: TenantRef) -> Row:
-    """The stages of lost customers, by their names, and by the keys that stays know them by. One statement at most."""
+    """The stages of lost customers, by their names, and by the keys that stays know them by; also those that went away
+    when they meant that: who was lost there was lost, and is so while it is emptied.
+
+    No statement; the first time after a publication two at most.
+    """
     names, renames = policy.stages_in(LOST), present_names(tenant, live=policy.version)
-    keys = [key_of(name, policy.version, renames) for name in names]
-    return {"lost": text_array(names), "lost_keys": text_array(keys)}
+    live = {key_of(name, policy.version, renames): name for name in policy.stages}
+    former = {
+        key_of(one.name, one.version, renames): one.category for one in read_former_stages(tenant, live=policy.version)
+    }
+    gone = [key for key, meant in former.items() if meant == LOST and key not in live]
+    emptied = {name_of(key, renames) for key in gone}.difference(policy.stages)
+    keys = [key for key, name in live.items() if name in names]
+    return {"lost": text_array([*names, *sorted(emptied)]), "lost_keys": text_array([*keys, *gone])}
 
 
 def count_unknown(month: Month, *, tenant: TenantRef) -> int:
