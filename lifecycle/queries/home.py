@@ -16,11 +16,13 @@ from django.utils import timezone
 
 from lifecycle.queries.health import HEALTH, gather_work, health_of, most_penalty, penalty_of
 from lifecycle.queries.urgency import URGENCY
+from lifecycle.rules.insight.stages import names_then
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.health_formula import FIGURE_MEASURES
 from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.versions import present_name, present_names
 
 Row = dict[str, Any]
 _OF_FIGURES: Final = "«figures»"
@@ -140,8 +142,13 @@ SELECT s.customer_id, c.name, s.stage, s.score, s.arr, s.currency
  ORDER BY s.urgency DESC, s.customer_id LIMIT %(limit)s::int
 """
 
-# Of each stage those who came there last, along its index; of each of them the last step into or out of ``stages``.
-_MOVED: Final = """
+# What a stage was called in a version (``names_then``) is compared.
+_IS_ONE: Final = """COALESCE(width_bucket(h.configuration_version, %(renamed)s::int[]) || ':' || {stage}
+                         = ANY(%(names)s::text[]), false)"""
+# Of each stage those who came there last, along its index; of each of them the last step into or out of ``stages``. A
+# history is read from its end to the first row that is not younger; of those who came, and who left, some are shown.
+# That row's number is a value of its own: the index is not asked for what COALESCE would have to be worked out for.
+_MOVED: Final = f"""
 WITH m AS MATERIALIZED (
     SELECT m.* FROM unnest(%(every)s::text[]) AS w(stage)
      CROSS JOIN LATERAL (
@@ -153,20 +160,26 @@ WITH m AS MATERIALIZED (
 SELECT f.is_more, x.*
   FROM (SELECT EXISTS (SELECT FROM m GROUP BY m.stage HAVING count(*) > %(most)s::int) AS is_more) f
   LEFT JOIN (
-    SELECT m.customer_id, c.name, h.from_stage, h.to_stage, h.changed_at AS updated_at, h.changed_by AS updated_by
+    SELECT m.customer_id, c.name, h.from_stage, h.to_stage, h.configuration_version, h.changed_at AS updated_at,
+           h.changed_by AS updated_by, h.has_arrived, count(*) OVER (PARTITION BY h.has_arrived) AS customers,
+           row_number() OVER (PARTITION BY h.has_arrived ORDER BY h.changed_at DESC) AS place
       FROM m
       JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = m.customer_id
      CROSS JOIN LATERAL (
-        SELECT h.from_stage, t.to_stage, h.changed_at, h.changed_by
+        SELECT h.from_stage, h.to_stage, h.configuration_version, h.changed_at, h.changed_by, t.has_arrived
           FROM customer_lifecycle_history h
-         CROSS JOIN LATERAL (SELECT CASE WHEN h.sequence = m.version THEN m.stage ELSE h.to_stage END AS to_stage) t
+         CROSS JOIN LATERAL (SELECT {_IS_ONE.format(stage="h.to_stage")} AS has_arrived) t
          WHERE h.tenant_id = %(tenant_id)s::uuid AND h.customer_id = m.customer_id
-           AND h.changed_at > %(since)s::timestamptz
-           AND (COALESCE(h.from_stage, '') = ANY(%(stages)s::text[])) <> (t.to_stage = ANY(%(stages)s::text[]))
+           AND h.sequence > (SELECT COALESCE((
+               SELECT o.sequence FROM customer_lifecycle_history o
+                WHERE o.tenant_id = %(tenant_id)s::uuid AND o.customer_id = m.customer_id
+                  AND o.changed_at <= %(since)s::timestamptz
+                ORDER BY o.sequence DESC LIMIT 1), 0))
+           AND t.has_arrived <> {_IS_ONE.format(stage="h.from_stage")}
          ORDER BY h.sequence DESC LIMIT 1
      ) h
      WHERE %(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[])
-  ) x ON true
+  ) x ON x.place <= %(shown)s::int
  ORDER BY x.updated_at DESC
 """
 
@@ -300,25 +313,37 @@ def least_of_figures(policy: Policy, stages: Sequence[str]) -> int | None:
 def find_moved(
     *,
     tenant: TenantRef,
-    every: Sequence[str],
+    policy: Policy,
     stages: Sequence[str],
     owners: Collection[str] | None,
     since: dt.datetime,
     most: int,
+    shown: int,
 ) -> tuple[list[Row], bool]:
     """Who came into ``stages``, or left them, since then, wherever they went on to: their last such step, the latest
-    first. And whether more than ``most`` are in one of ``every`` stage since then, of whom the latest are looked at.
+    first. And whether more than ``most`` are in one stage since then, of whom the latest are looked at.
+
+    Up to ``shown`` who came (``has_arrived``) and as many who left, each with how many ``customers`` there are of them.
+    Stages, also those that were called differently then, have their names of today.
     """
+    renames = present_names(tenant, live=policy.version)
     parameters = {
         "tenant_id": tenant.id,
-        "every": text_array(every),
-        "stages": text_array(stages),
+        "every": text_array(policy.stages),
+        "names": text_array(names_then(stages, policy.version, renames)),
+        "renamed": plain_array(sorted(renames)),
         "owners": None if owners is None else text_array(owners),
         "since": since,
         "most": most,
+        "shown": shown,
     }
     rows = fetch_prepared_dicts(_MOVED, parameters, using="default")
-    return [row for row in rows if row["customer_id"] is not None], rows[0]["is_more"]
+    is_more = rows[0]["is_more"]
+    rows = [row for row in rows if row["customer_id"] is not None]
+    for row in rows:
+        for name in ("from_stage", "to_stage"):
+            row[name] = row[name] and present_name(row[name], row["configuration_version"], renames)
+    return rows, is_more
 
 
 def find_done(ids: Collection[UUID], *, tenant: TenantRef, since: dt.datetime) -> dict[UUID, Row]:

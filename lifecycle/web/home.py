@@ -96,11 +96,12 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
     if scope.since is not None:
         moved, is_more_moved = queries.find_moved(
             tenant=tenant,
-            every=policy.stages,
+            policy=policy,
             stages=at_risk,
             owners=scope.owners,
             since=scope.since,
             most=MOST_MOVED,
+            shown=MOST_MOVED_SHOWN,
         )
     awake = [row["customer_id"] for row in rows if not row["is_asleep"]]
     yesterday = timezone.make_aware(dt.datetime.combine(timezone.localdate(now) - dt.timedelta(days=1), dt.time()))
@@ -137,8 +138,8 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, nam
         "awake_count": rows[0]["awake"] if rows else 0,
         "asleep_count": rows[0]["asleep"] if rows else 0,
         "doubted": [row | {"doubt": Message("figures_are_poor", {"score": row["score"]})} for row in doubted],
-        "arrived": _pick(moved, names, at_risk, arrived=True),
-        "left": _pick(moved, names, at_risk, arrived=False),
+        "arrived": _pick(moved, names, arrived=True),
+        "left": _pick(moved, names, arrived=False),
         "is_more_moved": is_more_moved,
         "may_update": may_update,
         **show_proposals(policy, tenant=tenant, owners=scope.owners),
@@ -266,16 +267,12 @@ def _has_moved(row: Json, since: dt.datetime) -> bool:
     return row["updated_at"] >= since and not given_back
 
 
-def _pick(
-    moved: Sequence[Json], names: Mapping[Any, str], at_risk: Collection[str], *, arrived: bool
-) -> tuple[int, list[Json]]:
+def _pick(moved: Sequence[Json], names: Mapping[Any, str], *, arrived: bool) -> tuple[int, list[Json]]:
     """How many came into the stages at risk (or left them), and the first few of them."""
     picked = [
-        row | {"who": names[row["updated_by"], row["updated_at"]]}
-        for row in moved
-        if (row["to_stage"] in at_risk) is arrived and (row["from_stage"] in at_risk) is not arrived
+        row | {"who": names[row["updated_by"], row["updated_at"]]} for row in moved if row["has_arrived"] is arrived
     ]
-    return len(picked), picked[:MOST_MOVED_SHOWN]
+    return (picked[0]["customers"] if picked else 0), picked
 
 
 def _number(text: str | None) -> float | None:

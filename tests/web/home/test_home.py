@@ -15,7 +15,6 @@ from lifecycle.services.home.short_lists import add_names, ids_of
 from lifecycle.services.moving.fences import fence, lift_fence
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
-from lifecycle.web import home
 from storage.redis import get_client
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
@@ -192,54 +191,6 @@ def test_a_tenant_admin_puts_people_into_teams(page_client, users, tenant):
         assert User.objects.get(id=user.id).team == "North East"
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="set_team")
     assert (entry.subject, entry.detail) == (str(user.id), {"from": "", "to": "North East"})
-
-
-def test_since_the_last_visit_says_who_came_and_who_left(page_client, users, tenant, move):
-    from lifecycle.models import Customer
-
-    came, left = record(tenant, 1, "Came", "Live"), record(tenant, 2, "Left")
-    client = page_client("viewer")
-    assert "Since you were last here" not in text_of(client.get("/"))
-    with tenant_context(tenant.id):
-        HomeVisit.objects.update(last_at=utc_now() - dt.timedelta(hours=16))
-        move(Customer.objects.get(id=came), "Wobbly", "Usage Dropped")
-        move(Customer.objects.get(id=left), "Live")
-    for _ in range(2):
-        # A second look is the same visit.
-        shown = text_of(client.get("/"))
-        assert "1 customer entered an at-risk stage: Came (by System (tests))" in shown
-        assert "1 customer left one: Left (to Live, by System (tests))" in shown
-
-
-def test_since_the_last_visit_counts_everyone_who_left_or_came_wherever_they_went_on_to(
-    page_client, users, tenant, move, monkeypatch
-):
-    from lifecycle.models import Customer
-
-    stages = {"Recovered": "Wobbly", "Fleeting": "Live", "Twice": "Live", "Quiet": "Wobbly"}
-    ids = {name: record(tenant, number, name, stage) for number, (name, stage) in enumerate(stages.items())}
-    client = page_client("viewer")
-    client.get("/")
-    with tenant_context(tenant.id):
-        HomeVisit.objects.update(last_at=utc_now() - dt.timedelta(hours=16))
-        one = {name: Customer.objects.get(id=id_) for name, id_ in ids.items()}
-        move(one["Recovered"], "Live")
-        move(one["Recovered"], "Renewing")
-        move(one["Fleeting"], "Wobbly", "Usage Dropped")
-        move(one["Fleeting"], "Live")
-        move(one["Twice"], "Wobbly", "Usage Dropped")
-        move(one["Twice"], "Live")
-        move(one["Twice"], "Wobbly", "Champion Left")
-    shown = text_of(client.get("/"))
-    assert "1 customer entered an at-risk stage: Twice (by System (tests))" in shown
-    assert (
-        "2 customers left one: Fleeting (to Live, by System (tests)), Recovered (to Live, by System (tests))" in shown
-    )
-    assert "more stage changes than are looked at" not in shown
-    monkeypatch.setattr(home, "MOST_MOVED", 0)
-    assert "There were more stage changes than are looked at here: only the latest are counted." in text_of(
-        client.get("/")
-    )
 
 
 def all_statements_of(client, address):
