@@ -45,12 +45,14 @@ _NEWEST: Final = """
 SELECT (SELECT id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1),
        (SELECT id FROM customer_lifecycle_history WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1)
 """
-# Whether someone has moved on whose former stays are not kept yet.
+# Whether someone has moved on whose former stays are not kept yet; each is looked up by the key, whatever the planner
+# knows of the table.
 _IS_BEHIND: Final = """
 SELECT EXISTS (
     SELECT FROM customer_lifecycle_status s
-      LEFT JOIN lifecycle_insight_state f ON f.tenant_id = s.tenant_id AND f.customer_id = s.customer_id
-     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.version > COALESCE(f.sequence, 1))
+     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.version > 1
+       AND s.version > COALESCE((SELECT f.sequence FROM lifecycle_insight_state f
+                                  WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = s.customer_id), 1))
 """
 
 
