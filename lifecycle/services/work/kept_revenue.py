@@ -45,14 +45,13 @@ _NEWEST: Final = """
 SELECT (SELECT id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1),
        (SELECT id FROM customer_lifecycle_history WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1)
 """
-# Whether someone has moved on whose former stays are not kept yet; each is looked up by the key, whatever the planner
-# knows of the table.
+# Whether someone has moved on whose former stays are not kept yet. Both tables are read once, whatever the planner
+# knows of them: a join it would do row by row where they have just been filled.
 _IS_BEHIND: Final = """
 SELECT EXISTS (
-    SELECT FROM customer_lifecycle_status s
-     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.version > 1
-       AND s.version > COALESCE((SELECT f.sequence FROM lifecycle_insight_state f
-                                  WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = s.customer_id), 1))
+    SELECT customer_id, version FROM customer_lifecycle_status WHERE tenant_id = %(tenant_id)s::uuid AND version > 1
+    EXCEPT
+    SELECT customer_id, sequence FROM lifecycle_insight_state WHERE tenant_id = %(tenant_id)s::uuid)
 """
 
 
