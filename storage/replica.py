@@ -124,14 +124,17 @@ class _Switch:
         return not self._trying and time.monotonic() >= self._until
 
     def note_answer(self) -> None:
-        """It has answered, and is not too old."""
+        """It has answered, and is not too old. What was on its way when it was left alone says nothing of now."""
         if self.reason:
-            self._change("")
+            with self._lock:
+                if self.is_on():
+                    self._change("")
 
     def pause(self, reason: str) -> None:
         """Leave it alone for a moment."""
-        self._until = time.monotonic() + PAUSE_SECONDS
-        self._change(reason)
+        with self._lock:
+            self._until = time.monotonic() + PAUSE_SECONDS
+            self._change(reason)
 
     def stop(self, reason: str) -> None:
         """Leave it alone until it has been reached, by a thread of its own: no request waits for that."""
@@ -139,7 +142,7 @@ class _Switch:
             if self._trying:
                 return
             self._trying = True
-        self._change(reason)
+            self._change(reason)
         threading.Thread(target=self._try_until_reached, name="replica", daemon=True).start()
 
     def end(self) -> None:

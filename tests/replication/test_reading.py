@@ -218,6 +218,22 @@ def test_no_row_of_another_tenant_is_shown_by_the_replica(
         assert Customer.objects.count() == 0
 
 
+def test_an_answer_that_was_on_its_way_does_not_say_that_a_lost_replica_is_read_again(monkeypatch):
+    monkeypatch.setattr(replica, "_is_reached", lambda: False)
+    switch = replica._Switch()
+    for leave in (switch.stop, switch.pause):
+        leave("away")
+        switch.note_answer()
+        assert (switch.is_on(), switch.reason, replica.off._value.get()) == (False, "away", 1)
+    switch.end()
+    deadline = time.monotonic() + PATIENCE
+    while not switch.is_on():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    switch.note_answer()
+    assert (switch.reason, replica.off._value.get()) == ("", 0)
+
+
 def test_a_killed_replica_is_an_error_to_no_one_and_comes_back_by_itself(
     pair, api_client, customer, in_threads, read_by
 ):
