@@ -1,7 +1,6 @@
 """An import of the browser starts what new customers start only when it is asked to, with the number named first."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -10,14 +9,11 @@ from django.test import Client
 from audit.models import AdministrationEntry
 from lifecycle.models import Customer, EffectRun, ImportUpload
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.imports import working
-from lifecycle.services.imports.importing import Import
-from lifecycle.services.imports.working import UploadWorker
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tests.admin.test_walk import browser
-from tests.admin.uploads import fields_of, press, row, text_of, upload, work
+from tests.admin.uploads import fields_of, import_one_batch, press, row, text_of, upload, work
 from tests.conftest import make_people
 from tests.factories import ADMIN_ACTOR, TenantFactory, utc_now
 
@@ -129,11 +125,8 @@ def test_more_than_was_counted_is_not_started(tenant: TenantRef, admin_browser: 
 def test_where_more_would_start_than_was_agreed_to_an_import_cannot_go_on_but_begin_again(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=2))
     page = checked(admin_browser)
-    press(admin_browser, page, "import", start_effects="on")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=2, start_effects="on")
     other = {**DOCUMENT["effects"][0], "name": "Another"}
     with tenant_context(tenant.id):
         publish_configuration({**DOCUMENT, "effects": [other]}, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
@@ -159,11 +152,8 @@ def test_what_starts_after_an_import_went_on_waits_its_time_from_then_on(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that there is time to cancel it, also where the import began hours ago."""
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=2))
     page = checked(admin_browser)
-    press(admin_browser, page, "import", start_effects="on")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=2, start_effects="on")
     press(admin_browser, page, "stop")
     pressed = utc_now()
     with tenant_context(tenant.id):

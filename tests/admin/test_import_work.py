@@ -27,6 +27,7 @@ from tests.admin.uploads import (
     State,
     actions,
     fields_of,
+    import_one_batch,
     later,
     many,
     parts,
@@ -87,11 +88,8 @@ def test_a_batch_that_cannot_be_noted_is_not_imported(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker is so slow that another has taken over when it commits."""
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
     page = upload(admin_browser, many(30))
-    press(admin_browser, page, "import")
-    first = UploadWorker()
-    first.work()
+    first = import_one_batch(admin_browser, page, monkeypatch, of=10)
     with tenant_context(tenant.id):
         ImportUpload.objects.update(worker=uuid4())
     assert first.work() is True
@@ -141,11 +139,8 @@ def test_an_internal_error_leaves_the_other_files_alone(
 def test_an_import_that_a_person_stops_keeps_its_counts_and_rejected_lines_and_goes_on(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
     page = upload(admin_browser, LINES)
-    press(admin_browser, page, "import")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=10)
     progress = admin_browser.get(f"{page.removesuffix('change/')}progress")
     assert "9 created, 0 changed, 0 unchanged, 1 rejected so far." in text_of(progress)
     stopped = text_of(press(admin_browser, page, "stop"))
@@ -171,14 +166,30 @@ def test_an_import_that_a_person_stops_keeps_its_counts_and_rejected_lines_and_g
     assert "C-3,Again" in rejects and "C-4,Too" in rejects
 
 
+def test_one_of_two_people_goes_on_with_an_import_and_no_one_who_may_not(
+    tenant: TenantRef, users: Any, other_users: Any, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(admin_browser, many(30))
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=10)
+    press(admin_browser, page, "stop")
+    form = {**fields_of(admin_browser.get(page)), "do": "go_on"}
+    for other in (users.viewer, users.account_manager, other_users.tenant_admin):
+        assert browser(other).post(page, form).status_code in (302, 403, 404)
+    for revision in ("", "0", "-1", "\x00", "9" * 9, "9" * 5000, "[1]"):
+        assert "Nothing was changed" in text_of(admin_browser.post(page, {**form, "revision": revision})), revision
+    assert (row(tenant).state, actions(tenant).count("begin_import")) == (State.READY, 1)
+    assert "Begun" in text_of(admin_browser.post(page, form, follow=True))
+    assert "Nothing was changed" in text_of(browser(users.tenant_admin).post(page, form))
+    work(worker)
+    assert (row(tenant).state, row(tenant).created, len(stages(tenant))) == (State.DONE, 30, 30)
+    assert actions(tenant).count("begin_import") == 2
+
+
 def test_a_stopped_import_begins_again_with_other_columns_and_says_what_was_imported(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
     page = upload(admin_browser, many(30))
-    press(admin_browser, page, "import")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=10)
     press(admin_browser, page, "stop")
     changed = text_of(press(admin_browser, page, "columns", as_of="2026-03-31 18:00"))
     assert "Imported before it stopped 10 created" in changed and "Go on with the import" not in changed
@@ -193,11 +204,8 @@ def test_who_goes_on_writes_at_the_present_what_the_file_said_when_the_import_be
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That was five hours ago."""
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
     page = upload(admin_browser, many(20))
-    press(admin_browser, page, "import")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=10)
     press(admin_browser, page, "stop")
     began, pressed = utc_now() - timedelta(hours=5), utc_now()
     with tenant_context(tenant.id):
@@ -223,11 +231,8 @@ def test_a_dry_run_that_a_process_of_the_former_release_begins_is_not_taken_for_
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch, stops: bool
 ) -> None:
     """Beside an upgrade. That process writes no column that it does not know."""
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
     page = upload(admin_browser, many(30))
-    press(admin_browser, page, "import")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=10)
     press(admin_browser, page, "stop")
     assert row(tenant).can_go_on
     with tenant_context(tenant.id):
@@ -307,11 +312,8 @@ def test_a_dry_run_that_is_stopped_shows_what_it_had_judged(
 def test_a_file_is_discarded_in_the_midst_of_its_import(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
     page = upload(admin_browser, many(30))
-    press(admin_browser, page, "import")
-    worker = UploadWorker()
-    worker.work()
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=10)
     discard = f"{page.removesuffix('change/')}discard"
     assert "Its import ends after line 11." in text_of(admin_browser.get(discard))
     reported = admin_browser.post(discard, follow=True)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from html import unescape
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from audit.models import AdministrationEntry
 from lifecycle.models import CustomerLifecycleStatus, ImportPart, ImportUpload
 from lifecycle.services.imports import working
+from lifecycle.services.imports.importing import Import
 from lifecycle.services.imports.working import UploadWorker
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -50,6 +52,17 @@ def work(worker: UploadWorker | None = None) -> None:
     worker = worker or UploadWorker()
     while worker.work():
         pass
+
+
+def import_one_batch(
+    client: Client, page: str, monkeypatch: pytest.MonkeyPatch, *, of: int, **fields: str
+) -> UploadWorker:
+    """Begin the import and let a worker do one batch ``of`` so many lines; from then on all batches have so many."""
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=of))
+    press(client, page, "import", **fields)
+    worker = UploadWorker()
+    worker.work()
+    return worker
 
 
 def later(seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
