@@ -16,6 +16,9 @@ CHANNEL: Final = "c360_outbox"
 QUIET_SECONDS: Final = 0.02
 NOTIFY: Final = f"BEGIN; SET LOCAL synchronous_commit TO off; NOTIFY {CHANNEL}; COMMIT".encode()
 
+# Not 0, which is when the machine was started.
+NEVER: Final = float("-inf")
+
 _notified_at: dict[str, float] = {}
 
 
@@ -30,7 +33,7 @@ def notify_relay_after_commit(*, using: str = "default") -> None:
 
 def _notify(using: str) -> None:
     now = time.monotonic()
-    if now - _notified_at.get(using, 0.0) < QUIET_SECONDS:
+    if now - _notified_at.get(using, NEVER) < QUIET_SECONDS:
         return
     _notified_at[using] = now
     raw = connections[using].connection

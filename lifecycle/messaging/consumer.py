@@ -96,7 +96,7 @@ class EventConsumer:
         self._changed = False
         self._quiet_since = time.monotonic()
         self._broker_lost = False
-        self._looked_at = 0.0
+        self._looked_at = float("-inf")
         self._polled_at = time.monotonic()
 
     def run(self) -> int:

@@ -140,7 +140,9 @@ class Connection(psycopg.Connection[Any]):
             raise
         except psycopg.OperationalError:
             waited = time.monotonic() - self.waiting_since
-            if self.opening_seconds is None and waited >= settings.DATABASE_SILENT_SECONDS:
+            # Who says how long they wait, as for a notification, awaits no answer.
+            is_answer_due = self.opening_seconds is None and options.get("timeout") is None
+            if is_answer_due and waited >= settings.DATABASE_SILENT_SECONDS:
                 note_silence()
             raise
         finally:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,8 +30,9 @@ def retrying() -> Any:
 def slept(retrying: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited for, without waiting."""
     waited: list[float] = []
-    monkeypatch.setattr(retrying.time, "sleep", waited.append)
-    monkeypatch.setattr(retrying.random, "uniform", lambda _low, high: high)
+    # Of this module alone: other threads sleep as well.
+    monkeypatch.setattr(retrying, "time", SimpleNamespace(sleep=waited.append, time=time.time))
+    monkeypatch.setattr(retrying, "random", SimpleNamespace(uniform=lambda _low, high: high))
     return waited
 
 

@@ -1,5 +1,6 @@
 """Batches that fail: halved down to the message at fault, held while something is away, stopped when all fails."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -171,7 +172,7 @@ def test_tenants_are_believed_for_a_few_seconds(
     acme: Speaker, globex: Speaker, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(batch_processing.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(batch_processing, "time", SimpleNamespace(monotonic=lambda: now[0]))
     tenants = KnownTenants()
     slugs = {acme.tenant.slug, globex.tenant.slug, "no one-here"}
     with django_assert_num_queries(1, using="platform"):

@@ -3,6 +3,8 @@
 import datetime as dt
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,6 +16,7 @@ from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.management.commands.relay_events import parse_since
 from lifecycle.messaging.metrics import RELAY
 from lifecycle.services.events import outbox
+from storage.database.silence import is_silent
 from tenants.context import tenant_context
 from tests.messaging.kafka import ENDS_WITHIN, PATIENCE, Broker, await_that, end_command, start_command
 from tests.messaging.relay.relaying import LIFECYCLE, ids_of, make_relay, pending, relaying
@@ -88,6 +91,27 @@ def test_a_burst_of_commits_rings_once(acme: Speaker, monkeypatch: pytest.Monkey
         notify_relay_after_commit()
     assert outbox.wait_for_commit(PATIENCE)
     assert not outbox.wait_for_commit(0.2)
+
+
+def test_the_first_commit_rings_also_when_the_machine_was_just_started(
+    acme: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.listen()
+    while outbox.wait_for_commit(0.05):
+        pass
+    relay_notification._notified_at.clear()
+    monkeypatch.setattr(relay_notification, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    notify_relay_after_commit()
+    assert outbox.wait_for_commit(PATIENCE)
+
+
+def test_where_no_one_commits_the_server_is_not_taken_for_silent(settings: Any) -> None:
+    outbox.listen()
+    while outbox.wait_for_commit(0.05):
+        pass
+    settings.DATABASE_SILENT_SECONDS = 0.01
+    assert not outbox.wait_for_commit(0.05)
+    assert not is_silent()
 
 
 def test_a_bell_that_does_not_ring_breaks_nothing(acme: Speaker) -> None:
