@@ -102,6 +102,10 @@
     lookSoon();
   });
   document.addEventListener("submit", () => { isDirty = false; });
+  // The session has ended. What was typed is kept, so that no one is asked whether it may be lost on the way to the log-in.
+  document.addEventListener("htmx:beforeOnLoad", ({ detail: { xhr } }) => {
+    if (xhr.getResponseHeader("HX-Redirect") && window.c360Drafts.keep(document.getElementById("draft"))) isDirty = false;
+  });
   window.addEventListener("beforeunload", (event) => {
     if (isDirty) event.preventDefault();
   });

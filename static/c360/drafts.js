@@ -25,12 +25,15 @@
   const pathOf = (form) => new URL(form.getAttribute("action") || location.href, location.href).pathname;
   const isKept = (form) => form?.matches("form[method=post]") && !form.querySelector("input[type=password]") && user;
 
+  // Whether it is kept.
   function keep(form) {
     const fields = [...new FormData(form)].filter(([name, value]) => typeof value === "string" && name !== "csrfmiddlewaretoken");
     try {
       sessionStorage.setItem(KEY, JSON.stringify({ path: pathOf(form), page: location.pathname, user, at: Date.now(), fields }));
+      return true;
     } catch {
       // More than the tab may keep: the form works without.
+      return false;
     }
   }
 
@@ -87,7 +90,7 @@
   document.addEventListener("c360:moved", forget);
   document.addEventListener("close", forget, true);
 
-  window.c360Drafts = { restore, returning: () => sessionStorage.setItem(RETURNING, "1"), waiting: () => (sessionStorage.getItem(RETURNING) ? read() : null) };
+  window.c360Drafts = { keep: (form) => isKept(form) && keep(form), restore, returning: () => sessionStorage.setItem(RETURNING, "1"), waiting: () => (sessionStorage.getItem(RETURNING) ? read() : null) };
 
   const draft = read();
   if (isLogIn) {

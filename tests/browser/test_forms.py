@@ -113,11 +113,13 @@ def test_a_configuration_is_back_after_the_session_had_expired(open_browser, rea
     page.get_by_role("button", name="Add a stage").click()
     page.get_by_label("Name of stage 7").fill("Expansion")
     expire(page)
-    page.on("dialog", lambda dialog: dialog.accept())
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     page.get_by_role("button", name=button, exact=True).click()
     log_in(page, users.tenant_admin)
     expect(page.get_by_label("Name of stage 7")).to_have_value("Expansion")
     expect(page.locator(".editor .state")).to_have_text("Not saved yet")
+    assert asked == [], "nothing is lost on the way to the log-in"
 
 
 def test_a_403_says_what_is_wrong_and_not_that_it_is_our_fault(open_browser, users, tenant, customer):
