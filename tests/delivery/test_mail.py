@@ -92,10 +92,12 @@ def misbehave(settings):
             def factory(self):
                 return made(self.handler, **self.SMTP_kwargs)
 
-        controller = Own(box, hostname="127.0.0.1", port=find_free_port())
+        controller = Own(box, hostname="127.0.0.1", port=find_free_port(), ready_timeout=60)
         controller.start()
         controllers.append(controller)
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
+        # It answers as soon as it has a processor.
+        settings.EMAIL_TIMEOUT = 20
         return box
 
     yield start

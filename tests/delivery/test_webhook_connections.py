@@ -1,7 +1,7 @@
 """Connections to endpoints are kept, shared and replaced."""
 
 import socket
-import time
+import threading
 
 import pytest
 
@@ -10,7 +10,7 @@ from lifecycle.delivery.connections import Connections
 from lifecycle.services.effects.addresses import check_url
 from tests.delivery.conftest import NAME
 from tests.delivery.endpoints import OK, answering, status
-from tests.delivery.sending import send
+from tests.delivery.sending import PATIENCE, send
 
 
 def test_deliveries_to_one_endpoint_share_a_connection(endpoint):
@@ -67,15 +67,20 @@ def test_what_is_sent_once_more_fails_for_good_the_second_time(names, serve):
 
 
 def test_a_connection_that_was_closed_while_idle_is_replaced_without_a_mark(names, serve):
+    is_closed = threading.Event()
+
     def one_answer(server, connection):
         server.read(connection.makefile("rb"))
         connection.sendall(OK)
+        connection.shutdown(socket.SHUT_RDWR)
+        is_closed.set()
 
     server = serve(one_answer)
     deliveries = []
     for _ in range(3):
         deliveries.append(send(server, scheme="http"))
-        time.sleep(0.1)
+        assert is_closed.wait(PATIENCE)
+        is_closed.clear()
     assert [(delivery.outcome, delivery.maybe_twice) for delivery in deliveries] == [("done", False)] * 3
     assert len(server.requests) == 3
 

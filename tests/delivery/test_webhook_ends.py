@@ -58,7 +58,8 @@ def test_a_server_that_drips_is_left_at_the_deadline(names, trusted, serve, cloc
 
 
 @pytest.mark.parametrize("encrypted", [True, False], ids=["https", "http"])
-def test_a_server_that_says_nothing_is_left_at_the_deadline(names, trusted, serve, encrypted):
+def test_a_server_that_says_nothing_is_left_at_the_deadline(names, trusted, serve, clock, encrypted):
+    """The clock stands still: what a busy machine needs to connect and to send takes nothing off the wait."""
     ended = threading.Event()
 
     def silent(server, connection):
