@@ -1,6 +1,5 @@
 """How far a consumer has come in each of its partitions: read, to be committed, committed. It speaks to no broker."""
 
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,8 +22,10 @@ class Positions:
         self.committed: dict[Partition, int] = {}
         self._passed: dict[Partition, int] = {}
         self._rewound: set[Partition] = set()
-        # Since when the library does not fetch it.
+        # Since when the library does not fetch it, and when it last said what it does. By its own clock: what it says
+        # is heard after the work at hand.
         self._unread: dict[Partition, float] = {}
+        self._said_at = 0.0
         # Which it has said to fetch since they are ours.
         self._fetched: set[Partition] = set()
 
@@ -120,8 +121,7 @@ class Positions:
 
     def take_unread(self, seconds: float) -> list[Partition]:
         """Those that the library has not fetched for so long. If there are any, the counting begins again."""
-        since = time.monotonic() - seconds
-        unread = sorted(partition for partition, began in self._unread.items() if began < since)
+        unread = sorted(partition for partition, began in self._unread.items() if self._said_at - began > seconds)
         if unread:
             self._unread.clear()
         return unread
@@ -129,6 +129,7 @@ class Positions:
     def note_statistics(self, statistics: Mapping[str, Any]) -> None:
         """What librdkafka says of each partition: how far behind it is, and whether it is fetched."""
         unread = {}
+        self._said_at = statistics["ts"] / 1e6
         for topic, facts in statistics.get("topics", {}).items():
             for number, partition in facts.get("partitions", {}).items():
                 place = (topic, int(number))
@@ -138,7 +139,7 @@ class Positions:
                     self._fetched.add(place)
                 else:
                     self._fetched.discard(place)
-                    unread[place] = self._unread.get(place, time.monotonic())
+                    unread[place] = self._unread.get(place, self._said_at)
                 if partition["consumer_lag"] >= 0:
                     metrics.lag.labels(topic, number).set(partition["consumer_lag"])
         self._unread = unread
