@@ -40,7 +40,8 @@ POLL_AGAIN_SECONDS: Final = 5.0
 # How long a batch that has begun waits for more messages.
 FILL_SECONDS: Final = 0.01
 FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
-# A log that came to its end without telling: brokers that keep everything in memory do not always say so.
+# A log that came to its end without telling: brokers that keep everything in memory do not always say so. So long one
+# has listened then; what took time in between says nothing of the log.
 QUIET_SECONDS: Final = 5.0
 LOST_LOG_SECONDS: Final = 5.0
 # A partition that is ours and that the client library does not fetch for so long is never fetched.
@@ -94,7 +95,8 @@ class EventConsumer:
         self._batch: Batch | None = None
         self._paused = False
         self._changed = False
-        self._quiet_since = time.monotonic()
+        # For how long it has listened since it last heard a message, or was given partitions.
+        self._quiet_seconds = 0.0
         self._broker_lost = False
         self._looked_at = float("-inf")
         self._polled_at = time.monotonic()
@@ -186,7 +188,8 @@ class EventConsumer:
     def _read(self, count: int, timeout: float) -> list[Message]:
         messages = []
         self._polled_at = time.monotonic()
-        for raw in self._consumer.consume(count, timeout):
+        read = self._consumer.consume(count, timeout)
+        for raw in read:
             error = raw.error()
             if error is None:
                 message = as_message(raw)
@@ -199,7 +202,9 @@ class EventConsumer:
         for message in messages:
             metrics.consumed.labels(message.topic).inc()
         if messages:
-            self._quiet_since = time.monotonic()
+            self._quiet_seconds = 0.0
+        elif not read and not self._paused:
+            self._quiet_seconds += min(time.monotonic() - self._polled_at, timeout)
         return messages
 
     def _meet_error(self, error: KafkaError) -> None:
@@ -300,7 +305,7 @@ class EventConsumer:
             return False
         if self.positions.is_at_ends():
             return True
-        return self.positions.is_fetching() and time.monotonic() - self._quiet_since > QUIET_SECONDS
+        return self.positions.is_fetching() and self._quiet_seconds > QUIET_SECONDS
 
     def _idle(self) -> None:
         metrics.last_batch.set_to_current_time()
@@ -365,7 +370,7 @@ class EventConsumer:
         (consumer.incremental_assign if self._cooperative else consumer.assign)(partitions)
         names = self.positions.assign(partitions, added=self._cooperative)
         self._changed = True
-        self._quiet_since = time.monotonic()
+        self._quiet_seconds = 0.0
         log.info("partitions assigned", partitions=sorted(names), owned=len(self.positions.assigned))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

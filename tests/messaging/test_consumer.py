@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 
 from lifecycle.management.arguments import read_port
 from lifecycle.messaging import batch_processing
+from lifecycle.messaging import consumer as consumer_module
 from lifecycle.messaging.logs import as_message
 from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.process import HealthFile, serve_metrics
@@ -274,6 +276,66 @@ def test_the_end_of_a_partition_that_was_let_go_in_the_same_poll_is_not_committe
         consumer._idle()
     consumer.positions.assign([TopicPartition(*place)], added=True)
     assert consumer.positions.to_commit == {}
+    consumer._consumer.close()
+
+
+def test_a_partition_is_not_unread_because_no_one_listened_to_the_library(broker: Broker) -> None:
+    """What it said before a long batch was so then; what it has said since waits until the batch is done."""
+    consumer = Worker(broker).consumer
+    positions, topic = consumer.positions, broker.topic("customer.created")
+
+    def say(second: float, state: str) -> None:
+        partitions = {"0": {"fetch_state": state, "consumer_lag": -1}}
+        positions.note_statistics({"ts": second * 1e6, "topics": {topic: {"partitions": partitions}}})
+
+    positions.assigned = {(topic, 0)}
+    say(5, "offset-query")
+    time.sleep(0.05)
+    assert positions.take_unread(0.01) == [], "it has said so once"
+    say(15.5, "active")
+    say(20, "offset-query")
+    assert positions.take_unread(10) == []
+    say(30.5, "offset-query")
+    assert positions.take_unread(10) == [(topic, 0)]
+    assert positions.take_unread(10) == [], "the counting begins again"
+    consumer._consumer.close()
+
+
+def test_a_log_has_not_ended_because_what_was_read_of_it_took_long(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``once``, of a broker that tells no end: one has to have listened for it, and more may have come by then."""
+    now, topic = [1000.0], broker.topic("customer.created")
+    raw = Mock(**{"topic.return_value": topic, "partition.return_value": 0, "offset.return_value": 0})
+    raw.configure_mock(**{"key.return_value": b"c1", "value.return_value": b"{}", "headers.return_value": None})
+    raw.configure_mock(**{"timestamp.return_value": (0, 0), "error.return_value": None})
+    logged = [raw]
+
+    def consume(_: int, seconds: float) -> list[Any]:
+        if not logged:
+            now[0] += seconds
+        return [logged.pop()] if logged else []
+
+    def take_a_minute(batch: batch_processing.Batch) -> None:
+        now[0] += 60
+        batch.finish()
+
+    consumer = Worker(broker, once=True).consumer
+    positions, place = consumer.positions, (topic, 0)
+    positions.assigned, positions._fetched = {place}, {place}
+    consumer._topic_ids._positions[place] = ""
+    with monkeypatch.context() as patch:
+        patch.setattr(consumer_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        patch.setattr(consumer, "_consumer", Mock(consume=consume))
+        patch.setattr(consumer.processor, "step", take_a_minute)
+        consumer._work(consumer._poll_batch())
+        assert (consumer.consumed, consumer._is_done()) == (1, False), "a batch took long"
+        consumer._wait_polling(60)
+        assert not consumer._is_done(), "the database was away, and nothing could come"
+        began = now[0]
+        while not consumer._is_done():
+            assert consumer._poll_batch() == []
+        assert 4.5 < now[0] - began < 5.5
     consumer._consumer.close()
 
 
