@@ -29,6 +29,9 @@ from tests.messaging.chaos.running import say, try_mutants
 
 # The share of the time in which nothing fails, when something is to fail afterwards.
 CALM_SHARE = 0.34
+# Beside other work of the machine it goes on without a failure until so many changes were confirmed, for so long at
+# most: how many there are in a time says how busy the machine is, and with few the run proves little.
+ENOUGH_CHANGES, LONGEST_SECONDS = 30, 180.0
 # After a failure, as part of its phase.
 LOOK_SECONDS = 0.5
 QUICK = {"seconds": 12.0, "clients": 9, "customers": 120, "pause": 0.25}
@@ -189,8 +192,13 @@ class Run:
     def _pass(self, seconds: float) -> Phase:
         began = time.monotonic()
         self._wait(CALM, seconds, began)
+        while self._has_done_little() and time.monotonic() - began < LONGEST_SECONDS:
+            self._wait(CALM, LOOK_SECONDS, began)
         self.ended += self.world.revive()
         return Phase(CALM, time.monotonic() - began)
+
+    def _has_done_little(self) -> bool:
+        return self.options.beside and len(self.journal.confirmed) < ENOUGH_CHANGES
 
     def _fail(self, name: str, seconds: float) -> Phase:
         began = time.monotonic()
