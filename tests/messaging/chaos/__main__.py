@@ -25,6 +25,8 @@ from tests.messaging.chaos.world import GROUP, Post, World, Zygote, build_world
 from tests.messaging.chaos.zygote import POINTS
 
 SETTLE_SECONDS = 300.0
+# Longer than a busy machine needs to answer.
+READ_SECONDS = 120.0
 # A relay that dies has this many messages on their way at most.
 WINDOW = 2000
 # Changes that are made when all is calm again.
@@ -467,24 +469,33 @@ class Run:
     def _read(self, topics: Sequence[str]) -> list[Any]:
         """Every message of some topics, those of a partition in the order of its log."""
         consumer = self._consumer(uuid4().hex)
-        known = consumer.list_topics(timeout=10).topics
-        consumer.assign(
-            [TopicPartition(topic, number, OFFSET_BEGINNING) for topic in topics for number in known[topic].partitions]
-        )
-        unread = {(topic, number) for topic in topics for number in known[topic].partitions}
+        known = consumer.list_topics(timeout=READ_SECONDS).topics
+        places = [(topic, number) for topic in topics for number in known[topic].partitions]
+        ends = {place: self._find_end(consumer, place) for place in places}
+        consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+        at = dict.fromkeys(places, 0)
         messages: list[Any] = []
-        # The embedded broker does not always say where a log ends; Apache Kafka does, however slow a busy machine is.
-        first, next_one = (3.0, 2.0) if self.world.kafka is None else (120.0, 120.0)
-        quiet_at = time.monotonic() + first
-        while time.monotonic() < quiet_at and (unread or self.world.kafka is None):
+        # What the embedded broker says is the least, and silence after that is the end; before, it is a busy machine.
+        silence = 2.0 if self.world.kafka is None else 0.0
+        heard_at = time.monotonic()
+        while (quiet := time.monotonic() - heard_at) < READ_SECONDS:
+            if quiet >= silence and all(at[place] >= end for place, end in ends.items()):
+                break
             for message in consumer.consume(1000, 0.2):
+                place = (message.topic(), message.partition())
                 if message.error() is None:
                     messages.append(message)
-                    quiet_at = time.monotonic() + next_one
+                    at[place] = message.offset() + 1
+                    heard_at = time.monotonic()
                 elif message.error().code() == KafkaError._PARTITION_EOF:
-                    unread.discard((message.topic(), message.partition()))
+                    # Behind the marks of transactions, which have offsets and are no messages.
+                    at[place] = message.offset()
         consumer.close()
         return messages
+
+    def _find_end(self, consumer: Consumer, place: tuple[str, int]) -> int:
+        _, end = consumer.get_watermark_offsets(TopicPartition(*place), timeout=READ_SECONDS)
+        return int(end)
 
     def _survey(self, poison: list[Sent]) -> None:
         """What is really in the log: a message may have been appended twice when its acknowledgement was lost."""

@@ -172,7 +172,7 @@ class Zygote:
         """Let it go, and its children with it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(120)
 
 
 class Post:
