@@ -156,14 +156,14 @@ class Worker:
         self.stop = Flag()
         self.failure: BaseException | None = None
         processor = BatchProcessor(actor=CONSUMER, dry_run=options.get("dry_run", False), report=self.results.append)
-        housekeeping = Housekeeping(actor=CONSUMER, count=processor.count, sweep_seconds=0.2)
+        self.housekeeping = Housekeeping(actor=CONSUMER, count=processor.count, sweep_seconds=0.2)
         self.consumer = EventConsumer(
             Options(**{"topics": broker.topics, "group": broker.group, **options}),
             processor=processor,
             stop=self.stop,
             health=HealthFile(None),
             progress=Progress("events", output=Quiet(), describe=str),
-            housekeeping=housekeeping,
+            housekeeping=self.housekeeping,
         )
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -178,6 +178,10 @@ class Worker:
     def await_end(self) -> list[Result]:
         self.thread.join(PATIENCE)
         assert not self.thread.is_alive(), "the consumer did not end"
+        # A command would not wait for it for long. Here it would go on in the next test, with that one's settings.
+        if (forgetting := self.housekeeping._thread) is not None:
+            forgetting.join(PATIENCE)
+            assert not forgetting.is_alive(), "the forgetting did not end"
         if self.failure is not None:
             raise self.failure
         return self.results
