@@ -73,7 +73,7 @@ def test_a_group_that_has_read_everything_lags_by_nothing(acme: Speaker, broker:
         with transaction(broker, acme, "no") as aborted:
             aborted.abort_transaction(20)
         await_that(lambda: len(acme.inbox()) == 1)
-        await_that(lambda: lag() == 0, seconds=15)
+        await_that(lambda: lag() == 0)
 
 
 def test_what_the_drills_count_is_what_was_sent_and_not_taken_back(

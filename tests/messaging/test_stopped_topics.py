@@ -93,6 +93,14 @@ def test_the_others_go_on_and_what_was_held_goes_out_in_order(
 ) -> None:
     monkeypatch.setattr(lanes, "LONGEST_DELAY", 0.5)
     monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 2.0)
+    # Said once in so long, which is longer than a busy machine needs for this.
+    monkeypatch.setattr(lanes, "COMPLAIN_SECONDS", 3600.0)
+
+    def complaints() -> int:
+        """About this topic. On a busy machine another may have had no acknowledgement for a moment."""
+        said = [str(record.msg) for record in caplog.records]
+        return sum("topic is stopped" in one and broker.topic(stopped) in one for one in said)
+
     cluster.refuse(broker.topic(stopped), error)
     for number in range(3):
         tell(acme, number)
@@ -102,7 +110,7 @@ def test_the_others_go_on_and_what_was_held_goes_out_in_order(
             tell(acme, number)
         await_that(lambda: relay.published >= 12)
         assert waiting() == {stopped: 6}
-        await_that(lambda: "topic is stopped" in caplog.text)
+        await_that(complaints)
         assert metrics.RELAY.get_sample_value("customer360_relay_topic_stopped", {"topic": stopped}) == 1
         cluster.allow(broker.topic(stopped))
         await_that(lambda: relay.published >= 18)
@@ -115,8 +123,7 @@ def test_the_others_go_on_and_what_was_held_goes_out_in_order(
     numbers = list(dict.fromkeys(one.value() for one in read_all(broker, THIRD)))
     assert numbers == [b"%d" % number for number in range(6)]
     assert len({dict(one.headers())["dead-letter-id"] for one in read_all(broker, DEAD_LETTERS)}) == 6
-    assert f"{broker.topic(stopped)}" in caplog.text
-    assert caplog.text.count("topic is stopped") == 1, "said once, not at each try"
+    assert complaints() == 1, "said once, not at each try"
 
 
 def test_once_ends_and_says_which_topic_is_stopped(
