@@ -58,12 +58,14 @@ def moved_by(tenant, actor):
 
 
 def test_the_budget_is_let_through_and_not_one_more(tenant, person):
+    before = time.time()
     for _ in range(10):
         take(tenant, person)
     with pytest.raises(RateLimited) as limited:
         take(tenant, person)
     assert (limited.value.limit, limited.value.remaining) == (10, 0)
-    assert 3600 <= limited.value.retry_after <= 3660
+    # From the first one on, in the minute of which a slow machine may not come to the last.
+    assert 3600 - (time.time() - before) <= limited.value.retry_after <= 3660
 
 
 def test_a_burst_of_64_threads_lets_exactly_the_budget_through(tenant, in_threads):
@@ -236,8 +238,9 @@ def test_the_time_is_that_of_the_taking_and_not_that_of_the_transaction(tenant, 
         budget.take(1)
         after = time.time()
     reset = int(budget.headers["RateLimit"].rpartition("t=")[2])
-    # Two moments, since a minute may end in between.
-    assert reset in {ceil((at // 60 + 61) * 60 - at) for at in (before, after)}
+    # Every second that began in between, since a minute may end there, and a busy machine take more than one.
+    moments = (before, *range(ceil(before), ceil(after)), after)
+    assert reset in {ceil((at // 60 + 61) * 60 - at) for at in moments}
 
 
 def test_a_super_admin_has_one_budget_in_all_tenants(tenant, other_tenant):
