@@ -99,7 +99,9 @@ def test_one_who_holds_the_table_is_not_waited_for(tenant: TenantRef, mode: str)
         backup.execute(f"LOCK TABLE lifecycle_inboxevent IN {mode} MODE")
         begin = time.monotonic()
         assert inbox.forget(remembered=MONTH) == 0
-        assert time.monotonic() - begin < 5, "a third of a second, on a machine that is not busy"
+        # It is a third of a second on a machine that is not busy; the two minutes of the role (tests/workers.py), if
+        # it were not for the function's own limit.
+        assert time.monotonic() - begin < 60
         assert periods_of(INBOX) == before
         assert claim(tenant, "a") == {"a"}
     inbox.forget(remembered=MONTH)
