@@ -19,6 +19,7 @@ from tenants.context import tenant_context
 from tests.browser.servers import find_port
 from tests.factories import utc_now
 from tests.operations.processes import Process, command, production_env
+from tests.services.sessions import await_end_of_sessions, list_sessions
 
 LINES = 6_000
 PATIENCE_SECONDS = 120
@@ -48,6 +49,7 @@ def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(tenant: Tena
     with tenant_context(tenant.id):
         file = io.BytesIO(content.encode())
         upload = store_upload(file, name="crm.csv", size=len(content), kind="", now=utc_now(), **by)
+    before = list_sessions()
     worker.start()
     ready = wait_for(tenant, lambda row: row.state == ImportUpload.State.READY)
     with tenant_context(tenant.id):
@@ -56,6 +58,8 @@ def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(tenant: Tena
     assert worker.process is not None
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
+    # What it had sent, be it the end of a batch, is still done.
+    await_end_of_sessions(but=before)
     with tenant_context(tenant.id):
         killed = ImportUpload.objects.get()
         assert Customer.objects.count() == LifecycleHistory.objects.count() == killed.created
