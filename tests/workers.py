@@ -50,6 +50,7 @@ PATIENT = {
     "idle_in_transaction_session_timeout": 240,
     "transaction_timeout": 600,
 }
+CONNECT_SECONDS = 30
 # So many more things are made than go until they are looked through for garbage.
 THINGS_BETWEEN_LOOKS = 20_000
 # Any number that nothing else locks; it holds on the whole cluster, as every session locks it in the same database.
@@ -255,10 +256,16 @@ def make_database(config: pytest.Config) -> str:
 
 
 def use_database(name: str) -> None:
-    """Lead every connection of this process there."""
+    """Lead every connection of this process there.
+
+    Sixty-four who connect at once take a busy machine longer than the seconds after which production looks for another
+    server.
+    """
     for alias in connections:
         connections[alias].close()
-        connections[alias].settings_dict["NAME"] = name
+        about = connections[alias].settings_dict
+        about["NAME"] = name
+        about["OPTIONS"] = {**about["OPTIONS"], "connect_timeout": CONNECT_SECONDS}
 
 
 @pytest.fixture(scope="session")
