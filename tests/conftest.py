@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
 from django.utils import translation
+from factory.random import reseed_random
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
@@ -42,6 +43,14 @@ BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.
 hypothesis_settings.register_profile("suite", derandomize=True, max_examples=50, **BUSY)
 hypothesis_settings.register_profile("explore", derandomize=False, max_examples=2000, print_blob=True, **BUSY)
 hypothesis_settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture: who is made up for a test is called the same in each run. Of other names every time, one
+    comes some day that has in it what a page must not show, or that goes before the one that is to be the first.
+    """
+    reseed_random(item.nodeid)
 
 
 @pytest.fixture
