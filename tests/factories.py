@@ -2,9 +2,11 @@
 
 import datetime as dt
 import json
+from functools import cache
 from typing import Any
 
 import factory
+from faker import Faker
 from uuid_utils.compat import uuid7
 
 from lifecycle.models.customers import Customer
@@ -90,6 +92,16 @@ def look_at(slug: str) -> dict[str, str]:
     return Impersonation(slug, utc_now() + dt.timedelta(hours=1)).to_session()
 
 
+@cache
+def _faker() -> Faker:
+    return Faker()
+
+
+def make_up(kind: str) -> str:
+    """A ``name`` of a person or of a ``company``, each time another one: by it tests tell which of two is shown."""
+    return str(getattr(_faker().unique, kind)())
+
+
 class TenantFactory(factory.Factory):
     """A tenant with its role groups and a published configuration (``configuration=None``: none yet)."""
 
@@ -133,7 +145,7 @@ class UserFactory(factory.Factory):
     tenant: Any = None
     role = Role.ACCOUNT_MANAGER
     username = factory.LazyAttribute(lambda user: f"{Role(user.role).value}-{uuid7().hex[-12:]}@tenant.example")
-    full_name = factory.Faker("name")
+    full_name = factory.LazyFunction(lambda: make_up("name"))
     password = PASSWORD
 
     @classmethod
@@ -156,7 +168,7 @@ class CustomerFactory(factory.django.DjangoModelFactory):
 
     tenant: Any = None
     external_id = factory.Sequence(lambda number: f"crm-{number:06d}")
-    name = factory.Faker("company")
+    name = factory.LazyFunction(lambda: make_up("company"))
     industry = "Manufacturing"
     segment = "Mid-Market"
     owner = ""
