@@ -1,5 +1,7 @@
 """At most 1,000 updates a user an hour [SEC-5], as the product is shipped: by every way in, counted together."""
 
+import time
+
 import pytest
 from django.conf import settings
 
@@ -15,6 +17,14 @@ LEFT = "0 of your 1,000 changes in any hour are left. Nothing was changed."
 
 def said_of(number):
     return {"source": "/crm", "time": "2026-03-01T12:00:00Z", "name": f"Nimbus {number}"}
+
+
+@pytest.fixture
+def least_wait():
+    """How long a change has to wait at the least that the limit refuses now: the first came in this test."""
+    began = time.monotonic()
+    # The clocks of this process and of the database need not go alike.
+    return lambda: 3599 - (time.monotonic() - began)
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def state_of(tenant):
 
 
 def test_a_thousand_by_the_api_and_not_one_more_by_any_way_in(
-    tenant, users, customers, manager, used_up, page_client, api_client
+    tenant, users, customers, manager, least_wait, used_up, page_client, api_client
 ):
     moved, second, third, _ = customers
     before = state_of(tenant)
@@ -69,7 +79,7 @@ def test_a_thousand_by_the_api_and_not_one_more_by_any_way_in(
     assert [answer.status_code for answer in refused] == [429, 429, 429, 429]
     for answer in refused:
         assert LEFT in answer.json()["detail"]
-        assert 3500 < int(answer["Retry-After"]) <= 3660
+        assert least_wait() < int(answer["Retry-After"]) <= 3660
         assert answer["RateLimit"].split(";")[1] == "r=0"
     page = {"stage": "Active", "version": 1, "configuration_version": 1, "note": ""}
     by_hand = page_client("account_manager").post(f"/customers/{second.id}/move", page, headers=HTMX)
@@ -81,7 +91,7 @@ def test_a_thousand_by_the_api_and_not_one_more_by_any_way_in(
 
 
 def test_of_a_change_of_many_on_the_pages_as_many_move_as_there_is_room_and_the_rest_follows_in_an_hour(
-    tenant, users, customers, manager, page_client
+    tenant, users, customers, manager, least_wait, page_client
 ):
     items = [{"external_id": f"n-{number}", **said_of(number)} for number in range(998)]
     assert manager.put("/api/v1/customers", {"items": items}).status_code == 200
@@ -99,4 +109,4 @@ def test_of_a_change_of_many_on_the_pages_as_many_move_as_there_is_room_and_the_
         assert (change.moved, change.refused, change.finished_at) == (2, 0, None)
         moved = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id, stage="Active")
         assert set(moved.values_list("customer_id", flat=True)) < {one.id for one in customers}
-    assert 3400 < waits.total_seconds() <= 3660
+    assert least_wait() < waits.total_seconds() <= 3660
