@@ -8,6 +8,7 @@ from django.utils import translation
 from django.utils.translation import trans_real
 
 from lifecycle.sentences.writing import forget_sentences
+from tenants.api.serializers import _kept
 from tests.admin.test_translations import TRANSLATED
 from tests.factories import MINIMAL
 from tests.services.publishing import publish
@@ -33,9 +34,12 @@ def german(settings, monkeypatch):
 
     monkeypatch.setattr(trans_real.DjangoTranslation, "gettext", say)
     monkeypatch.setattr(trans_real.DjangoTranslation, "ngettext", say_number)
+    # Serializers that are kept hold their messages: German ones of tests before, and those of these for tests after.
+    _kept.cache_clear()
     forget_sentences()
     yield
     forget_sentences()
+    _kept.cache_clear()
 
 
 def untranslated(text):
