@@ -13,7 +13,8 @@ class Unreliable:
     def __init__(self, target: str) -> None:
         self.seen: list[tuple[str, str | None]] = []
         self._target = target
-        self._upstream = httpx.Client()
+        # What it loses it loses on purpose, and not because the server is slow on a busy machine.
+        self._upstream = httpx.Client(timeout=120)
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
