@@ -10,7 +10,7 @@ from lifecycle.models import Customer
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services.accounts import jwks
+from tenants.services.accounts import jwks, provider_fetching
 from tenants.services.accounts.api_keys import create_key, revoke_key
 from tenants.services.accounts.issuers import configure_issuer
 from tests.factories import utc_now
@@ -73,6 +73,8 @@ def test_a_key_does_not_open_another_tenant(tenant: TenantRef, users: Any, other
 def federated(tenant: TenantRef, users: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> TenantRef:
     # The first token waits for the keys, which come as soon as the provider's thread has a processor.
     monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 60.0)
+    for bound in ("STEP_SECONDS", "WHOLE_SECONDS"):
+        monkeypatch.setattr(provider_fetching, bound, 60.0)
     with tenant_context(tenant.id):
         User.objects.filter(id=users.account_manager.id).update(external_subject=SUBJECT)
         configure_issuer(
