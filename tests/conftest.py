@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
 from django.utils import translation
-from factory.random import reseed_random
+from faker import Faker
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
@@ -50,7 +50,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture: who is made up for a test is called the same in each run. Of other names every time, one
     comes some day that has in it what a page must not show, or that goes before the one that is to be the first.
     """
-    reseed_random(item.nodeid)
+    Faker.seed(item.nodeid)
 
 
 @pytest.fixture
