@@ -59,6 +59,12 @@ def open_customer(page, customer):
     return page
 
 
+def await_looked(page, part="#results"):
+    """The page is live, and the look that it takes as soon as it is has come back."""
+    expect(page.locator(".live")).to_have_text("Live")
+    expect(page.locator(f"{part}:not(.htmx-request)")).to_have_count(1)
+
+
 def badge(page):
     return page.locator(".stage-now .stage")
 
@@ -329,12 +335,13 @@ class SlowLine:
         self.page, self.held = page, []
         page.route(re.compile(r"/customers(\?|$)"), lambda route: self.held.append(route))
 
-    def wait_for(self, text):
-        """The request whose address has the text, once it has been sent."""
+    def wait_for(self, text, ask=lambda: None):
+        """The request whose address has the text, once it has been sent; ``ask`` until then."""
         for _ in range(1200):
             found = [route for route in self.held if text in f"{route.request.url}$"]
             if found:
                 return found[0]
+            ask()
             self.page.wait_for_timeout(50)
         raise AssertionError(f"nothing was sent to {text}")
 
@@ -352,12 +359,10 @@ def test_a_search_on_a_slow_line_is_never_overtaken_by_a_look_for_changes(open_b
     page.goto("/customers")
     rows = page.locator("#results tbody tr")
     expect(rows).to_have_count(9)
-    expect(page.locator(".live")).to_have_text("Live")
-    page.wait_for_timeout(500)
     line = SlowLine(page)
     if first == "look":
-        page.evaluate("htmx.trigger('#results', 'c360:refresh')")
-        line.wait_for("/customers$")
+        # While the page is looking already, as it does when it has become live, another look comes to nothing.
+        line.wait_for("/customers$", lambda: page.evaluate("htmx.trigger('#results', 'c360:refresh')"))
     page.get_by_label("Search", exact=True).fill("aurora")
     search = line.wait_for("search=aurora")
     if first == "search":
@@ -442,6 +447,41 @@ def test_the_list_and_the_overview_follow_when_somebody_else_moves_a_customer(
     patch_stage(site, users.service, customer, "Live")
     expect(listing.get_by_role("link", name="Aurora Logistics")).to_be_visible()
     expect(overview.get_by_text("No customers at risk.")).to_be_visible()
+
+
+def test_a_click_is_not_lost_to_what_comes_while_the_button_is_down(open_browser, users, tenant, customer):
+    CustomerFactory.create_batch(60, tenant=tenant, stage="Live")
+    page = open_browser(users.viewer)
+    # However long the answer takes here, this is no press whose end was not heard of.
+    page.add_init_script(
+        "const start = window.setTimeout; window.setTimeout = (work, after) => after >= 3000 ? 0 : start(work, after)"
+    )
+    page.goto("/customers")
+    await_looked(page)
+    rows = page.locator("#results tbody tr")
+    former = page.locator("[data-former]")
+
+    def is_look(response):
+        return response.request.resource_type == "xhr" and response.url.endswith("/customers")
+
+    def look_while_pressed(what):
+        what.hover()
+        rows.first.evaluate("row => { row.dataset.former = 'true'; }")
+        page.mouse.down()
+        with page.expect_response(is_look):
+            page.evaluate("htmx.trigger('#results', 'c360:refresh')")
+        expect(page.locator("#results:not(.htmx-request)")).to_have_count(1)
+
+    # What came is looked up when the button is let go, also where that leads nowhere.
+    look_while_pressed(page.get_by_role("heading", level=1))
+    expect(former).to_have_count(1)
+    page.mouse.up()
+    expect(former).to_have_count(0)
+    expect(page.locator("#results:not(.htmx-request)")).to_have_count(1)
+
+    look_while_pressed(page.get_by_role("link", name="Next"))
+    page.mouse.up()
+    expect(rows).to_have_count(11)
 
 
 def test_fifty_changes_in_a_row_leave_the_page_at_the_last_one(open_browser, users, tenant, customer):
