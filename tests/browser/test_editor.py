@@ -46,6 +46,27 @@ def test_what_is_typed_is_looked_at_beside_the_form_and_nothing_is_saved(open_br
     assert (now.document, now.revision, now.updated_at) == (before.document, before.revision, before.updated_at)
 
 
+# Without the focus, which would scroll to it.
+TYPED = "field => { field.value = 'soon'; field.dispatchEvent(new Event('input', {bubbles: true})); }"
+
+
+def test_a_click_is_not_lost_to_what_a_look_puts_among_the_fields_meanwhile(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    # However long the answer takes here, this is no press whose end was not heard of.
+    page.add_init_script("performance.now = () => 0")
+    edit_draft(page, tenant, "Press")
+    step, findings = page.locator("#step-transitions"), page.locator("td:has(#stage-2-days) .finding.error")
+    step.locator("summary").first.hover()
+    page.mouse.down()
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.get_by_label("Days expected in Live").evaluate(TYPED)
+    expect(page.locator("#verdict:not(.htmx-request)")).to_have_count(1)
+    expect(findings).to_have_count(0)
+    page.mouse.up()
+    expect(step).to_have_attribute("open", "")
+    expect(findings).to_be_visible()
+
+
 def test_an_error_opens_the_step_that_it_is_in_and_its_link_leads_to_the_field(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     edit_draft(page, tenant, "Errors")
