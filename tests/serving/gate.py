@@ -33,14 +33,18 @@ class Gate:
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
         self.mode = OPEN
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        # No one else is given its port while it refuses: this one has it, and listens to no one.
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind(("127.0.0.1", 0))
+        self.port: int = self._holder.getsockname()[1]
+        self._listener = self._listen()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._may_pass = threading.Event()
         self._may_pass.set()
 
-    def _listen(self, port: int) -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", port))
+    def _listen(self) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         return listener
 
@@ -62,12 +66,13 @@ class Gate:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         elif was == REFUSED:
-            self._listener = self._listen(self.port)
+            self._listener = self._listen()
 
     def close(self) -> None:
         """Close for good."""
         if self.mode != REFUSED:
             self.be(REFUSED)
+        self._holder.close()
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
