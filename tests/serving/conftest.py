@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.processes import with_parent
-from tests.browser.servers import Server, environment_of, find_port
+from tests.browser.servers import READY_SECONDS, Server, environment_of, find_port
 from tests.forking import ROOT
 from tests.serving.http import get
 
@@ -54,7 +54,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def await_alive(port: int, log: Path) -> None:
     """Wait until it answers."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
             if get(port, "/healthz/live").status == 200:

@@ -1,15 +1,17 @@
 """Answers reach those who read them, whole or visibly broken off, and those who do not read cost little."""
 
 import json
+import select
 import time
 from pathlib import Path
 
 from tests.serving.application import MEGABYTE
+from tests.serving.conftest import PATIENCE
 from tests.serving.http import ask, connected, get, head, receive
 
 
-def resident_megabytes(port: int) -> float:
-    """What the process that listens at ``port`` holds in memory."""
+def find_listener(port: int) -> Path:
+    """The process that listens at ``port``, in /proc."""
     inode = next(
         row.split()[9]
         for row in Path("/proc/net/tcp").read_text().splitlines()[1:]
@@ -22,8 +24,13 @@ def resident_megabytes(port: int) -> float:
             except OSError:
                 continue
             if Path(f"socket:[{inode}]") in targets:
-                return int((process / "statm").read_text().split()[1]) * 4 / 1024
+                return process
     raise AssertionError("no one listens there")
+
+
+def resident_megabytes(process: Path) -> float:
+    """What a process holds in memory."""
+    return int((process / "statm").read_text().split()[1]) * 4 / 1024
 
 
 def dechunk(body: bytes) -> tuple[int, bool]:
@@ -45,13 +52,15 @@ def test_a_large_answer_arrives_whole(small: int) -> None:
 
 
 def test_a_streamed_answer_is_never_in_memory(small: int) -> None:
-    before = resident_megabytes(small)
+    # Found before: a reader who looks for it among all processes, and reads nothing meanwhile, is hung up on.
+    process = find_listener(small)
+    before = resident_megabytes(process)
     with connected(small) as connection:
         connection.sendall(head("GET", "/stream/200", "Connection: close"))
         first = receive(connection, until=b"\r\n\r\n")
         assert first.status == 200
         time.sleep(1)  # it goes on being made
-        assert resident_megabytes(small) - before < 48
+        assert resident_megabytes(process) - before < 48
         reply = receive(connection)
     assert dechunk((first.raw + reply.raw).partition(b"\r\n\r\n")[2]) == (200 * len(MEGABYTE), True)
 
@@ -82,14 +91,14 @@ def test_readers_who_do_not_read_hold_no_thread_and_are_hung_up_on(small: int) -
     try:
         for connection, path in zip(connections, paths, strict=True):
             connection.sendall(head("GET", path))
-            time.sleep(0.1)
-        # Were its threads held, this one would be sent away.
+            # It is being answered. Were the threads held, it would be sent away.
+            assert select.select([connection], [], [], PATIENCE)[0], path
         assert get(small, "/echo").status == 200
         time.sleep(10)
         # Hung up on: what was on its way comes, and never the whole of it.
         for connection in connections:
             reply = receive(connection)
-            assert reply.ended
+            assert (reply.status, reply.ended) == (200, True)
             assert len(reply.raw) < 3 * len(MEGABYTE)
     finally:
         for each in lazy:

@@ -14,7 +14,7 @@ from django.template.backends.django import DjangoTemplates
 from structlog.testing import capture_logs
 
 from config.serving import loaded
-from tests.browser.servers import environment_of, find_port
+from tests.browser.servers import READY_SECONDS, environment_of, find_port
 from tests.forking import ROOT
 
 WORKER = """
@@ -35,7 +35,7 @@ def test_a_worker_has_loaded_every_page_and_no_collection_of_garbage_looks_at_wh
         env={**os.environ, **environment_of(find_port())},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=READY_SECONDS,
     )
     assert run.returncode == 0, run.stderr
     worker = json.loads(run.stdout.splitlines()[-1])
