@@ -21,11 +21,15 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: Counter[tuple[str, str, str, str, str]]
+    # Each connection has a thread of its own, and a count that another one reads meanwhile would be lost.
+    counting = threading.Lock()
 
     def do_PATCH(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         names = ("Authorization", "Content-Type", "X-Forwarded-Proto")
-        self.seen[self.path, *(self.headers[name] for name in names), body] += 1
+        request = (self.path, *(self.headers[name] for name in names), body)
+        with self.counting:
+            self.seen[request] += 1
         self.send_response(500 if self.path == "/broken" else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()

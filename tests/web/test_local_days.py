@@ -1,5 +1,7 @@
 """What is overdue, and what is due when, goes by the day where the person is; over the API by the day in UTC."""
 
+import datetime as dt
+import time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +15,7 @@ from tenants.roles import ROLE_PERMISSIONS, Role
 from tests.factories import utc_now
 from tests.web.conftest import text_of
 from tests.web.test_lists import names, record
+from tests.workers import BEFORE, DAY
 
 # At any time of the day in one of them it is another day than in UTC.
 ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
@@ -20,7 +23,15 @@ ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
 
 @pytest.fixture(params=ZONES)
 def days(request, db, users):
-    """The day where the manager is, and UTC's."""
+    """The day where the manager is, and UTC's.
+
+    What is said of today there must not be asked tomorrow either: no test begins shortly before its midnight, which is
+    at an hour of UTC that is like any other to ``tests.workers``.
+    """
+    there = utc_now().astimezone(ZoneInfo(request.param))
+    midnight = (there + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if (left := (midnight - there).total_seconds()) < BEFORE[DAY]:
+        time.sleep(left + 0.1)
     with tenant_context(users.account_manager.tenant_id):
         User.objects.filter(id=users.account_manager.id).update(time_zone=request.param)
     now = utc_now()
