@@ -173,9 +173,9 @@ def find_errors(page, scheme, rules, *, part="html"):
     return found["errors"]
 
 
-def set_width(page, width):
-    """Lay the page out for a screen of that width."""
-    page.set_viewport_size({"width": width, "height": 900})
+def set_width(page, width, *, height=900):
+    """Lay the page out for a screen of that width: a busy browser does so a while after it was told."""
+    page.set_viewport_size({"width": width, "height": height})
     page.evaluate("async (width) => { while (innerWidth !== width) await new Promise(requestAnimationFrame); }", width)
 
 

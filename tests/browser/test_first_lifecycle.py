@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.looks import SMALL_TARGETS, assert_accessible
+from tests.browser.looks import SMALL_TARGETS, assert_accessible, set_width
 from tests.browser.test_configuration import live, open_step, open_steps
 from tests.factories import TenantFactory
 
@@ -107,5 +107,5 @@ def test_every_link_and_button_of_the_lifecycle_is_large_enough_to_hit(open_brow
     page.wait_for_url("**/change/")
     open_steps(page)
     for width in (390, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
+        set_width(page, width)
         assert page.evaluate(SMALL) == [], width

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lifecycle.models import Customer, ImportUpload
 from lifecycle.services.imports.working import UploadWorker
 from tenants.context import tenant_context
-from tests.browser.looks import assert_accessible
+from tests.browser.looks import assert_accessible, set_width
 
 pytestmark = pytest.mark.browser
 
@@ -127,6 +127,6 @@ def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant
 
 def look_at(page, what):
     for width in (1440, 768, 390):
-        page.set_viewport_size({"width": width, "height": 900})
+        set_width(page, width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (what, width)
     assert_accessible(page, what, part="#content")

@@ -19,6 +19,7 @@ from lifecycle.services.work.tasks import create_task
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.browser.data import with_contacts
+from tests.browser.looks import set_width
 from tests.entry_points.test_pages import OWN, PAGES
 from tests.factories import CustomerFactory, make_issuer, utc_now
 from tests.services.audit_chain.tampering import move
@@ -123,7 +124,7 @@ def test_no_control_of_the_administration_reaches_out_of_its_panel(open_browser,
         page.goto(address)
         assert page.evaluate(CLIPPED) == [], address
     # The navigation wraps where there is room for more lines: on a phone it is one that is moved sideways.
-    page.set_viewport_size({"width": 1024, "height": 800})
+    set_width(page, 1024)
     nav = page.locator(".frame nav")
     assert nav.evaluate("one => one.scrollWidth - one.clientWidth") <= 1
 

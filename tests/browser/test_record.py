@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tests.browser.looks import SMALL_TARGETS, assert_accessible
+from tests.browser.looks import SMALL_TARGETS, assert_accessible, set_width
 from tests.factories import utc_now
 
 pytestmark = pytest.mark.browser
@@ -33,11 +33,11 @@ def look(page, name):
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=f"{os.environ['SHOTS']}/{name}-{scheme}.png", full_page=True)
     # A phone comes last, so that the story goes on as it began.
-    page.set_viewport_size({"width": 390, "height": 800})
+    set_width(page, 390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
     if os.environ.get("SHOTS"):
         page.screenshot(path=f"{os.environ['SHOTS']}/{name}-phone.png", full_page=True)
-    page.set_viewport_size({"width": 1280, "height": 900})
+    set_width(page, 1280)
 
 
 def test_a_person_pins_the_owner_and_sees_what_lost_and_how_the_score_came_about(open_browser, users, tenant):

@@ -20,7 +20,7 @@ from tests.browser.looks import (
 from tests.messaging.waiting import await_that
 
 # A sheet of A4 between its margins, as browsers print it.
-PAPER = {"width": 718, "height": 1000}
+PAPER, PAPER_HEIGHT = 718, 1000
 PHONE, DESK = 390, 1280
 MIRROR = 1440
 
@@ -100,11 +100,11 @@ class Walk:
 
     def look_at_paper(self, address):
         """In the dark, too, paper is white."""
-        self.page.set_viewport_size(PAPER)
+        set_width(self.page, PAPER, height=PAPER_HEIGHT)
         self.page.emulate_media(media="print", color_scheme="dark")
         found = self.page.evaluate(PRINTED)
         heads = found.pop("heads")
-        fits = found.pop("width") <= PAPER["width"]
+        fits = found.pop("width") <= PAPER
         found["ink"] = [color for color in found["ink"] if not is_dark(color)]
         found["heads"] = [display for display in heads if display != "table-header-group"]
         fell = {name: value for name, value in found.items() if value and (name != "wide" or not fits)}
@@ -115,7 +115,7 @@ class Walk:
 
     def look_at_the_dialog(self, what):
         """The dialog in which a stage is changed: as it opens, and as it refuses."""
-        self.page.set_viewport_size({"width": MIRROR, "height": 900})
+        set_width(self.page, MIRROR)
         self.page.emulate_media(media="screen", color_scheme="light")
         self.page.locator("#change-stage").click()
         dialog = self.page.get_by_role("dialog")
