@@ -13,11 +13,12 @@ from storage.database.base import Connection
 from tests.browser.servers import Server, environment_of, find_port
 from tests.conftest import People
 from tests.serving.gate import CROWDED, ENDED, OPEN, REFUSED, SILENT, STARTING, Gate, lead_through
-from tests.serving.http import ask, get, head
+from tests.serving.http import Reply, ask, get, head
 
 AWAY = "The database cannot be reached at the moment."
 UNCHANGED = "Nothing was changed. Try again in a moment."
 UNKNOWN = "Your change may not have been saved. Check before you try again."
+NO_ANSWER = b"database: It has not answered within 2 seconds.\n"
 SILENT_SECONDS = 3
 PATIENCE = 60.0
 
@@ -39,11 +40,12 @@ class Site:
             and self.get("/healthz").body == b"ready\n"
         )
 
-    def await_ready(self) -> None:
-        """Until it says so: on a busy machine the database may take longer than readiness waits for it."""
+    def ask_readiness(self) -> Reply:
+        """What it knows: on a busy machine that may take longer than those who ask are let wait."""
         deadline = time.monotonic() + PATIENCE
-        while self.get("/healthz").status != 200:
+        while (answer := self.get("/healthz")).body == NO_ANSWER:
             assert time.monotonic() < deadline, self.server.log.read_text()[-3000:]
+        return answer
 
     def await_well(self) -> None:
         """Until it is, which on a busy machine may be later than readiness waits for the database."""
@@ -110,7 +112,7 @@ def test_a_database_that_refuses_is_a_503_until_it_is_back(site: Site, mode: str
     assert b"<h1>Temporarily unavailable</h1>" in page.body
     assert sentence.encode() in page.body
 
-    ready = site.get("/healthz")
+    ready = site.ask_readiness()
     assert (ready.status, ready.body.decode()) == (503, f"database: {sentence}\n")
     assert site.get("/healthz/live").status == 200
     site.gate.be(OPEN)
@@ -123,7 +125,7 @@ def test_a_database_that_falls_silent_holds_no_one_for_long(site: Site) -> None:
     site.gate.be(SILENT)
     began = time.monotonic()
     ready = site.get("/healthz")
-    assert (ready.status, ready.body) == (503, b"database: It has not answered within 2 seconds.\n")
+    assert (ready.status, ready.body) == (503, NO_ANSWER)
     assert site.get("/healthz/live").status == 200
     answer = site.get("/api/v1/customers", site.bearer)
     assert (answer.status, json.loads(answer.body)["code"]) == (503, "unavailable")
@@ -138,10 +140,10 @@ def test_a_database_that_falls_silent_holds_no_one_for_long(site: Site) -> None:
 def test_a_readiness_probe_keeps_its_connection(site: Site) -> None:
     site.await_well()
     for _ in range(5):
-        site.await_ready()
+        assert site.ask_readiness().status == 200
     opened = len(site.gate._pairs)
     for _ in range(20):
-        site.await_ready()
+        assert site.ask_readiness().status == 200
     assert len(site.gate._pairs) == opened
 
 
