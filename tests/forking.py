@@ -115,7 +115,7 @@ class Bare(Forked):
 def run_bare(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     """What becomes of ``python ARGUMENTS`` in an environment."""
     with Bare(list(arguments), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=240)
     return subprocess.CompletedProcess(list(arguments), process.returncode, output, errors)
 
 
