@@ -282,45 +282,15 @@
   document.addEventListener("htmx:beforeSend", (event) => {
     if (isBackground(event)) live.hasNewFigures = live.hasMissed = false;
   });
-
-  // --- what is being pressed --------------------------------------------------------------------------------------
-  // A click is one only where it began: exchanged between the press and its end, what was pressed would be gone, and
-  // the click lost. What was looked up unasked is not shown as long as something is pressed, and is looked up after it.
-  // The end of a press is not always heard of (a list of choices that opens takes it).
-  const LONGEST_PRESS = 3000;
-  let isPressed = false;
-  let isHeldBack = false;
-  let pressing = 0;
-
-  function endPress() {
-    isPressed = false;
-    if (!isHeldBack) return;
-    isHeldBack = false;
-    look();
-    ring();
-  }
-
-  document.addEventListener("pointerdown", () => {
-    isPressed = true;
-    window.clearTimeout(pressing);
-    pressing = window.setTimeout(endPress, LONGEST_PRESS);
-  }, true);
-  for (const name of ["pointerup", "pointercancel"]) {
-    document.addEventListener(name, () => {
-      window.clearTimeout(pressing);
-      // Later: the click comes after this.
-      pressing = window.setTimeout(endPress);
-    }, true);
-  }
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { requestConfig, shouldSwap } = event.detail;
-    // Of this event the element is what is exchanged, which may also be the answer to a wish.
-    if (!isPressed || !shouldSwap || !requestConfig.elt.matches("[data-live], [data-bell]")) return;
-    event.detail.shouldSwap = false;
-    isHeldBack = true;
-    // A wish may be out when the press ends: then it is looked up after that.
-    if (requestConfig.elt.matches("[data-live]")) live.hasMissed = true;
+  // What came while something was pressed is looked up after it, or after the wish that the press began.
+  document.addEventListener("c360:held", ({ target }) => {
+    if (target.matches("[data-live]")) live.hasMissed = true;
   });
+  document.addEventListener("c360:let-go", ({ target }) => {
+    if (target.matches("[data-live]")) look();
+    if (target.matches("[data-bell]")) ring();
+  });
+
   // What is under way when the page is left is no error: the console says nothing of it, unless the page stays, as it
   // does when a file is sent.
   const PATIENCE = 5000;

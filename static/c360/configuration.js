@@ -188,20 +188,8 @@
     }, Math.max(SOONEST_MS, 3 * lastTook));
   }
 
-  // A click is one only where it began, and what the server found is put among the fields: it would move what is being
-  // pressed. It is looked at again after that. The end of a press is not always heard of (a list of choices takes it).
-  const LONGEST_PRESS_MS = 3000;
-  let pressedAt = -Infinity;
-
-  document.addEventListener("pointerdown", () => { pressedAt = performance.now(); }, true);
-  for (const name of ["pointerup", "pointercancel"]) {
-    document.addEventListener(name, () => { pressedAt = -Infinity; }, true);
-  }
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target.id !== "verdict" || performance.now() - pressedAt > LONGEST_PRESS_MS) return;
-    event.detail.shouldSwap = false;
-    lookSoon();
-  });
+  // What the server found while something was pressed was not put among the fields.
+  document.addEventListener("c360:let-go", ({ target }) => { if (target.id === "verdict") lookSoon(); });
 
   // What the server found is put beside the fields that it is about; what it no longer finds goes away.
   function placeFindings(verdict) {

@@ -3,12 +3,14 @@
 import re
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import expect
 
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
-from tests.browser.looks import assert_accessible
+from tests.browser.looks import PATIENT_PRESS, assert_accessible
 from tests.factories import CustomerFactory
+from tests.services.bulk.changing import actor_of, begin, select
 
 pytestmark = pytest.mark.browser
 
@@ -52,6 +54,38 @@ def test_several_are_ticked_shown_moved_and_taken_back(open_browser, users, tena
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("Undone: 2 customers moved back.")).to_be_visible()
     assert stages_of(tenant) == ["Live", "Live", "Live"]
+
+
+def test_what_is_pressed_or_has_the_focus_stays_while_the_progress_is_looked_up(open_browser, users, tenant):
+    actor = actor_of(users.account_manager)
+    change = select(tenant, actor, [make(tenant, "Aurora Logistics").id])
+    begin(tenant, actor, change, "Renewing")
+    page = open_browser(users.account_manager)
+    page.add_init_script(PATIENT_PRESS)
+    page.goto(reverse("bulk-change", args=[change.id]))
+    stop = page.get_by_role("button", name="Stop", exact=True)
+
+    def await_look():
+        """One that was asked for from here on, and has been shown if it is to be."""
+        with page.expect_response(lambda answer: answer.request.resource_type == "xhr"):
+            pass
+        with page.expect_request(lambda request: request.resource_type == "xhr"):
+            pass
+
+    stop.focus()
+    stop.evaluate("button => { button.dataset.former = 'true'; }")
+    await_look()
+    expect(page.locator("[data-former]")).to_have_count(0)
+    expect(stop).to_be_focused()
+
+    stop.hover()
+    page.mouse.down()
+    stop.evaluate("button => { button.dataset.former = 'true'; }")
+    await_look()
+    expect(page.locator("[data-former]")).to_have_count(1)
+    page.mouse.up()
+    expect(page.get_by_text("Stopped: 1 customer was left as it was.")).to_be_visible()
+    assert stages_of(tenant) == ["Live"]
 
 
 def column(page, stage):

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
-from tests.browser.looks import assert_accessible_across
+from tests.browser.looks import PATIENT_PRESS, assert_accessible_across
 from tests.browser.test_configuration import edit_draft, open_step, open_steps
 
 pytestmark = pytest.mark.browser
@@ -52,8 +52,7 @@ TYPED = "field => { field.value = 'soon'; field.dispatchEvent(new Event('input',
 
 def test_a_click_is_not_lost_to_what_a_look_puts_among_the_fields_meanwhile(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
-    # However long the answer takes here, this is no press whose end was not heard of.
-    page.add_init_script("performance.now = () => 0")
+    page.add_init_script(PATIENT_PRESS)
     edit_draft(page, tenant, "Press")
     step, findings = page.locator("#step-transitions"), page.locator("td:has(#stage-2-days) .finding.error")
     step.locator("summary").first.hover()

@@ -16,6 +16,7 @@ from lifecycle.services.customers.recording import CustomerFacts, record_custome
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.context import tenant_context
 from tenants.services.accounts.tokens import issue_access
+from tests.browser.looks import PATIENT_PRESS
 from tests.factories import PASSWORD, CustomerFactory, utc_now
 
 pytestmark = pytest.mark.browser
@@ -452,10 +453,7 @@ def test_the_list_and_the_overview_follow_when_somebody_else_moves_a_customer(
 def test_a_click_is_not_lost_to_what_comes_while_the_button_is_down(open_browser, users, tenant, customer):
     CustomerFactory.create_batch(60, tenant=tenant, stage="Live")
     page = open_browser(users.viewer)
-    # However long the answer takes here, this is no press whose end was not heard of.
-    page.add_init_script(
-        "const start = window.setTimeout; window.setTimeout = (work, after) => after >= 3000 ? 0 : start(work, after)"
-    )
+    page.add_init_script(PATIENT_PRESS)
     page.goto("/customers")
     await_looked(page)
     rows = page.locator("#results tbody tr")

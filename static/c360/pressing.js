@@ -1,0 +1,43 @@
+// A click is one only where it began: exchanged or moved between the press and its end, what was pressed would be missed,
+// and the click lost. What a page looks up by itself is not shown as long as something is pressed. Where it is not looked
+// up again soon in any case, it is asked for after that: "c360:held", then "c360:let-go", on what had looked.
+"use strict";
+
+(() => {
+  const UNASKED = '[data-live], [data-bell], [hx-trigger^="every"], [hx-trigger^="c360:"]';
+  // The end of a press is not always heard of (a list of choices that opens takes it).
+  const LONGEST_PRESS_MS = 3000;
+  let isPressed = false;
+  let pressing = 0;
+  const held = new Set();
+
+  const tell = (element, name) => element.dispatchEvent(new CustomEvent(name, { bubbles: true }));
+
+  function endPress() {
+    isPressed = false;
+    const all = [...held];
+    held.clear();
+    for (const element of all) tell(element, "c360:let-go");
+  }
+
+  document.addEventListener("pointerdown", () => {
+    isPressed = true;
+    window.clearTimeout(pressing);
+    pressing = window.setTimeout(endPress, LONGEST_PRESS_MS);
+  }, true);
+  for (const name of ["pointerup", "pointercancel"]) {
+    document.addEventListener(name, () => {
+      window.clearTimeout(pressing);
+      // Later: the click comes after this.
+      pressing = window.setTimeout(endPress);
+    }, true);
+  }
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // Of this event the element is what is exchanged, which may also be the answer to a wish.
+    const { requestConfig, shouldSwap } = event.detail;
+    if (!isPressed || !shouldSwap || !requestConfig.elt.matches(UNASKED)) return;
+    event.detail.shouldSwap = false;
+    held.add(requestConfig.elt);
+    tell(requestConfig.elt, "c360:held");
+  });
+})();
