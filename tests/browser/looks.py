@@ -178,7 +178,7 @@ def find_errors(page, scheme, rules, *, part="html"):
 
 
 def set_width(page, width, *, height=900):
-    """Lay the page out for a screen of that width: a busy browser does so a while after it was told."""
+    """Lay the page out for a screen of that width: a busy browser does so a while after it was asked to."""
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("async (width) => { while (innerWidth !== width) await new Promise(requestAnimationFrame); }", width)
 

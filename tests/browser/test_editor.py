@@ -50,7 +50,7 @@ def test_what_is_typed_is_looked_at_beside_the_form_and_nothing_is_saved(open_br
 TYPED = "field => { field.value = 'soon'; field.dispatchEvent(new Event('input', {bubbles: true})); }"
 
 
-def test_a_click_is_not_lost_to_what_a_look_puts_among_the_fields_meanwhile(open_browser, users, tenant):
+def test_a_click_is_not_lost_to_what_a_look_puts_among_the_fields(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     page.add_init_script(PATIENT_PRESS)
     edit_draft(page, tenant, "Press")

@@ -21,7 +21,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: Counter[tuple[str, str, str, str, str]]
-    # Each connection has a thread of its own, and a count that another one reads meanwhile would be lost.
+    # Each connection has a thread of its own, and a count that another one reads at that moment would be lost.
     counting = threading.Lock()
 
     def do_PATCH(self) -> None:

@@ -106,7 +106,7 @@ def test_no_request_waits_for_a_mail_server_that_says_nothing(users, settings, o
     while send_next():
         pass
     assert 1.0 <= time.monotonic() - began < 30.0
-    # The system took the connection; the thread that is told of it may get its turn later.
+    # The system took the connection; the thread that hears of it may get its turn later.
     until = time.monotonic() + PATIENCE
     while not spoken_to and time.monotonic() < until:
         time.sleep(0.01)

@@ -52,7 +52,7 @@ def test_a_large_answer_arrives_whole(small: int) -> None:
 
 
 def test_a_streamed_answer_is_never_in_memory(small: int) -> None:
-    # Found before: a reader who looks for it among all processes, and reads nothing meanwhile, is hung up on.
+    # Found before: a reader who looks for it among all processes, and reads nothing until then, is hung up on.
     process = find_listener(small)
     before = resident_megabytes(process)
     with connected(small) as connection:
