@@ -1,5 +1,6 @@
 """Producing events, for trying things out: what is sent has been validated first."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
 from lifecycle.rules.envelopes import BINARY_PREFIX, STRUCTURED_TYPE, Headers, Invalid, Message, read_event
 from lifecycle.sentences import say
 
-FLUSH_SECONDS = 10.0
-# The time of a message runs while it waits here as well: no more wait than any broker takes within it.
+# For how long a broker may take nothing: a cluster that has just begun needs more than ten on a busy machine. Messages
+# have no time of their own, which would run while others are before them: far away, some dozens a second are taken.
+PATIENCE_SECONDS = 30.0
 MOST_WAITING = 500
 TOO_LARGE = "too_large: the event is larger than a message may be."
 
@@ -33,10 +35,12 @@ class EventSender:
         self.refused: list[str] = []
         self._error: KafkaError | None = None
         self._known: set[str] = set()
+        # When the broker last took something, or was given the first that it has not taken.
+        self._taken_at = 0.0
         # A topic's limit holds for a batch, and a broker refuses it whole: what it refuses is to be one event.
         self._producer = make_producer(
             **{
-                "message.timeout.ms": int(FLUSH_SECONDS * 1000),
+                "message.timeout.ms": 0,
                 "batch.num.messages": 1,
                 "queue.buffering.max.messages": MOST_WAITING,
             }
@@ -57,6 +61,7 @@ class EventSender:
         topic = self.topic or topic_name(event.type)
 
         def note(error: KafkaError | None, _: Any) -> None:
+            self._taken_at = time.monotonic()
             if error is None:
                 self.sent += 1
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
@@ -67,6 +72,8 @@ class EventSender:
         if topic not in self._known:
             ensure_topics([topic])
             self._known.add(topic)
+        if not len(self._producer):
+            self._taken_at = time.monotonic()
         while True:
             try:
                 self._producer.produce(
@@ -75,6 +82,7 @@ class EventSender:
                 break
             except BufferError:
                 self._producer.poll(0.1)
+                self._check()
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
                     raise InvalidEvent(TOO_LARGE) from error
@@ -85,9 +93,15 @@ class EventSender:
 
     def flush(self) -> None:
         """Wait until everything is with the broker. Raises KafkaException when it is not."""
-        left = self._producer.flush(FLUSH_SECONDS)
+        while self._producer.flush(0.1):
+            self._check()
         self._raise_error()
-        if left:
+
+    def _check(self) -> None:
+        self._raise_error()
+        if time.monotonic() - self._taken_at > PATIENCE_SECONDS:
+            # Nothing of it is sent after this was said.
+            self._producer.purge()
             raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
 
     def _raise_error(self) -> None:

@@ -4,6 +4,7 @@ import re
 from io import StringIO
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -14,8 +15,9 @@ from django.core.management import CommandError, call_command
 from prometheus_client.metrics import MetricWrapperBase
 
 from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
-from lifecycle.messaging import describing, metrics
+from lifecycle.messaging import describing, metrics, sending
 from lifecycle.messaging.announcements import announce
+from lifecycle.messaging.clients import KafkaException
 from lifecycle.messaging.sending import MOST_WAITING, EventSender, encode
 from lifecycle.rules.envelopes import Event, Invalid, Message, read_event
 from lifecycle.rules.schemas import FOLDER, TYPES, load_schema
@@ -294,6 +296,62 @@ def test_no_event_of_a_long_file_runs_out_of_time_behind_the_others(acme: Speake
     sender.flush()
     assert max(waiting) <= MOST_WAITING
     assert sender.sent == 2_000
+
+
+class FarBroker:
+    """A producer whose broker takes ``most`` messages in all, one every tenth of a second of a clock of its own."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.now, self.waiting, self.is_purged = most, 0.0, [], False
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def produce(self, *_: Any, on_delivery: Any, **__: Any) -> None:
+        if len(self.waiting) == MOST_WAITING:
+            raise BufferError
+        self.waiting.append(on_delivery)
+
+    def poll(self, seconds: float) -> None:
+        self.now += seconds
+        if seconds and self.waiting and self.most:
+            self.most -= 1
+            self.waiting.pop(0)(None, None)
+
+    def flush(self, seconds: float) -> int:
+        self.poll(seconds)
+        return len(self.waiting)
+
+    def purge(self) -> None:
+        self.is_purged = True
+
+
+@pytest.mark.parametrize("most", [1_000, 700, 0])
+def test_a_file_takes_as_long_as_the_broker_takes_of_it_now_and_then(
+    acme: Speaker, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Five hundred that wait for a broker far away wait for longer than one that takes nothing is given."""
+    broker = FarBroker(most)
+    monkeypatch.setattr(sending, "make_producer", lambda **_: broker)
+    monkeypatch.setattr(sending, "ensure_topics", lambda _: None)
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: broker.now))
+    sender = EventSender()
+    document = acme.document("customer.created", "c1", name="A")
+
+    def send_all() -> None:
+        for _ in range(1_000):
+            sender.send(document)
+        sender.flush()
+
+    if most == 1_000:
+        send_all()
+        assert (sender.sent, len(broker), broker.is_purged) == (1_000, 0, False)
+        assert broker.now > 3 * sending.PATIENCE_SECONDS
+        return
+    with pytest.raises(KafkaException, match="timed out"):
+        send_all()
+    assert (sender.sent, broker.is_purged) == (most, True), "nothing of it is sent after that"
+    assert broker.now - most / 10 == pytest.approx(sending.PATIENCE_SECONDS, abs=0.3)
 
 
 def test_a_file_of_events_is_sent_and_applied(acme: Speaker, tmp_path: Path) -> None:
