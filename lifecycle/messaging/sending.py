@@ -88,7 +88,7 @@ class EventSender:
                     raise InvalidEvent(TOO_LARGE) from error
                 raise
         self._producer.poll(0)
-        self._raise_error()
+        self._check()
         return event.rejected
 
     def flush(self) -> None:

@@ -354,6 +354,29 @@ def test_a_file_takes_as_long_as_the_broker_takes_of_it_now_and_then(
     assert broker.now - most / 10 == pytest.approx(sending.PATIENCE_SECONDS, abs=0.3)
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_events_that_come_one_by_one_are_not_kept_for_a_broker_that_takes_none(
+    acme: Speaker, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    """A pause between two is no wait for the broker: what it has taken since then is heard of first."""
+    broker = FarBroker(100 if is_taken else 0)
+    monkeypatch.setattr(broker, "poll", lambda _: FarBroker.poll(broker, 0.001))
+    monkeypatch.setattr(sending, "make_producer", lambda **_: broker)
+    monkeypatch.setattr(sending, "ensure_topics", lambda _: None)
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: broker.now))
+    sender = EventSender()
+    document = acme.document("customer.created", "c1", name="A")
+    sender.send(document)
+    broker.now += 2 * sending.PATIENCE_SECONDS
+    if is_taken:
+        sender.send(document)
+        assert sender.sent == 2
+    else:
+        with pytest.raises(KafkaException, match="timed out"):
+            sender.send(document)
+        assert broker.is_purged
+
+
 def test_a_file_of_events_is_sent_and_applied(acme: Speaker, tmp_path: Path) -> None:
     from tests.messaging.kafka import Broker, consume_all
 

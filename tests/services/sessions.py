@@ -3,13 +3,11 @@
 What such a process had sent is done until then, be it the end of a transaction.
 """
 
-import time
-
 from django.db import connections
 
 from tests.aging import administrator
+from tests.messaging.waiting import await_that
 
-PATIENCE = 60.0
 SESSIONS = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
@@ -24,10 +22,7 @@ def list_sessions() -> set[int]:
 
 def await_end_of_sessions(*, but: set[int]) -> None:
     """Until there are none but these, and those of this thread: those of another process that was killed."""
-    until = time.monotonic() + PATIENCE
-    while list_sessions() - but - _own():
-        assert time.monotonic() < until, "a session goes on"
-        time.sleep(0.02)
+    await_that(lambda: not list_sessions() - but - _own())
 
 
 def _own() -> set[int]:

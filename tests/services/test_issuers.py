@@ -32,6 +32,7 @@ from tenants.services.accounts.issuers import (
     read_external_token,
 )
 from tests.factories import utc_now
+from tests.messaging.waiting import await_that
 
 ISSUER = "https://id.acme.example"
 AUDIENCE = "customer360"
@@ -275,9 +276,7 @@ def test_unknown_keys_are_unavailable_rather_than_wrong(provider: Provider, acme
     token = provider.token("rsa-1", iss=f"{ISSUER}/{acme.slug}")
     with pytest.raises(jwks.KeysUnavailable):
         read_external_token(token)
-    deadline = time.monotonic() + PATIENCE
-    while jwks._sets[provider.url].fetching and time.monotonic() < deadline:
-        time.sleep(0.01)
+    await_that(lambda: not jwks._sets[provider.url].fetching)
     for _ in range(5):
         with pytest.raises(jwks.KeysUnavailable) as unavailable:
             read_external_token(token)
