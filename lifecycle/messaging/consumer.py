@@ -46,6 +46,8 @@ QUIET_SECONDS: Final = 5.0
 LOST_LOG_SECONDS: Final = 5.0
 # A partition that is ours and that the client library does not fetch for so long is never fetched.
 UNREAD_SECONDS: Final = 10.0
+# How long a group that does not come together is waited for until that is said, and how often it is.
+APART_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class EventConsumer:
         self._quiet_seconds = 0.0
         self._broker_lost = False
         self._looked_at = float("-inf")
+        self._apart_due = APART_SECONDS
         self._polled_at = time.monotonic()
 
     def run(self) -> int:
@@ -119,6 +122,7 @@ class EventConsumer:
                     self._idle()
                 self._look_after_broker()
                 self._look_after_partitions()
+                self._look_after_group()
                 if self.housekeeping is not None and not self.options.dry_run:
                     self.housekeeping.run_when_due()
             if not self.stop and not self._backlog:
@@ -308,7 +312,9 @@ class EventConsumer:
         return self.positions.is_fetching() and self._quiet_seconds > QUIET_SECONDS
 
     def _idle(self) -> None:
-        metrics.last_batch.set_to_current_time()
+        # Who is in no group hears nothing, however much there is.
+        if self.options.dry_run or not self.positions.seconds_apart:
+            metrics.last_batch.set_to_current_time()
         if not self._backlog:
             self.positions.pass_marks()
         if self.positions.to_commit:
@@ -360,6 +366,13 @@ class EventConsumer:
             log.warning("partitions are ours and are not read, joining the group again", partitions=unread)
             self._consumer.unsubscribe()
             self._subscribe()
+
+    def _look_after_group(self) -> None:
+        """Say so when the group does not come together: what no member has is read by no one for as long."""
+        seconds = self.positions.seconds_apart
+        if seconds >= self._apart_due and not self.options.dry_run:
+            log.warning("the group does not come together", seconds=round(seconds), owned=len(self.positions.assigned))
+        self._apart_due = APART_SECONDS * (1 + seconds // APART_SECONDS)
 
     # --- callbacks, from within polling -----------------------------------------------------------------------
 

@@ -69,7 +69,9 @@ open_dead_letters = Gauge(
     "customer360_dead_letters_open", "Dead letters that have not been replayed or discarded.", registry=CONSUMER
 )
 last_batch = Gauge(
-    "customer360_consumer_last_success_timestamp", "When a batch or an idle round last went well.", registry=CONSUMER
+    "customer360_consumer_last_success_timestamp",
+    "When a batch last went well, or a round with nothing to read in a group that has come together.",
+    registry=CONSUMER,
 )
 forgotten = Counter(
     "customer360_events_periods_dropped_total", "Periods of the inbox dropped after their retention.", registry=CONSUMER

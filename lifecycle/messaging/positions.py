@@ -28,6 +28,8 @@ class Positions:
         self._said_at = 0.0
         # Which it has said to fetch since they are ours.
         self._fetched: set[Partition] = set()
+        # Since when, by the library's clock, it is no member of a group that has come together.
+        self._apart_since: float | None = None
 
     def rewind_once(self, partitions: Sequence[TopicPartition]) -> None:
         """Make those start at their log's beginning that this consumer has not had before."""
@@ -126,10 +128,20 @@ class Positions:
             self._unread.clear()
         return unread
 
+    @property
+    def seconds_apart(self) -> float:
+        """For how long the library has said that the group has not come together, or cannot be reached; 0 if it has."""
+        return 0.0 if self._apart_since is None else self._said_at - self._apart_since
+
     def note_statistics(self, statistics: Mapping[str, Any]) -> None:
-        """What librdkafka says of each partition: how far behind it is, and whether it is fetched."""
+        """What librdkafka says of the group, and of each partition: how far behind it is, and whether it is fetched."""
         unread = {}
         self._said_at = statistics["ts"] / 1e6
+        group = statistics.get("cgrp", {})
+        if (group.get("state"), group.get("join_state")) == ("up", "steady"):
+            self._apart_since = None
+        elif group and self._apart_since is None:
+            self._apart_since = self._said_at
         for topic, facts in statistics.get("topics", {}).items():
             for number, partition in facts.get("partitions", {}).items():
                 place = (topic, int(number))

@@ -81,6 +81,21 @@ def test_a_group_goes_over_to_the_new_protocol_and_back_with_its_offsets(
     assert len(acme.inbox()) == 3
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_group_that_has_come_together_is_known_to_have(broker: Broker, settings: Any, protocol: str) -> None:
+    settings.KAFKA_CONFIG = {"group.protocol": protocol, "statistics.interval.ms": 100}
+    broker.make_topics(names=[TOPIC])
+    with working(broker, topics=[broker.topic(TOPIC)]) as worker:
+        positions = worker.consumer.positions
+        await_that(lambda: positions.assigned)
+        await_that(lambda: positions.is_fetching() and not positions.seconds_apart)
+        with working(broker, topics=[broker.topic(TOPIC)]) as idle:
+            # More consumers than partitions: one of the two has none, and is a member all the same.
+            heard = idle.consumer.positions
+            await_that(lambda: heard._said_at and not heard.seconds_apart)
+            assert sorted([len(heard.assigned), len(positions.assigned)]) == [0, 1]
+
+
 def test_what_reads_without_a_group_reads_as_before(acme: Speaker, broker: Broker) -> None:
     """A dry run, and a topic read along: they assign themselves, which the broker has no part in."""
     broker.make_topics(partitions=2, names=[TOPIC])

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
+from structlog.testing import capture_logs
 
 from audit.models import OutboxMessage
 from lifecycle.messaging import consumer as consumer_module
 from lifecycle.messaging import lanes
+from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.relay import Relay
 from lifecycle.services.events import outbox
 from local.processes import find_free_port
@@ -82,6 +84,33 @@ def test_a_consumer_goes_on_with_a_broker_that_has_forgotten_everything(
             again.send(acme.document("customer.created", f"n{number}", name="A"))
         again.flush()
         await_that(lambda: len(acme.inbox()) == 25)
+
+
+def test_a_consumer_that_is_in_no_group_is_not_taken_for_one_that_has_nothing_to_do(
+    acme: Speaker, perishable: Perishable, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its alarm is about when it last went well. No round goes well while it could not hear of anything."""
+    monkeypatch.setattr(consumer_module, "APART_SECONDS", 0.5)
+    settings.KAFKA_CONFIG = {"statistics.interval.ms": 200}
+
+    def went_well_at() -> float:
+        return CONSUMER.get_sample_value("customer360_consumer_last_success_timestamp") or 0.0
+
+    broker = Broker()
+    broker.make_topics()
+    with capture_logs() as logs, working(broker) as worker:
+        positions = worker.consumer.positions
+        await_that(lambda: positions._said_at and positions.assigned and not positions.seconds_apart)
+        perishable.kill()
+        await_that(lambda: positions.seconds_apart > 1)
+        stood_at = went_well_at()
+        await_that(lambda: positions.seconds_apart > 2)
+        assert went_well_at() == stood_at
+        perishable.start()
+        await_that(lambda: not positions.seconds_apart)
+        await_that(lambda: went_well_at() > stood_at)
+    said = [entry["seconds"] for entry in logs if entry["event"] == "the group does not come together"]
+    assert said, "it was not said"
 
 
 def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fill_it_again(

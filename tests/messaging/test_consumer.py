@@ -301,6 +301,23 @@ def test_a_partition_is_not_unread_because_no_one_listened_to_the_library(broker
     consumer._consumer.close()
 
 
+def test_a_group_that_does_not_come_together_is_said_once_a_minute(broker: Broker) -> None:
+    consumer = Worker(broker).consumer
+    forming, steady = {"state": "up", "join_state": "wait-sync"}, {"state": "up", "join_state": "steady"}
+    away = {"state": "query-coord", "join_state": "steady"}
+
+    def hear(second: float, group: dict[str, str]) -> list[int]:
+        consumer.positions.note_statistics({"ts": second * 1e6, "cgrp": group})
+        with capture_logs() as logs:
+            for _ in range(3):
+                consumer._look_after_group()
+        return [entry["seconds"] for entry in logs]
+
+    assert [hear(second, forming) for second in (5, 60, 66, 120, 126)] == [[], [], [61], [], [121]]
+    assert [hear(130, steady), hear(135, away), hear(190, away), hear(196, away)] == [[], [], [], [61]]
+    consumer._consumer.close()
+
+
 def test_a_log_has_not_ended_because_what_was_read_of_it_took_long(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
