@@ -317,6 +317,8 @@ class Stubborn:
 
     def close(self) -> None:
         self._open = False
+        # Closing alone wakes no one who waits for connections.
+        self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
 
