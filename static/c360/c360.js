@@ -64,7 +64,8 @@
   // at its own pace (data-poll, in ms). What came during a request, or while the stream was away, is looked up too.
   // On the list a filter or a page that a person asked for goes before: it ends a look that is under way, no look
   // begins while it is out, and what was missed in the meantime is looked up after it, at the address it has led to.
-  const live = { element: null, isConnected: false, heard: 0, hasNewFigures: false, hasMissed: false };
+  // So is what was heard during a look: it may have been read before that.
+  const live = { element: null, isConnected: false, heard: 0, hasNewFigures: false, hasMissed: false, isBehind: false };
 
   function shownVersion() {
     return Number(byId("customer")?.dataset.version ?? 0);
@@ -118,7 +119,7 @@
   htmx.createEventSource = (url) => {
     const source = new EventSource(url);
     source.addEventListener("changed", (event) => {
-      live.hasMissed = true;
+      live.hasMissed = live.isBehind = true;
       if (byId("customer")) live.heard = Math.max(live.heard, Number(event.data));
     });
     source.addEventListener("figures", () => {
@@ -280,7 +281,7 @@
   const isUnasked = (event) => event.detail.elt?.matches("[data-live], [data-bell]");
 
   document.addEventListener("htmx:beforeSend", (event) => {
-    if (isBackground(event)) live.hasNewFigures = live.hasMissed = false;
+    if (isBackground(event)) live.hasNewFigures = live.hasMissed = live.isBehind = false;
   });
   // What came while something was pressed is looked up after it, or after the wish that the press began.
   document.addEventListener("c360:held", ({ target }) => {
@@ -315,10 +316,11 @@
     if (isBackground(event)) live.hasMissed = true;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.target?.id !== "results") return;
+    // A look that was not shown for something is pressed would not be shown the next time either.
+    const isMissing = isBackground(event) ? () => live.isBehind : () => live.hasMissed;
     // Later: htmx takes the next request only when it is done with this one.
-    if (event.detail.target?.id === "results" && !isBackground(event)) {
-      window.setTimeout(() => { if (live.hasMissed) look(); });
-    }
+    window.setTimeout(() => { if (isMissing()) look(); });
   });
 
   // --- the back button ------------------------------------------------------------------------------------------

@@ -15,6 +15,15 @@ CALM = """async () => {
 PATIENT_PRESS = (
     "const start = window.setTimeout; window.setTimeout = (work, after) => after === 3000 ? 0 : start(work, after)"
 )
+# Says on the page itself that the stream has told it something.
+HEARD = """window.EventSource = class extends EventSource {
+  constructor(...given) {
+    super(...given);
+    for (const name of ["changed", "bell"]) {
+      this.addEventListener(name, () => { document.body.classList.add(`heard-${name}`); });
+    }
+  }
+}"""
 # Only what is asserted leaves the page: all that axe found, with every node that is well, is megabytes. Preloading
 # would write imported style sheets into the page, which the policy of some pages forbids.
 RUN = """async ([part, rules]) => {

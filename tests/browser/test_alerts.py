@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.delivery.worker import EffectWorker
+from tests.browser.looks import HEARD
 from tests.browser.test_stories import badge, open_customer, patch_stage, stage_of
 from tests.factories import CustomerFactory
 
@@ -42,6 +43,33 @@ def test_an_alert_is_counted_and_shown_on_open_pages_and_read_in_all_of_them(ope
     expect(counting.locator("#bell")).to_have_text("Notifications")
     expect(counting.locator("#bell .count")).to_have_count(0)
     assert counting.evaluate("window.isTheSamePage") is True
+
+
+def test_an_alert_that_is_heard_of_during_a_look_is_looked_up_after_it(open_browser, site, users, tenant):
+    owner = users.viewer
+    customer = CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Live", owner=owner.username)
+    page = open_browser(owner)
+    page.add_init_script(HEARD)
+    held = []
+
+    def hold(route):
+        is_first_look = route.request.resource_type == "xhr" and not held
+        held.append(route) if is_first_look else route.continue_()
+
+    page.route("**/notifications", hold)
+    page.goto("/notifications")
+    # It looks as soon as it is live.
+    for _ in range(1200):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    (route,) = held
+    response = route.fetch()
+    patch_stage(site, users.account_manager, customer, "Wobbly", reason_code="Usage Dropped")
+    run_effects()
+    expect(page.locator("body.heard-bell")).to_have_count(1)
+    route.fulfill(response=response)
+    expect(page.locator("#notifications")).to_contain_text("Call the owner")
 
 
 def test_a_change_is_undone_from_the_message_that_says_it_was_made(open_browser, users, tenant):

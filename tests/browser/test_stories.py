@@ -16,7 +16,7 @@ from lifecycle.services.customers.recording import CustomerFacts, record_custome
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.context import tenant_context
 from tenants.services.accounts.tokens import issue_access
-from tests.browser.looks import PATIENT_PRESS
+from tests.browser.looks import HEARD, PATIENT_PRESS
 from tests.factories import PASSWORD, CustomerFactory, utc_now
 
 pytestmark = pytest.mark.browser
@@ -398,6 +398,35 @@ def test_a_change_during_a_search_is_looked_up_after_it_at_the_address_of_the_se
     rows = page.locator("#results tbody tr")
     expect(rows).to_contain_text(["Live"])
     expect(rows).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("/customers", "#results tbody tr:has-text('Live')"), ("/board", "[data-stage=Live] .card-of-board")],
+    ids=["list", "board"],
+)
+def test_a_change_that_is_heard_during_a_look_is_looked_up_after_it(
+    open_browser, site, users, tenant, customer, path, shown
+):
+    page = open_browser(users.viewer)
+    page.add_init_script(HEARD)
+    page.goto(path)
+    await_looked(page)
+    held = []
+    page.route(f"**{path}", lambda route: held.append(route) if not held else route.continue_())
+    page.evaluate("htmx.trigger('#results', 'c360:refresh')")
+    for _ in range(1200):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    (route,) = held
+    # Read before the change, and answered after the page has heard of it.
+    response = route.fetch()
+    patch_stage(site, users.service, customer, "Live")
+    expect(page.locator("body.heard-changed")).to_have_count(1)
+    expect(page.locator(shown)).to_have_count(0)
+    route.fulfill(response=response)
+    expect(page.locator(shown)).to_have_count(1)
 
 
 def test_of_two_wishes_the_last_one_wins_whichever_answer_comes_first(open_browser, users, tenant, customer):
