@@ -44,6 +44,11 @@ def months_ago(months):
     return utc_now() - dt.timedelta(days=31 * months)
 
 
+def within_the_month():
+    """A moment of this month with days of it left: in another month all is counted anew, whatever was recorded."""
+    return utc_now().replace(day=15)
+
+
 def recount(tenant, now):
     months = months_before(Month(now.year, now.month), PAST_MONTHS)
     with tenant_context(tenant.id):
@@ -134,7 +139,7 @@ def test_where_nothing_is_kept_the_page_counts_once(look, tenant):
 
 
 def test_the_worker_counts_where_something_was_recorded_and_once_an_hour_at_most(tenant):
-    now = utc_now()
+    now = within_the_month()
     keeper, other = (RevenueKeeper(clock=lambda: now) for _ in range(2))
     customer_id = add(tenant, "Aurora", renewal_on=None)
     assert keeper.keep_revenue(tenant) == 1
@@ -150,7 +155,7 @@ def test_the_worker_counts_where_something_was_recorded_and_once_an_hour_at_most
 
 
 def test_what_was_counted_before_the_stays_were_kept_that_it_needs_is_counted_again(tenant):
-    now = utc_now()
+    now = within_the_month()
     keeper = RevenueKeeper(clock=lambda: now)
     customer_id = add(tenant, "Aurora", renewal_on=None, stage="Lost")
     with tenant_context(tenant.id):
