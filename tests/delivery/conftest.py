@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lifecycle.delivery import bounds
+from lifecycle.delivery import bounds, lookups
 from lifecycle.delivery.webhooks import forget_connections
 from tests.delivery.endpoints import Authority, Server, answering
 from tests.delivery.handing_over import HandOver
+from tests.messaging.waiting import await_that
 
 NAME = "hooks.example.com"
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
@@ -22,6 +23,8 @@ def this_machine_alone(settings: Any) -> Iterator[None]:
     """Webhooks may go to 127.0.0.1, and no connection or name is known from another test."""
     settings.WEBHOOK_ALLOWED_NETWORKS = (ip_network("127.0.0.1/32"),)
     forget_connections()
+    # What another test has looked up ends in a thread of its own, after it, and counts until then.
+    await_that(lambda: not lookups._running)
     yield
     forget_connections()
 
@@ -54,7 +57,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 class Clock:
-    """The time of deliveries, which no busy machine lets pass: it stands still, or goes on by a step at each look."""
+    """The time of deliveries, which no busy machine lets pass: it stands still until it is moved, or goes on by a step
+    at each look.
+    """
 
     def __init__(self) -> None:
         self._now, self._step = 0.0, 0.0
@@ -63,6 +68,10 @@ class Clock:
     def steps(self, seconds: float, *, once: threading.Event) -> None:
         """Go on by so many seconds at each look, once something has happened."""
         self._step, self._once = seconds, once
+
+    def move(self, seconds: float) -> None:
+        """Let so much pass."""
+        self._now += seconds
 
     def monotonic(self) -> float:
         """As ``time.monotonic``."""

@@ -17,7 +17,9 @@ from tests.mailing import Mailbox
 class Deadline:
     """The deadline of the next conversation, which comes soon after the server has hung, however long it took to."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch, settings):
+        # A single answer is waited for longer than the server needs for it on a busy machine: the deadline ends it.
+        settings.EMAIL_TIMEOUT = PATIENCE
         self.hangs = threading.Event()
         end_in_time = BoundedEmailBackend._end_in_time
 
@@ -30,8 +32,8 @@ class Deadline:
 
 
 @pytest.fixture
-def deadline(monkeypatch):
-    return Deadline(monkeypatch)
+def deadline(monkeypatch, settings):
+    return Deadline(monkeypatch, settings)
 
 
 def conversation(hangs_at, *, drips, hangs):
@@ -39,10 +41,12 @@ def conversation(hangs_at, *, drips, hangs):
 
     def stop(connection):
         hangs.set()
-        while True:
-            if drips:
-                connection.sendall(b"250-x\r\n" if drips == "lines" else b"2")
+        while drips:
+            connection.sendall(b"250-x\r\n" if drips == "lines" else b"2")
             time.sleep(0.03)
+        while connection.recv(1000):
+            pass
+        raise ConnectionAbortedError("it has left, and no thread is to outlive the test")
 
     def talk(connection):
         lines = connection.makefile("rb")
