@@ -197,7 +197,8 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._now = time.monotonic()
+        # A whole number: what it is moved by is then exactly what lies between two looks.
+        self._now = float(int(time.monotonic()))
 
     def monotonic(self) -> float:
         """As ``time.monotonic``."""
