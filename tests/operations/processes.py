@@ -87,8 +87,13 @@ class Process:
 
     def lines(self) -> list[dict[str, Any]]:
         """What it wrote, each line as the JSON object that it must be."""
+        is_running = self.process is not None and self.process.poll() is None
+        *lines, rest = self.log.read_bytes().split(b"\n")
+        # The system writes page by page: of a line over two of them the first part may be there alone for a while.
+        if rest and not is_running:
+            lines.append(rest)
         written = []
-        for line in self.log.read_bytes().splitlines():
+        for line in lines:
             try:
                 record = orjson.loads(line)
             except orjson.JSONDecodeError:
