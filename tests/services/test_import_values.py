@@ -51,10 +51,11 @@ def test_numbers_that_could_be_two_or_none_are_refused(text: str) -> None:
 def test_a_cell_of_any_length_is_read_or_refused_at_once(field: str, filling: str) -> None:
     """A number with 20,000 blanks inside took five seconds, and a cell may have a million characters."""
     text = f"1{filling * (100_000 // len(filling))}1"
-    began = time.process_time()
+    # Of this thread alone: others of the process have nothing to do with it.
+    began = time.thread_time()
     with suppress(ValueError):
         READERS[field](text)
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_counts_are_whole() -> None:
