@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.utils import timezone
 
@@ -43,12 +44,29 @@ def wait_for(tenant: TenantRef, condition: Any) -> ImportUpload:
     raise AssertionError(f"it is {upload.state}, at line {upload.line}")
 
 
-def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(tenant: TenantRef, worker: Process) -> None:
+def hold_up(session: psycopg.Connection[Any], tenant: TenantRef, external_id: str, *, like: Customer) -> None:
+    """Make a customer of this id and do not commit it: another who makes one of the same id waits."""
+    columns = [field.column for field in Customer._meta.concrete_fields if not field.generated]
+    other = {"id": "gen_random_uuid()", "tenant_id": "%(tenant_id)s", "external_id": "%(external_id)s"}
+    session.execute("SET LOCAL session_replication_role = replica")
+    session.execute(
+        f"INSERT INTO lifecycle_customer ({', '.join(columns)})"
+        f" SELECT {', '.join(other.get(column, column) for column in columns)}"
+        " FROM lifecycle_customer WHERE id = %(like)s",
+        {"tenant_id": tenant.id, "external_id": external_id, "like": like.id},
+    )
+
+
+def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(
+    tenant: TenantRef, other_customer: Customer, superuser: psycopg.Connection[Any], worker: Process
+) -> None:
     by: Any = {"tenant": tenant, "actor": system_actor("tests")}
     content = "id,name\n" + "".join(f"C-{number},Company {number}\n" for number in range(LINES))
     with tenant_context(tenant.id):
         file = io.BytesIO(content.encode())
         upload = store_upload(file, name="crm.csv", size=len(content), kind="", now=utc_now(), **by)
+    # However late it is seen that it has begun: it does not get further than to the batch with the middle of the file.
+    hold_up(superuser, tenant, f"C-{LINES // 2}", like=other_customer)
     before = list_sessions()
     worker.start()
     ready = wait_for(tenant, lambda row: row.state == ImportUpload.State.READY)
@@ -58,6 +76,7 @@ def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(tenant: Tena
     assert worker.process is not None
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
+    superuser.rollback()
     # What it had sent, be it the end of a batch, is still done.
     await_end_of_sessions(but=before)
     with tenant_context(tenant.id):
