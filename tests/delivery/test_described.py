@@ -9,10 +9,12 @@ from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from lifecycle.api.docs import build_schema
+from lifecycle.delivery import samples, senders
 from lifecycle.delivery.worker import EffectWorker
 from tests.conftest import make_people
 from tests.delivery.conftest import NAME, Names
 from tests.delivery.endpoints import OK, Authority, Server, answering
+from tests.delivery.sending import PATIENCE
 from tests.factories import CustomerFactory, TenantFactory
 from tests.late import Late
 
@@ -28,8 +30,12 @@ def test_a_message_is_as_it_is_described(
     serve: Callable[..., Server],
     names: Names,
     trusted: Authority,
+    monkeypatch: pytest.MonkeyPatch,
     sends: str,
 ) -> None:
+    # It answers as soon as it has a processor.
+    monkeypatch.setattr(samples, "SECONDS", PATIENCE)
+    monkeypatch.setattr(senders, "WEBHOOK_SECONDS", PATIENCE)
     server = serve(answering(OK), tls=trusted.context(NAME))
     url = f"https://{NAME}:{server.port}/hook"
     tenant = TenantFactory(configuration={"stages": ["Prospect", "At-Risk"], "effects": [{**EFFECT, "to": [url]}]})

@@ -15,6 +15,7 @@ from lifecycle.delivery.webhooks import send_webhook
 from lifecycle.rules.webhook_secrets import make_secret
 from lifecycle.services.effects.addresses import check_url
 from tests.delivery.conftest import SECRET
+from tests.delivery.sending import PATIENCE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -47,7 +48,7 @@ def receive():
 
 def send(url, *, secret=SECRET, message_id="msg_1"):
     body = '{"type": "lifecycle.updated", "data": {"name": "Café"}}'
-    return send_webhook(check_url(url), message_id=message_id, body=body, secrets=[secret])
+    return send_webhook(check_url(url), message_id=message_id, body=body, secrets=[secret], seconds=PATIENCE)
 
 
 def test_what_is_signed_well_is_shown_and_what_is_not_is_refused(receive):
