@@ -112,11 +112,12 @@ def odd_mail_server(settings: Any, empty_queue: None) -> Iterator[Callable[[Call
         settings.SITE_URL = SITE
 
     yield serve
-    for end in (listener, *open_connections):
-        # Closing alone wakes no thread that waits for connections, or for what comes over one.
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
+    # Closed alone it would go on listening for as long as a thread waits for the next connection.
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for connection in open_connections:
+        connection.close()
 
 
 def _talk(talk: Callable[[socket.socket], None], connection: socket.socket) -> None:

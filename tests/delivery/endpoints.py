@@ -93,9 +93,9 @@ class Server:
 
     def close(self) -> None:
         """Take no more, and end what is open."""
-        # Closing alone wakes no thread that waits for connections: it goes on to wait, and where the call is begun
-        # again (a debugger, a signal) it takes those of whoever has the same number by then.
-        self._listener.shutdown(socket.SHUT_RDWR)
+        # Closed alone it would go on listening for as long as a thread waits for the next connection.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self.open:
             with contextlib.suppress(OSError):
