@@ -201,7 +201,10 @@ def _ports_of(_process: int) -> Iterator[int]:
     """The ports of a part that no other process has, over and over. A fork takes another than its parent."""
     parts = [PORTS[first : first + PART] for first in range(0, len(PORTS), PART)]
     secrets.SystemRandom().shuffle(parts)
-    return itertools.cycle(next(filter(_take, parts), parts[0]))
+    part = next(filter(_take, parts), parts[0])
+    # From anywhere: a server that ended a moment ago may still be asked for at its port.
+    start = secrets.randbelow(PART)
+    return itertools.cycle([*part[start:], *part[:start]])
 
 
 def _take(part: range) -> bool:

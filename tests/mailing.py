@@ -112,12 +112,11 @@ def odd_mail_server(settings: Any, empty_queue: None) -> Iterator[Callable[[Call
         settings.SITE_URL = SITE
 
     yield serve
-    # Closed alone it would go on listening for as long as a thread waits for the next connection.
-    with contextlib.suppress(OSError):
-        listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    for connection in open_connections:
-        connection.close()
+    for end in (listener, *open_connections):
+        # Closed alone it would go on listening, or reading, for as long as a thread waits for what comes.
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
 
 
 def _talk(talk: Callable[[socket.socket], None], connection: socket.socket) -> None:
