@@ -7,7 +7,6 @@ left of their groups when the supervisor is gone (local.guard).
 
 import contextlib
 import ctypes
-import functools
 import itertools
 import os
 import secrets
@@ -16,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,43 +184,16 @@ def stop(children: Sequence[Child]) -> None:
         child.sweep()
 
 
-# Below those that the kernel gives away, which someone else might get before a server listens. Each process goes
-# through a part of its own: no other finds the same one between the look and the server's start, which takes seconds.
-PORTS, PART = range(20_000, 32_000), 300
+# Below those that the kernel gives away, which someone else might get before a server listens. Each process
+# goes through them from a place of its own, so that no two that look at the same time find the same one.
+PORTS = range(20_000, 32_000)
+_turn = itertools.count(secrets.randbelow(len(PORTS)))
 
 
 def find_free_port() -> int:
     """A TCP port of 127.0.0.1 that was free a moment ago; each time another one."""
-    tried = itertools.islice(_ports_of(os.getpid()), PART)
+    tried = (PORTS[next(_turn) % len(PORTS)] for _ in PORTS)
     return next(port for port in tried if not find_port_error(port))
-
-
-@functools.cache
-def _ports_of(_process: int) -> Iterator[int]:
-    """The ports of a part that no other process has, over and over. A fork takes another than its parent."""
-    parts = [PORTS[first : first + PART] for first in range(0, len(PORTS), PART)]
-    secrets.SystemRandom().shuffle(parts)
-    part = next(filter(_take, parts), parts[0])
-    # From anywhere: a server that ended a moment ago may still be asked for at its port.
-    start = secrets.randbelow(PART)
-    return itertools.cycle([*part[start:], *part[:start]])
-
-
-def _take(part: range) -> bool:
-    """Whether this process has the part now, until it ends: by a name that the kernel gives to one alone, and for which
-    there is no file. Where it has no such names, chance has to do.
-    """
-    if sys.platform != "linux":
-        return True
-    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        name.bind(f"\0customer360-ports-{part.start}")
-    except OSError:
-        name.close()
-        return False
-    # Open until the process ends, and not an object that is looked through for garbage before.
-    name.detach()
-    return True
 
 
 def find_port_error(port: int) -> str:
