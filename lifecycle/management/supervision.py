@@ -29,6 +29,7 @@ QUICK_DEATHS: Final = 5
 # A little more than the child gives itself (messaging.process.DEADLINE_SECONDS).
 GRACE_SECONDS: Final = 9.5
 LOOK_SECONDS: Final = 0.1
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class _Child:
@@ -101,8 +102,12 @@ def _start(work: Callable[[], object], restarts: int) -> tuple[int, int]:
     read_end, write_end = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    # What the parent passes on may come before the child has had a processor: it would be taken for its parent's own,
+    # noted where no one looks, and lost.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(read_end)
         return child, write_end
     os.close(write_end)
@@ -111,6 +116,7 @@ def _start(work: Callable[[], object], restarts: int) -> tuple[int, int]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 1
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         work()
         status = 0
     except SystemExit as end:

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
+from tests.forking import run_bare
 from tests.messaging.kafka import ENDS_WITHIN, PATIENCE, Broker, await_that, end_command, start_command
 from tests.messaging.speaking import Speaker
 
@@ -134,6 +135,31 @@ def test_a_child_that_dies_again_and_again_ends_the_command_with_a_clear_line(ac
     assert len(killed) == 5
     assert "consume_events died 5 times in a row, each within 60 s of its start, the last time of SIGSEGV" in output
     assert "Traceback" not in output
+
+
+ASKED_EARLY = """
+import os, signal, time
+from lifecycle.management import supervision
+
+fork = os.fork
+
+def fork_slowly():
+    child = fork()
+    if not child:
+        # The parent is asked to stop, and asks in its turn, before the child has come any further.
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(3)
+    return child
+
+supervision.os.fork = fork_slowly
+print("ended with", supervision.supervise(lambda: time.sleep(60), what="sleep"))
+"""
+
+
+def test_a_child_that_is_asked_to_stop_before_it_has_begun_does_not_begin() -> None:
+    run = run_bare({"PATH": os.environ["PATH"]}, "-c", ASKED_EARLY)
+    # And not by SIGKILL, when its time is over.
+    assert (run.returncode, run.stdout) == (0, "ended with 0\n"), run.stderr
 
 
 def test_what_the_child_refuses_is_refused_by_the_command(acme: Speaker, broker: Broker, tmp_path: Path) -> None:
