@@ -33,7 +33,7 @@ def open_kept(guard: Guard, *, project: Path = PROJECT) -> Folders:
     local = project / ".local"
     try:
         local.mkdir(mode=0o755, exist_ok=True)
-        _hold(local / "lock", or_else=f"{local} is in use by another demo or services run")
+        _hold(local / "lock", guard, or_else=f"{local} is in use by another demo or services run")
         (local / "log").mkdir(exist_ok=True)
     except PermissionError as error:
         raise CannotStart(
@@ -61,7 +61,7 @@ def make_throwaway(guard: Guard, *, durable: bool = False) -> Path:
     _sweep(place)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     folder.chmod(0o711)
-    _hold(folder / "lock", or_else=f"{folder} is in use")
+    _hold(folder / "lock", guard, or_else=f"{folder} is in use")
     guard.remove(folder)
     return folder
 
@@ -72,7 +72,7 @@ def _is_usable(place: Path) -> bool:
     return os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (place, *place.resolve().parents))
 
 
-def _hold(path: Path, *, or_else: str) -> None:
+def _hold(path: Path, guard: Guard, *, or_else: str) -> None:
     """Lock a file until this process and its guard have ended (the descriptor stays open on purpose)."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -83,6 +83,8 @@ def _hold(path: Path, *, or_else: str) -> None:
         raise CannotStart(f"{or_else}{f' (process {holder})' if holder else ''}; stop it first") from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
+    # Whoever came while it tidies would meet servers that still end, and lose what it has written itself.
+    guard.keep(descriptor)
 
 
 def _sweep(place: Path) -> None:

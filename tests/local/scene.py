@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local.processes import with_parent
@@ -161,6 +161,17 @@ def find_descendants(pid: int) -> dict[int, str]:
         found |= below
         todo += below
     return found
+
+
+def find_owners(pids: Iterable[int]) -> set[int]:
+    """Whom these processes run as. One that has ended since it was found is left out: PostgreSQL has some that come and
+    go by themselves.
+    """
+    owners = set()
+    for pid in pids:
+        with suppress(FileNotFoundError):
+            owners.add(Path(f"/proc/{pid}").stat().st_uid)
+    return owners
 
 
 def is_alive(pid: int) -> bool:

