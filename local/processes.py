@@ -7,6 +7,7 @@ left of their groups when the supervisor is gone (local.guard).
 
 import contextlib
 import ctypes
+import errno
 import itertools
 import os
 import secrets
@@ -15,14 +16,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import signals
-from local.guard import Guard
+from local.guard import Guard, await_end
 
 PR_SET_PDEATHSIG = 1
+# What was killed is gone as soon as it gets a processor.
+SWEPT_WITHIN = 10.0
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -147,9 +151,14 @@ class Child:
         if self.process is None or self._swept:
             return
         self._swept = True
+        is_killed = False
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+            is_killed = True
         self.process.wait()
+        if is_killed:
+            # Each has its port, and its place in memory, until a processor has been given to it for the last time.
+            await_end([self.process.pid], within=SWEPT_WITHIN)
         self.guard.forget(self.process.pid)
 
     def last_words(self, count: int = 1) -> str:
@@ -188,12 +197,37 @@ def stop(children: Sequence[Child]) -> None:
 # goes through them from a place of its own, so that no two that look at the same time find the same one.
 PORTS = range(20_000, 32_000)
 _turn = itertools.count(secrets.randbelow(len(PORTS)))
+# Of the ports that this process was given last. Those before have a server by now, or are not used any more.
+_claims: deque[socket.socket] = deque()
+MOST_CLAIMS = 200
 
 
 def find_free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago; each time another one."""
+    """A TCP port of 127.0.0.1 that was free a moment ago; each time another one.
+
+    No other process that looks for one in this way is given it, be it long until a server listens, or none ever does.
+    """
     tried = (PORTS[next(_turn) % len(PORTS)] for _ in PORTS)
-    return next(port for port in tried if not find_port_error(port))
+    return next(port for port in tried if not find_port_error(port) and _claim(port))
+
+
+def _claim(port: int) -> bool:
+    """Have a port for this process as long as it lives, by a name that the kernel gives to one at a time. False if it
+    is another's.
+    """
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        # No file, only a name.
+        claim.bind(f"\0customer360-port-{port}")
+    except OSError as error:
+        claim.close()
+        return error.errno != errno.EADDRINUSE
+    _claims.append(claim)
+    if len(_claims) > MOST_CLAIMS:
+        _claims.popleft().close()
+    return True
 
 
 def find_port_error(port: int) -> str:

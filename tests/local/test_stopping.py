@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from local.guard import Guard
+from local.guard import Guard, find_live_groups
 from local.processes import Child
 from tests.local.scene import (
     ENDS_WITHIN,
@@ -85,6 +85,23 @@ def test_the_guard_knows_of_a_process_before_that_can_start_others(tmp_path: Pat
     child = Child("c", ["sh", "-c", script], cast(Guard, SlowSupervisor()), log=tmp_path / "log")
     child.start()
     assert child.wait() == 0
+
+
+def test_what_a_process_has_left_is_gone_when_it_is_swept(tmp_path: Path) -> None:
+    class Deaf:
+        """A guard that is told of nothing: all ends here."""
+
+        def watch(self, group: int, death_signal: int) -> None:
+            pass
+
+        def forget(self, group: int) -> None:
+            pass
+
+    script = "i=0; while [ $i -lt 20 ]; do sleep 600 & i=$((i + 1)); done"
+    child = Child("c", ["sh", "-c", script], cast(Guard, Deaf()), log=tmp_path / "log")
+    child.start()
+    assert child.wait() == 0
+    assert child.pid not in find_live_groups()
 
 
 WORKER = """
