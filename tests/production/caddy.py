@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -69,11 +70,24 @@ class Proxy:
             )
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            if b"certificate obtained successfully" in self.log.read_bytes():
+            if self._answers():
                 return self
             time.sleep(0.05)
         self.__exit__()
         raise AssertionError(self.log.read_text()[-3000:])
+
+    def _answers(self) -> bool:
+        """Whether it proves who it is. It says that it has its certificate a moment before it can."""
+        if b"certificate obtained successfully" not in self.log.read_bytes():
+            return False
+        try:
+            with (
+                socket.create_connection(("localhost", self.port), timeout=READY_SECONDS) as plain,
+                self.trust.wrap_socket(plain, server_hostname="localhost"),
+            ):
+                return True
+        except OSError:
+            return False
 
     def stop(self) -> tuple[int, float]:
         """End it by SIGTERM: its status, and the seconds it took (``tests.endings``)."""

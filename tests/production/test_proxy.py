@@ -15,7 +15,6 @@ import httpx
 import pytest
 from django.conf import settings
 
-from local.processes import find_free_port
 from tests.production.caddy import Proxy
 
 BODY_SECONDS = 2
@@ -71,10 +70,13 @@ def web() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def proxy(web: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    upstreams = {"WEB_UPSTREAM": web.address, "STREAM_UPSTREAM": f"127.0.0.1:{find_free_port()}"}
     folder = tmp_path_factory.mktemp("proxy")
-    with Proxy(folder, SITE_ADDRESS="localhost", BODY_TIMEOUT=f"{BODY_SECONDS}s", **upstreams) as running:
-        yield running
+    # It is had and not listened at, so that it is no one else's either.
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        upstreams = {"WEB_UPSTREAM": web.address, "STREAM_UPSTREAM": f"127.0.0.1:{nobody.getsockname()[1]}"}
+        with Proxy(folder, SITE_ADDRESS="localhost", BODY_TIMEOUT=f"{BODY_SECONDS}s", **upstreams) as running:
+            yield running
 
 
 @pytest.fixture
