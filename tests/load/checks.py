@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -185,16 +184,18 @@ def _check_feeds(journal: Journal, rows: list[Any], found: Found) -> None:
 def _check_topic(world: World, rows: list[Any], found: Found) -> None:
     times: Counter[str] = Counter()
     last: dict[str, int] = defaultdict(int)
-    for message in read_messages(world):
+    fresh = [row[0] for row in rows if row[-1]]
+    left = set(fresh)
+    for message in read_topic(world.services.env["KAFKA_BOOTSTRAP_SERVERS"], is_whole=lambda: not left):
         data = message["data"]
         times[data["id"]] += 1
+        left.discard(data["id"])
         if times[data["id"]] == 1:
             if data["sequence"] <= last[data["customer_id"]]:
                 found.disordered.append(
                     f"published of {data['customer_id']}: {data['sequence']} after {last[data['customer_id']]}"
                 )
             last[data["customer_id"]] = data["sequence"]
-    fresh = [row[0] for row in rows if row[-1]]
     missing = [id_ for id_ in fresh if not times[id_]]
     if missing:
         known = world.ask(
@@ -204,8 +205,3 @@ def _check_topic(world: World, rows: list[Any], found: Found) -> None:
         )
         found.lost.append(f"{len(missing)} of {len(fresh)} changes were never published, the first is {known}")
     found.repeated = sum(count - 1 for count in times.values())
-
-
-def read_messages(world: World) -> Iterator[Mapping[str, Any]]:
-    """Every message of the topic of changes."""
-    yield from read_topic(world.services.env["KAFKA_BOOTSTRAP_SERVERS"])

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -125,20 +125,30 @@ def count_published(world: World, servers: dict[UUID, str], *, crashed: bool) ->
 
     ``crashed``: relays and servers died, after which what was not marked as published is published again.
     """
+    history = {
+        tenant_id: [
+            id_
+            for (id_,) in ask(
+                world.address(server),
+                "SELECT id::text FROM customer_lifecycle_history WHERE tenant_id = %s",
+                [tenant_id],
+            )
+        ]
+        for tenant_id, server in servers.items()
+    }
     published: Counter[str] = Counter()
     last: dict[str, int] = {}
-    for message in read_topic(world.env["KAFKA_BOOTSTRAP_SERVERS"]):
+    left = {id_ for ids in history.values() for id_ in ids}
+    for message in read_topic(world.env["KAFKA_BOOTSTRAP_SERVERS"], is_whole=lambda: not left):
         data = message["data"]
         published[data["id"]] += 1
+        left.discard(data["id"])
         if published[data["id"]] == 1:
             if data["sequence"] <= last.get(data["customer_id"], 0):
                 yield f"customer {data['customer_id']}: {data['sequence']} after {last[data['customer_id']]}"
             last[data["customer_id"]] = data["sequence"]
     for tenant_id, server in servers.items():
-        rows = ask(
-            world.address(server), "SELECT id::text FROM customer_lifecycle_history WHERE tenant_id = %s", [tenant_id]
-        )
-        lost = [id_ for (id_,) in rows if not published[id_]]
+        lost = [id_ for id_ in history[tenant_id] if not published[id_]]
         if lost:
             known = ask(
                 world.address(server),
@@ -146,22 +156,25 @@ def count_published(world: World, servers: dict[UUID, str], *, crashed: bool) ->
                 " LEFT JOIN audit_outbox o ON o.tenant_id = h.tenant_id AND o.history_id = h.id WHERE h.id = %s",
                 [lost[0]],
             )
-            yield f"{len(lost)} of {len(rows)} changes were not published, the first is {known}"
+            yield f"{len(lost)} of {len(history[tenant_id])} changes were not published, the first is {known}"
     doubled = sum(count - 1 for count in published.values())
     if doubled and not crashed:
         yield f"{doubled} messages were published twice, and no relay was killed"
 
 
-def read_topic(brokers: str, topic: str = TOPIC) -> Iterator[dict[str, Any]]:
-    """The document of every message of a topic, in order for each partition."""
-    for message in read_raw(brokers, topic):
+def read_topic(
+    brokers: str, topic: str = TOPIC, *, is_whole: Callable[[], bool] = lambda: True
+) -> Iterator[dict[str, Any]]:
+    """The document of every message of a topic, in order for each partition. ``is_whole`` as in ``read_raw``."""
+    for message in read_raw(brokers, topic, is_whole=is_whole):
         yield json.loads(message.value())
 
 
-def read_raw(brokers: str, topic: str) -> Iterator[Any]:
+def read_raw(brokers: str, topic: str, *, is_whole: Callable[[], bool] = lambda: True) -> Iterator[Any]:
     """Every message of a topic, in order for each partition.
 
-    The embedded broker does not always say where a log ends: what it says is the least, and silence is the end.
+    The embedded broker does not always say where a log ends: what it says is the least, and silence is the end. Where
+    the machine is busy there is silence before it, too: until ``is_whole``, by what was read so far, it is waited for.
     """
     settings = {"bootstrap.servers": brokers, "group.id": "counting", "enable.auto.commit": False}
     settings["enable.partition.eof"] = True
@@ -172,7 +185,7 @@ def read_raw(brokers: str, topic: str) -> Iterator[Any]:
         ends = {one.partition: consumer.get_watermark_offsets(one, timeout=ANSWER_SECONDS)[1] for one in places}
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
         quiet_at, at = time.monotonic() + 3, dict.fromkeys(numbers, 0)
-        while time.monotonic() < quiet_at or any(at[number] < end for number, end in ends.items()):
+        while time.monotonic() < quiet_at or any(at[number] < end for number, end in ends.items()) or not is_whole():
             for message in consumer.consume(1000, 0.2):
                 if (error := message.error()) is None:
                     at[message.partition()] = message.offset() + 1
@@ -182,6 +195,9 @@ def read_raw(brokers: str, topic: str) -> Iterator[Any]:
                     # Behind the marks of transactions, which have offsets and are no messages.
                     at[message.partition()] = message.offset()
             if time.monotonic() > quiet_at + 30:
+                if all(at[number] >= end for number, end in ends.items()):
+                    # What is not there by now is lost.
+                    return
                 raise RuntimeError(f"{topic} cannot be read beyond {at} of {ends}")
     finally:
         consumer.close()
