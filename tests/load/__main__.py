@@ -34,6 +34,9 @@ CALM_SHARE = 0.34
 ENOUGH_CHANGES, LONGEST_SECONDS = 30, 180.0
 # After a failure, as part of its phase.
 LOOK_SECONDS = 0.5
+# What a client is about takes no longer, with all tries and the pauses between them. Who has not ended would go on
+# writing in the journal that is compared.
+REQUEST_SECONDS = 170.0
 QUICK = {"seconds": 12.0, "clients": 9, "customers": 120, "pause": 0.25}
 QUICK_FAILURES = "kill-web-worker,kill-relay"
 
@@ -135,6 +138,8 @@ class Run:
         with self.at_work():
             phases = [self._pass(calm)]
             phases += [self._fail(name, slot) for name in names]
+        for role in self.roles:
+            role.hand_over()
         settled = checks.await_quiet(self.world, self.journal)
         for role in self.roles:
             role.end()
@@ -177,7 +182,7 @@ class Run:
                 if isinstance(role, Listener):
                     role.halt()
             for thread in threads:
-                thread.join(40)
+                thread.join(REQUEST_SECONDS)
 
     def _work(self, role: Role) -> None:
         random = Random(id(role))

@@ -57,8 +57,11 @@ class Role:
         """Once."""
         raise NotImplementedError
 
+    def hand_over(self) -> None:
+        """After the last: what it still has on its way is taken, and so counts among what is waited for."""
+
     def end(self) -> None:
-        """After the last."""
+        """After all of it was dealt with."""
 
     def next_customer(self) -> Customer:
         """Its own, one after the other."""
@@ -314,7 +317,7 @@ class Sender(Role):
         else:
             self.journal.event_errors += 1
 
-    def end(self) -> None:
+    def hand_over(self) -> None:
         self._producer.flush(30)
 
 
