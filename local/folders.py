@@ -83,7 +83,7 @@ def _hold(path: Path, guard: Guard, *, or_else: str) -> None:
         raise CannotStart(f"{or_else}{f' (process {holder})' if holder else ''}; stop it first") from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
-    # Whoever came while it tidies would meet servers that still end, and lose what it has written itself.
+    # A run that came while it tidies would meet servers that still end, and lose what it has written itself.
     guard.keep(descriptor)
 
 

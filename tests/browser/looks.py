@@ -15,7 +15,7 @@ CALM = """async () => {
 PATIENT_PRESS = (
     "const start = window.setTimeout; window.setTimeout = (work, after) => after === 3000 ? 0 : start(work, after)"
 )
-# Says on the page itself that the stream has told it something.
+# Says on the page itself that the stream has said something to it.
 HEARD = """window.EventSource = class extends EventSource {
   constructor(...given) {
     super(...given);

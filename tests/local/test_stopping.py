@@ -89,7 +89,7 @@ def test_the_guard_knows_of_a_process_before_that_can_start_others(tmp_path: Pat
 
 def test_what_a_process_has_left_is_gone_when_it_is_swept(tmp_path: Path) -> None:
     class Deaf:
-        """A guard that is told of nothing: all ends here."""
+        """A guard that hears of nothing: all ends here."""
 
         def watch(self, group: int, death_signal: int) -> None:
             pass

@@ -72,9 +72,9 @@ def web() -> Iterator[Upstream]:
 def proxy(web: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("proxy")
     # It is had and not listened at, so that it is no one else's either.
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        upstreams = {"WEB_UPSTREAM": web.address, "STREAM_UPSTREAM": f"127.0.0.1:{nobody.getsockname()[1]}"}
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        upstreams = {"WEB_UPSTREAM": web.address, "STREAM_UPSTREAM": f"127.0.0.1:{unused.getsockname()[1]}"}
         with Proxy(folder, SITE_ADDRESS="localhost", BODY_TIMEOUT=f"{BODY_SECONDS}s", **upstreams) as running:
             yield running
 

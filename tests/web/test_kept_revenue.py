@@ -45,7 +45,7 @@ def months_ago(months):
 
 
 def within_the_month():
-    """A moment of this month with days of it left: in another month all is counted anew, whatever was recorded."""
+    """A moment of this month with days of it left: in another month all is counted again, whatever was recorded."""
     return utc_now().replace(day=15)
 
 
