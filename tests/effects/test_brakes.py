@@ -13,7 +13,7 @@ from audit.models import AdministrationEntry
 from lifecycle.models import Customer, EffectLane, EffectPause, EffectRun, EffectTally, Notification
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
-from lifecycle.services.effects.breaker import count_open
+from lifecycle.services.effects.breaker import close_breaker, count_open
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.queue import Job
 from lifecycle.services.transitions.apply import Call, apply
@@ -192,3 +192,21 @@ def test_an_open_breaker_holds_what_follows_and_an_admin_closes_it(
     assert (answer.status_code, answer.json()) == (200, {"pauses": []})
     assert count_open() == before
     assert len(drain(tenant)) == 10, "an admin has looked: it does not open again at once"
+
+
+def test_what_waits_for_the_breaker_does_not_use_up_its_cap(db: None) -> None:
+    """It is counted when it runs, and not a first time as the breaker opens."""
+    tenant = make_tenant(FORECAST | {"cap_per_hour": 55})
+    make_people(tenant)
+    set_usual(tenant, 10)
+    move(tenant, *customers_of(tenant, 55))
+    widen(tenant)
+    # Of one hour, which may end while a busy machine is at it.
+    now = utc_now()
+    assert len(drain(tenant, now=now)) == 50
+    with tenant_context(tenant.id):
+        (pause,) = EffectPause.objects.filter(tenant_id=tenant.id)
+        close_breaker(pause, now=now)
+        pause.delete()
+    assert len(drain(tenant, now=now)) == 5
+    assert states(tenant) == {("sending", ""): 55}

@@ -76,7 +76,6 @@ class Brakes:
         counts = Counter(self._read({what for what, _ in named}) if named else {})
         free: list[Job] = []
         stopped: list[Stopped] = []
-        added: Counter[Tally] = Counter()
         for job in jobs:
             over = self._find_over(job, caps[job.id], counts)
             if over is not None:
@@ -84,11 +83,11 @@ class Brakes:
                 continue
             free.append(job)
             if job.attempts == 1:
-                names = self._names(job, caps[job.id])
-                counts.update(names)
-                added.update(names)
+                counts.update(self._names(job, caps[job.id]))
         free = self._break(free)
-        self._add(added, runs=sum(job.attempts == 1 for job in free))
+        # Without what waits for the breaker: it is counted when it runs, and would use up its caps twice.
+        fresh = [job for job in free if job.attempts == 1]
+        self._add(Counter(name for job in fresh for name in self._names(job, caps[job.id])), runs=len(fresh))
         return free, stopped
 
     def _find_over(self, job: "Job", cap: int | None, counts: Counter[Tally]) -> Stopped | None:
