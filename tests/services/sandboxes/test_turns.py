@@ -24,10 +24,12 @@ from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.demo import sandboxes
 from lifecycle.services.events import dead_letter_actions, tenant_batches
+from lifecycle.services.events.awaited import CustomerData, Written, write_customers
 from lifecycle.services.events.dead_letter_actions import replay_dead_letters
 from lifecycle.services.transitions import undo
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.undo import begin_undo
+from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.actors import USER, Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
@@ -240,3 +242,40 @@ def test_events_that_come_while_a_sandbox_is_emptied_are_not_about_the_new_story
     assert (customers, outcomes) == (12, ["stale", "stale", "stale"])
     assert external_ids(sandbox) == [f"SB-{number:06d}" for number in range(1, 13)]
     assert speaker.parked() == []
+
+
+def test_what_a_program_writes_while_a_sandbox_is_emptied_is_about_the_new_story(
+    sandbox: TenantRef, people: People, superuser: Any
+) -> None:
+    """Of a customer that only the story before has known: it is made, and is no error of ours."""
+    reset(sandbox)
+    call = Call(replace(sandbox, is_sandbox=True), Actor(USER, str(people.account_manager.id)), "API", utc_now())
+
+    def write(name: str) -> Written:
+        item = CustomerData("mine", "/crm", utc_now(), {"name": name})
+        with tenant_context(sandbox.id):
+            (written,) = write_customers([item], call=call, budget=UpdateBudget(call.actor))
+        return written
+
+    assert write("Of yesterday").created
+    holds, go_on = threading.Event(), threading.Event()
+    tell_again = sandboxes._tell_again
+
+    def wait_there(*arguments: Any, **options: Any) -> Any:
+        holds.set()
+        assert go_on.wait(60)
+        return tell_again(*arguments, **options)
+
+    def write_then() -> bool:
+        assert holds.wait(60)
+        return write("Of today").created
+
+    def watch() -> None:
+        assert holds.wait(60)
+        await_one_waiting(superuser)
+        go_on.set()
+
+    with patch.object(sandboxes, "_tell_again", wait_there):
+        customers, created, _ = run_together([lambda: reset(sandbox).customers, write_then, watch])
+    assert (customers, created) == (12, True)
+    assert external_ids(sandbox) == [*(f"SB-{number:06d}" for number in range(1, 13)), "mine"]
