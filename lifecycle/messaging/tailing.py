@@ -59,8 +59,9 @@ def read_topic(topic: str, *, stop: Callable[[], bool]) -> Iterator[Message]:
                 continue
             error = message.error()
             if error is None:
-                heard_at = time.monotonic()
                 yield message
+                # Who reads along may take long over it, and that is no silence of the broker.
+                heard_at = time.monotonic()
             elif error.code() == KafkaError._PARTITION_EOF:
                 heard_at = time.monotonic()
                 unread.discard(message.partition())
