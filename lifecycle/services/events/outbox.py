@@ -79,11 +79,15 @@ SELECT (SELECT count(*) FROM (SELECT FROM audit_outbox WHERE published_at IS NUL
           FROM topics t CROSS JOIN LATERAL (SELECT created_at FROM audit_outbox p
                 WHERE {_OF_TOPIC} ORDER BY p.topic, p.id LIMIT 1) o)
 """  # noqa: S608  constants
+# What announced the history of a sandbox before it was reset has nothing to say any more.
 REPUBLISH: Final = """
 UPDATE audit_outbox SET published_at = NULL
- WHERE id IN (SELECT id FROM audit_outbox
+ WHERE id IN (SELECT id FROM audit_outbox o
                WHERE published_at IS NOT NULL AND created_at >= %(since)s AND id > %(after)s
                  AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+                 AND (history_id IS NULL OR EXISTS (
+                         SELECT FROM customer_lifecycle_history h
+                          WHERE h.tenant_id = o.tenant_id AND h.id = o.history_id))
                ORDER BY id LIMIT 10000)
 RETURNING id
 """

@@ -4,10 +4,13 @@ import dataclasses
 import datetime as dt
 from typing import Any
 from unittest.mock import patch
+from uuid import UUID
 
+from django.db import connections
 from django.test import override_settings
 
 from audit.models import Departure
+from audit.services.recording import TOPIC
 from audit.services.seals import SealFacts, _sign, describe_seal, facts_of
 from lifecycle.delivery.senders import deliver
 from lifecycle.messaging.stale_copies import StaleCopies
@@ -18,6 +21,7 @@ from lifecycle.services.compliance.verification import read_emptied
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.summaries import read_profile
 from lifecycle.services.demo import sandboxes
+from lifecycle.services.events import outbox
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.feed import read_feed
 from tenants.actors import TenantRef
@@ -206,3 +210,22 @@ def test_every_answer_about_a_sandbox_and_every_page_of_it_says_so(
     words = "This is a sandbox. Every night, just after midnight (UTC)"
     assert words in page_client(people.viewer).get("/customers").content.decode()
     assert words not in page_client(users.viewer).get("/customers").content.decode()
+
+
+def test_what_is_published_again_says_nothing_of_the_emptied_history(sandbox: TenantRef, people: People) -> None:
+    """A message without a value would go out for each row that is gone."""
+    since = utc_now()
+    ids = []
+    for _ in range(2):
+        reset(sandbox)
+        with tenant_context(sandbox.id):
+            customer = Customer.objects.exclude(status__stage="Churned").order_by("external_id").first()
+            assert customer is not None
+            (moved,) = apply(Call(sandbox, ADMIN_ACTOR, "UI", utc_now()), [Change(customer.id, "Churned", "Price")])
+            ids.append(moved.history_id)
+        with connections["relay"].cursor() as cursor:
+            cursor.execute("UPDATE audit_outbox SET published_at = clock_timestamp() WHERE published_at IS NULL")
+    outbox.republish(since=since, topic=TOPIC)
+    found = [one.history for one in outbox.fetch_pending(1_000, skip=()) if one.tenant_id == sandbox.id]
+    again = {UUID(str(history["id"])) if history else None for history in found}
+    assert ids[1] in again and not {ids[0], None} & again
