@@ -73,30 +73,31 @@ class Housekeeping:
 
     def sweep(self) -> None:
         """Release or give up what waited long enough, and measure what waits."""
-        parked = open_dead_letters = 0
-        for name in server_names():
-            with on_server(name):
-                for result in sweep_parked(actor=self.actor, now=self.clock()):
-                    self.count(result)
-                of_server = count_waiting()
-            parked += of_server[0]
-            open_dead_letters += of_server[1]
-        metrics.parked.set(parked)
-        metrics.open_dead_letters.set(open_dead_letters)
+        waiting: list[tuple[int, int]] = []
+
+        def sweep_one() -> None:
+            for result in sweep_parked(actor=self.actor, now=self.clock()):
+                self.count(result)
+            waiting.append(count_waiting())
+
+        _on_every_server(sweep_one)
+        metrics.parked.set(sum(parked for parked, _ in waiting))
+        metrics.open_dead_letters.set(sum(dead_letters for _, dead_letters in waiting))
 
     def forget(self) -> None:
         """Drop the ids of events that are old."""
-        for name in server_names():
-            with on_server(name):
-                metrics.forgotten.inc(inbox.forget(remembered=dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)))
+        remembered = dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)
+        _on_every_server(lambda: metrics.forgotten.inc(inbox.forget(remembered=remembered)))
 
     def tidy_dead_letters(self) -> None:
         """Delete dead letters that are resolved and old; bring the others under the newest master key."""
         before = self.clock() - dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)
-        for name in server_names():
-            with on_server(name):
-                forget_dead_letters(before=before, stop=self._stop.is_set)
-                rewrap_dead_letters()
+
+        def tidy_one() -> None:
+            forget_dead_letters(before=before, stop=self._stop.is_set)
+            rewrap_dead_letters()
+
+        _on_every_server(tidy_one)
 
     def _forget_on(self) -> None:
         try:
@@ -129,3 +130,16 @@ class Housekeeping:
             if isinstance(error, db.Error):
                 db.connections.close_all()
                 close_others()
+
+
+def _on_every_server(work: Callable[[], object]) -> None:
+    """Do it on each server. One that is away holds up none of the others: what it raised is raised at the end."""
+    failure: Exception | None = None
+    for name in server_names():
+        try:
+            with on_server(name):
+                work()
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure

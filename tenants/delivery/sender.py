@@ -107,18 +107,24 @@ def start_sender() -> None:
         threading.Thread(target=_send_on, args=(wake,), name="mail", daemon=True).start()
 
 
+def send_all() -> None:
+    """Send what is due on every server. One that is away, or a mail that fails, holds up none of the other servers."""
+    for name in server_names():
+        try:
+            with on_server(name):
+                while send_next():
+                    pass
+        except DatabaseError as error:
+            log.warning("mail waits for the database", server=name, error=str(error))
+        except Exception as error:
+            # One that cannot even be made comes again after its lease: the thread must live on.
+            log.error("mail could not be made", exc_info=error)
+
+
 def _send_on(wake: threading.Event) -> None:
     while True:
         try:
-            for name in server_names():
-                with on_server(name):
-                    while send_next():
-                        pass
-        except DatabaseError as error:
-            log.warning("mail waits for the database", error=str(error))
-        except Exception as error:
-            # One that cannot even be made comes again after its lease: this thread must live on.
-            log.error("mail could not be made", exc_info=error)
+            send_all()
         finally:
             connections.close_all()
             close_others()

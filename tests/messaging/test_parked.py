@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.db import DataError, OperationalError
 
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMigration
@@ -218,6 +219,30 @@ def test_a_chore_that_fails_ends_no_consumer(
         await_that(lambda: outcomes(_of(worker.results, acme)) == ["applied"])
     assert worker.failure is None
     assert "chore put off" in caplog.text
+
+
+def test_what_waits_on_other_servers_is_swept_also_while_one_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lifecycle.messaging import housekeeping
+
+    swept: list[str] = []
+
+    @contextmanager
+    def on_server(name: str) -> Iterator[None]:
+        if name == "b":
+            raise OperationalError("the server is away")
+        swept.append(name)
+        yield
+
+    monkeypatch.setattr(housekeeping, "server_names", lambda: ("main", "b", "c"))
+    monkeypatch.setattr(housekeeping, "on_server", on_server)
+    monkeypatch.setattr(housekeeping, "sweep_parked", lambda **_: [])
+    monkeypatch.setattr(housekeeping, "count_waiting", lambda: (1, 2))
+    parked_before = housekeeping.metrics.parked._value.get()
+    chores = housekeeping.Housekeeping(actor=CONSUMER, count=lambda _: None)
+    with pytest.raises(OperationalError):
+        chores.sweep()
+    assert swept == ["main", "c"]
+    assert housekeeping.metrics.parked._value.get() == parked_before, "what waits in all is not known"
 
 
 def test_a_dead_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, poison: set[str]) -> None:

@@ -12,12 +12,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from django.db import transaction
+from django.db import OperationalError, connections, transaction
+from django.test import override_settings
 
 from audit.models import AdministrationEntry
 from local.processes import find_free_port
+from storage import servers
+from storage.servers import current_server
 from tenants.context import tenant_context
-from tenants.delivery import smtp
+from tenants.delivery import sender, smtp
 from tenants.delivery.sender import send_next
 from tenants.models import QueuedMail
 from tenants.roles import Role
@@ -322,3 +325,23 @@ def test_a_wrong_password_for_the_mail_server_loses_no_mail(tenant, invite, mail
     make_due(user)
     mailbox.deliver()
     assert len(mailbox.to(user.email)) == 1
+
+
+def test_a_database_server_that_is_away_holds_up_no_mail_of_the_others(monkeypatch):
+    """Every web process looks at them in the same order: no mail of a server behind it was sent for as long."""
+    looked = []
+
+    def look():
+        looked.append(current_server())
+        if current_server() == "b":
+            raise OperationalError("the server is away")
+        return False
+
+    own = {alias: dict(connections[alias].settings_dict) for alias in connections}
+    servers._handler.cache_clear()
+    monkeypatch.setattr(sender, "send_next", look)
+    with override_settings(DATABASE_SERVERS={"b": own, "c": own}):
+        sender.send_all()
+    servers._handler.cache_clear()
+    servers._thread.__dict__.clear()
+    assert looked == ["main", "b", "c"]
