@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -18,11 +19,12 @@ from config.servers import ServersInvalid, choose_server, read_servers
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 from lifecycle.models import Customer, InboxEvent
 from lifecycle.services.events.processing import CONSUMER
-from lifecycle.services.moving import replication
+from lifecycle.services.moving import replication, steps
 from lifecycle.services.moving.companions import list_people
 from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet, quiet
 from lifecycle.services.moving.leaving import count_rows, delete_rows, let_depart, note_deleted
-from lifecycle.services.moving.sides import Side
+from lifecycle.services.moving.moves import Move
+from lifecycle.services.moving.sides import MoveRefused, Side
 from storage.servers import MAIN, ServerSwitchRefused, current_server, on_server, server_names
 from tenants import homes
 from tenants.actors import TenantRef
@@ -368,3 +370,26 @@ def test_what_is_copied_is_kept_before_its_slot_is_dropped(tenant: TenantRef) ->
     assert "synchronous_commit = on" in said[-1]
     replication.follow(side, tenant.id)
     assert "synchronous_commit = off" in said[-1]
+
+
+def test_a_move_that_ends_as_it_opens_the_tenant_again_goes_on_with_being_calm(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then workers may have begun something: behind another fence what became of it could not be written."""
+
+    def refuse(*_: Any) -> None:
+        raise MoveRefused("Another transaction holds a table.")
+
+    def end(*_: Any) -> None:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    plan = tuple(replace(step, do=refuse) if step.name == "fence" else step for step in steps.PLAN)
+    monkeypatch.setattr(steps, "PLAN", plan)
+    monkeypatch.setattr(steps, "lift_fence", lambda *_: None)
+    monkeypatch.setattr(steps, "lift_quiet", end)
+    source, target, directory = (Mock(ask=lambda *_: []) for _ in range(3))
+    move = Move(tenant, directory, source, target, lambda _: None, "calm")
+    with pytest.raises(psycopg.OperationalError, match="closed the connection"):
+        steps.run_move(move, steps.Limits())
+    assert move.step == "copy"
+    assert directory.do.call_args.args[1]["step"] == "copy"

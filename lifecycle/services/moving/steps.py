@@ -274,8 +274,10 @@ def _is_switched(move: Move) -> bool:
 def _reopen(move: Move) -> None:
     """Before the switch: the tenant may be written again, and the next command begins with being calm."""
     lift_fence(move.source, move.tenant.id)
-    lift_quiet(move.source, move.tenant.id)
-    quiet(move.target, move.tenant.id, entirely=True)
+    # Before workers see anything again: a command that ends between the two would have the next one fence a tenant
+    # whose effects are being delivered, and what became of those could not be written any more.
     move.fenced_at = None
     move.note("copy", fenced_at=None)
+    lift_quiet(move.source, move.tenant.id)
+    quiet(move.target, move.tenant.id, entirely=True)
     move.report("the tenant can be written again; run the command again to go on")
