@@ -20,6 +20,7 @@ from lifecycle.services.effects.breaker import count_open
 from lifecycle.services.effects.claims import claim as take_due
 from lifecycle.services.effects.claims import find_lanes
 from lifecycle.services.effects.queue import (
+    LEASE,
     Job,
     Lane,
     Result,
@@ -49,6 +50,8 @@ PAUSE_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 0.01
 SETTLED_AT_ONCE: Final = 2 * THREADS // 3
 LOOK_AFTER_SECONDS: Final = 5.0
+# What could not be written is tried again after this time.
+WRITE_AGAIN_SECONDS: Final = 1.0
 
 Finished = Callable[[Job, Result, float], object]
 
@@ -77,6 +80,9 @@ class EffectWorker:
         self._proven: set[UUID] = set()
         self._ended = threading.Condition()
         self._results: list[tuple[Job, Result | None, float]] = []
+        # What has ended and could not be written yet, and when that is tried again.
+        self._unwritten: list[tuple[Job, Result | None, float]] = []
+        self._write_again_at = 0.0
         self._finished = finished
         self._look_at = self._release_at = 0.0
         # Measured every few seconds.
@@ -134,7 +140,7 @@ class EffectWorker:
                 left = until - time.monotonic()
                 if not self._in_flight or left <= 0:
                     return not self._in_flight
-                self._ended.wait_for(lambda: self._results, left)
+                self._ended.wait_for(lambda: self._results, min(left, WRITE_AGAIN_SECONDS) if self._unwritten else left)
 
     def close(self, seconds: float) -> None:
         """Let what is in flight end, for so long; what does not comes back when its lease is over."""
@@ -186,9 +192,15 @@ class EffectWorker:
                 self._ended.notify_all()
 
     def _settle(self) -> None:
-        """Write what has become of those that ended, a statement a tenant. What cannot be written comes again."""
+        """Write what has become of those that ended, a statement a tenant.
+
+        What cannot be written now is tried again for as long as its lease may hold: let go at once, a webhook would
+        come twice, and mail that the server has taken be unknown, because the database was away for a second.
+        """
         with self._ended:
             results, self._results = self._results, []
+        if self._unwritten and time.monotonic() >= self._write_again_at:
+            results, self._unwritten = self._unwritten + results, []
         if not results:
             return
         by_tenant = defaultdict[UUID, list[tuple[Job, Result, float]]](list)
@@ -200,16 +212,28 @@ class EffectWorker:
             try:
                 written = self._write([(job, result) for job, result, _ in ended])
             except Exception as error:
-                # Their leases end, and they come again or are unknown.
+                # Once their leases end, they come again or are unknown.
                 log.error("effects not finished", tenant=ended[0][0].tenant.slug, error=describe(error))
                 connections.close_all()
+                if is_transient(error):
+                    self._write_later(ended)
                 continue
             for job, result, seconds in ended:
                 if job.id in written and self._finished:
                     self._finished(job, result, seconds)
+        later = {(job.id, job.token) for job, _, _ in self._unwritten}
         with self._ended:
             for job, _, _ in results:
-                del self._in_flight[job.id, job.token]
+                if (job.id, job.token) not in later:
+                    del self._in_flight[job.id, job.token]
+
+    def _write_later(self, ended: Sequence[tuple[Job, Result, float]]) -> None:
+        now = time.monotonic()
+        self._write_again_at = now + WRITE_AGAIN_SECONDS
+        with self._ended:
+            since = {key: began_at for key, (_, began_at) in self._in_flight.items()}
+        held = LEASE.total_seconds()
+        self._unwritten += [one for one in ended if now - since[one[0].id, one[0].token] < held]
 
     def _write(self, ended: list[tuple[Job, Result]]) -> set[UUID]:
         try:

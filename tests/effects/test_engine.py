@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import yaml
 from django.conf import settings
-from django.db import connections
+from django.db import OperationalError, connections
 from rest_framework.test import APIClient
 
 from audit.models import OutboxMessage
@@ -290,6 +290,36 @@ def test_a_person_s_change_alerts_the_owner(db: None, api_client: Callable[..., 
         "Prospect",
         "At-Risk",
     )
+
+
+@pytest.mark.parametrize(("lease", "state"), [(queue.LEASE, "done"), (dt.timedelta(0), "sending")])
+def test_what_has_ended_while_the_database_is_away_is_written_when_it_is_back(
+    db: None, monkeypatch: pytest.MonkeyPatch, lease: dt.timedelta, state: str
+) -> None:
+    """Until its lease is over: another worker may have it by then."""
+    from lifecycle.delivery import worker as workers
+
+    tenant = make_tenant(ALERT)
+    people = make_people(tenant)
+    move(tenant, CustomerFactory(tenant=tenant, owner=people.account_manager.username))
+    asked: list[Any] = []
+
+    def write(ended: Any) -> Any:
+        asked.append(ended)
+        if len(asked) <= 2:
+            raise OperationalError("the server closed the connection unexpectedly")
+        return finish(ended)
+
+    monkeypatch.setattr(workers, "finish", write)
+    monkeypatch.setattr(workers, "LEASE", lease)
+    monkeypatch.setattr(workers, "WRITE_AGAIN_SECONDS", 0.05)
+    noted: list[str] = []
+    worker = workers.EffectWorker(finished=lambda job, *_: noted.append(job.effect))
+    while worker.work():
+        assert worker.drain(120)
+    worker.close(1)
+    assert [(run.state, run.attempts) for run in runs(tenant)] == [(state, 1)]
+    assert noted == (["Escalate"] if state == "done" else [])
 
 
 def test_named_people_contacts_of_a_role_and_topics_are_reached(
