@@ -26,6 +26,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 30.0
 # A topic that stays stopped says so once in this time.
 COMPLAIN_SECONDS: Final = 60.0
 NO_ANSWER: Final = "no acknowledgement"
+QUEUE_FULL: Final = "_QUEUE_FULL"
 BATCH_TOO_LARGE: Final = "batch too large"
 WHAT_TO_DO: Final = {
     "TOPIC_AUTHORIZATION_FAILED": "allow the relay's principal to describe and write the topic",
@@ -35,6 +36,7 @@ WHAT_TO_DO: Final = {
     "_UNKNOWN_PARTITION": "look at the topic's partitions",
     "TOPIC_EXCEPTION": "the topic's name is not valid for this broker: look at KAFKA_TOPIC_PREFIX",
     "MSG_SIZE_TOO_LARGE": "raise the topic's max.message.bytes",
+    QUEUE_FULL: "raise queue.buffering.max.kbytes in KAFKA_CONFIG: a message is larger",
     "NOT_ENOUGH_REPLICAS": "look at the topic's min.insync.replicas and at the brokers",
 }
 LOOK_AT_THE_BROKER: Final = "look at the topic on the broker: leader, min.insync.replicas, disk, permissions"
@@ -64,6 +66,9 @@ class Lane:
         self._broken: str | None = None
         # A topic's limit holds for a batch, and a broker refuses it whole. Once it has, each message is sent by itself.
         self._one_by_one = False
+        # What the producer holds is as much as it may (queue.buffering.max.kbytes): large messages, before their number
+        # is reached. It is not waited for: other topics go on.
+        self._is_full = False
         self._moved_at = 0.0
         self._resume_at = 0.0
         self._complained_at = -COMPLAIN_SECONDS
@@ -75,7 +80,8 @@ class Lane:
 
     def takes(self) -> bool:
         """Whether it takes more rows now."""
-        return len(self.flights) < WINDOW and self._broken is None and time.monotonic() >= self._resume_at
+        has_room = len(self.flights) < WINDOW and not self._is_full
+        return has_room and self._broken is None and time.monotonic() >= self._resume_at
 
     def send(self, rows: Sequence[tuple[outbox.Pending, bytes | None, Headers]]) -> None:
         """Give the producer rows with their values and headers. Raises KafkaException when no broker answers."""
@@ -91,15 +97,27 @@ class Lane:
                 return
             flight = Flight(pending)
             self.flights.append(flight)
-            self.produce(flight, pending.key, value, headers)
+            if not self.produce(flight, pending.key, value, headers):
+                self.flights.pop()
+                self._is_full = True
+                if not self.flights:
+                    # It never fits.
+                    self._broken = QUEUE_FULL
+                return
 
-    def produce(self, flight: Flight, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Hand one message over."""
+    def produce(
+        self, flight: Flight, key: bytes | None, value: bytes | None, headers: Headers, *, waits: bool = False
+    ) -> bool:
+        """Hand one message over; False where the producer's queue is full, also after it ``waits`` for a while."""
 
         producer = self._producer
         # A dead letter that never fits goes out without its bytes, which its table keeps. Nothing else is ever cut
         # short.
         is_dead_letter = self.topic == DEAD_LETTER_TOPIC
+
+        def instead(key: bytes | None, headers: Headers) -> None:
+            if not self.produce(flight, key, None, headers, waits=True):
+                self._broken = self._broken or QUEUE_FULL
 
         def delivered(error: KafkaError | None, _: Any, *, by_broker: bool = True) -> None:
             if producer is not self._producer:
@@ -110,23 +128,21 @@ class Lane:
             elif is_too_large and by_broker and not self._one_by_one:
                 self._broken = self._broken or BATCH_TOO_LARGE
             elif is_dead_letter and is_too_large and value is not None:
-                self.produce(flight, key, None, (*headers, TOO_LARGE))
+                instead(key, (*headers, TOO_LARGE))
             elif is_dead_letter and is_too_large and (key, headers) != (None, only_error(headers)):
                 # It is the key or the headers: nothing goes out but the error, or everything behind it would wait.
-                self.produce(flight, None, None, only_error(headers))
+                instead(None, only_error(headers))
             elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
                 self._broken = self._broken or error.name()
 
-        while producer is not None:
-            try:
-                producer.produce(self.name, value, key, headers=list(headers), on_delivery=delivered)
-            except BufferError:
-                producer.poll(0.05)
-            except KafkaException as error:
-                delivered(error.args[0], None, by_broker=False)
-                return
-            else:
-                return
+        if producer is None:
+            return True
+        seconds = PATIENCE_SECONDS if waits else 0.0
+        try:
+            return _offer(producer, seconds, self.name, value, key, headers=list(headers), on_delivery=delivered)
+        except KafkaException as error:
+            delivered(error.args[0], None, by_broker=False)
+            return True
 
     def poll(self, seconds: float = 0.0) -> None:
         """Let what the broker has answered arrive."""
@@ -151,6 +167,7 @@ class Lane:
         """The first so many are marked."""
         for _ in range(count):
             self.flights.popleft()
+        self._is_full = False
         self._moved_at = time.monotonic()
         if self.is_stopped:
             log.warning("topic is published again", topic=self.name)
@@ -196,6 +213,7 @@ class Lane:
         producer, self._producer = self._producer, None
         self.flights.clear()
         self._broken = None
+        self._is_full = False
         if producer is not None:
             metrics.rebuilds.labels(reason).inc()
             producer.purge()
@@ -205,3 +223,17 @@ class Lane:
         log.warning("kafka reports", topic=self.name, error=error.name(), reason=error.str())
         if error.fatal():
             self._broken = error.name()
+
+
+def _offer(producer: Producer, seconds: float, *message: Any, **options: Any) -> bool:
+    """Whether the producer takes it, within so many seconds where its queue is full. Raises KafkaException."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            producer.produce(*message, **options)
+        except BufferError:
+            if time.monotonic() >= until:
+                return False
+            producer.poll(0.05)
+        else:
+            return True
