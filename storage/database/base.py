@@ -24,7 +24,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from storage.database.identity import is_identity_due, read_identity, read_replica_lineage
 from storage.database.results import execute
 from storage.database.routing import REPLICA, is_replica_configured
-from storage.database.silence import is_silent, note_silence
+from storage.database.silence import find_place, is_silent, name_places, note_silence
 
 # For how long a replica is waited for: at the start of a connection, and for the first answer in a transaction.
 REPLICA_SECONDS: Final = 1.0
@@ -69,12 +69,15 @@ class Connection(psycopg.Connection[Any]):
     replayed = 0
     # What has to go before the first statement of the transaction at hand, as long as none was sent.
     opening: tuple[bytes, ...] = ()
+    # Where its server is.
+    place: tuple[str, ...] = ()
     # Names of the statements that ``storage.database.prepared`` has prepared here.
     prepared: set[bytes]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.prepared = set()
+        self.place = find_place(self.pgconn)
 
     def open_with(self, variable: str, value: UUID) -> None:
         """Have the next transaction begin with a variable of its own. Sends nothing; ``variable`` is no one's input."""
@@ -143,7 +146,7 @@ class Connection(psycopg.Connection[Any]):
             # Who says how long they wait, as for a notification, awaits no answer.
             is_answer_due = self.opening_seconds is None and options.get("timeout") is None
             if is_answer_due and waited >= settings.DATABASE_SILENT_SECONDS:
-                note_silence()
+                note_silence(self.place)
             raise
         finally:
             self.waiting_since = None
@@ -167,12 +170,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """As Django does, unless the server has just said nothing."""
         if self.alias == REPLICA:
             return self._connect_to_replica(conn_params)
-        if is_silent():
+        places = name_places(conn_params.get("host"), conn_params.get("port"))
+        if is_silent(places):
             raise psycopg.OperationalError("the server did not answer a moment ago")
         try:
             connection = super().get_new_connection(conn_params)
         except psycopg.errors.ConnectionTimeout:
-            note_silence()
+            note_silence(places)
             raise
         if self.alias in IDENTIFIED:
             read_identity(connection)

@@ -8,7 +8,7 @@ from django.conf import settings
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 
-from storage.database.silence import note_silence
+from storage.database.silence import find_place, note_silence
 
 
 def check(link: Any, result: Any) -> Any:
@@ -69,10 +69,11 @@ def _next_result(link: Any, within: float | None) -> Any:
             poller.register(link.socket, select.POLLIN)
         # Its machine has stopped, or the network in between.
         if not poller.poll(seconds * 1000):
+            place = find_place(link)
             link.finish()
             # A server that is waited for in its own measure has its own remedy as well (storage.replica).
             if within is None:
-                note_silence()
+                note_silence(place)
             raise psycopg.OperationalError("the server has said nothing for too long")
         link.consume_input()
     result = link.get_result()

@@ -1,5 +1,6 @@
 """Several PostgreSQL servers: where work for a tenant goes, and what refuses it elsewhere."""
 
+import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +11,8 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import connection, connections, transaction
-from django.test import RequestFactory
+from django.db import OperationalError, connection, connections, transaction
+from django.test import RequestFactory, override_settings
 from rest_framework.test import APIClient
 
 from config.choosing import ChooseServer, choose
@@ -25,6 +26,7 @@ from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_
 from lifecycle.services.moving.leaving import count_rows, delete_rows, let_depart, note_deleted
 from lifecycle.services.moving.moves import Move
 from lifecycle.services.moving.sides import MoveRefused, Side
+from storage import servers
 from storage.servers import MAIN, ServerSwitchRefused, current_server, on_server, server_names
 from tenants import homes
 from tenants.actors import TenantRef
@@ -107,6 +109,21 @@ def test_no_one_changes_servers_in_the_middle_of_a_transaction() -> None:
     with pytest.raises(ServerSwitchRefused, match="There is no server c"), on_server("c"):
         pass
     assert current_server() == MAIN
+
+
+@pytest.mark.usefixtures("second_server")
+def test_of_several_servers_one_that_says_nothing_is_not_waited_for_and_the_others_are() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        own = dict(connections["default"].settings_dict)
+        there = {**own, "HOST": "127.0.0.1", "PORT": mute.getsockname()[1]}
+        there["OPTIONS"] = {**own["OPTIONS"], "connect_timeout": 2}
+        servers._handler.cache_clear()
+        with override_settings(DATABASE_SERVERS={"b": dict.fromkeys(settings.DATABASES, there)}):
+            for why in ("timeout expired", "did not answer a moment ago"):
+                with on_server("b"), pytest.raises(OperationalError, match=why):
+                    connections["default"].ensure_connection()
+            connections["default"].close()
+            connections["default"].ensure_connection()
 
 
 @pytest.mark.usefixtures("second_server")

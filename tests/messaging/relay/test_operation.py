@@ -16,7 +16,7 @@ from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.management.commands.relay_events import parse_since
 from lifecycle.messaging.metrics import RELAY
 from lifecycle.services.events import outbox
-from storage.database.silence import is_silent
+from storage.database.silence import is_silent, name_places
 from tenants.context import tenant_context
 from tests.messaging.kafka import ENDS_WITHIN, PATIENCE, Broker, await_that, end_command, start_command
 from tests.messaging.relay.relaying import LIFECYCLE, ids_of, make_relay, pending, relaying
@@ -111,7 +111,8 @@ def test_where_no_one_commits_the_server_is_not_taken_for_silent(settings: Any) 
         pass
     settings.DATABASE_SILENT_SECONDS = 0.01
     assert not outbox.wait_for_commit(0.05)
-    assert not is_silent()
+    here = connections["relay"].settings_dict
+    assert not is_silent(name_places(here["HOST"], here["PORT"]))
 
 
 def test_a_bell_that_does_not_ring_breaks_nothing(acme: Speaker) -> None:
