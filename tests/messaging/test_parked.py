@@ -1,12 +1,15 @@
 """One row that fails for good, wherever it waits, stops nothing: not the consumer, not the rows behind it."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import DataError, OperationalError
+from psycopg.errors import LockNotAvailable
 
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMigration
@@ -42,9 +45,14 @@ WITHOUT_PROSPECT: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def nothing_put_off() -> Iterator[None]:
-    parked._put_off.clear()
+    def forget() -> None:
+        parked._put_off.clear()
+        parked._sizes.clear()
+        parked._last.clear()
+
+    forget()
     yield
-    parked._put_off.clear()
+    forget()
 
 
 @pytest.fixture
@@ -113,6 +121,35 @@ def test_a_parked_event_that_fails_for_good_is_dead_and_those_behind_it_are_appl
         "applied",
     ]
     assert segments(acme, "invalid", "worse") == ["invalid", "worse"]
+
+
+def test_a_customer_that_is_held_for_long_keeps_no_one_else_from_being_swept(
+    acme: Speaker, globex: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock is waited for longer than a sweep takes: no half of it was ever tried, and no tenant behind this one."""
+    wait_for_customers(acme, "a", "b", "held", "c", "d")
+    wait_for_customers(globex, "g")
+    with tenant_context(acme.tenant.id):
+        held = ParkedEvent.objects.get(external_id="held").id
+    now, release = 0.0, parked._release
+
+    def wait_for_lock(tenant_id: UUID, ids: Sequence[UUID], **options: Any) -> list[Result]:
+        nonlocal now
+        if held in ids:
+            now += 2 * parked.SWEEP_SECONDS
+            raise OperationalError("canceling statement due to lock timeout") from LockNotAvailable()
+        return release(tenant_id, ids, **options)
+
+    monkeypatch.setattr(parked, "_release", wait_for_lock)
+    monkeypatch.setattr(parked, "time", SimpleNamespace(monotonic=lambda: now))
+    for _ in range(12):
+        sweep_parked(actor=CONSUMER, now=dt.datetime.now(dt.UTC))
+        # Until it is looked at again.
+        now += 1
+    assert segments(globex, "g") == ["g"]
+    assert segments(acme, "a", "b", "c", "d") == ["a", "b", "c", "d"]
+    assert [row.external_id for row in acme.parked()] == ["held"]
+    assert held in parked._put_off
 
 
 def test_an_expired_event_that_cannot_be_decrypted_any_more_is_dead_with_its_bytes(acme: Speaker) -> None:

@@ -6,6 +6,7 @@ that causes it, and that row becomes a dead letter after a few tries.
 
 import datetime as dt
 import time
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Final
@@ -23,6 +24,7 @@ from lifecycle.services.events.inbox import Due
 from lifecycle.services.events.tenant_batches import DEAD, Result, TenantBatch
 from storage.cipher import MasterKeyMissing, Undecryptable
 from storage.failures import concerns_every_tenant, describe, is_transient
+from storage.servers import current_server
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.rules.messages import Message
@@ -41,6 +43,10 @@ KEY_MISSING: Final = Message("event_key_missing")
 
 # Parked row -> when this process looks at it again.
 _put_off: dict[UUID, float] = {}
+# A part that fails may take longer to do so than a sweep has (it waits for a lock): the next one goes on with as few
+# rows of the tenant, or it would come to the same end each time. And with the tenant behind, by server.
+_sizes: dict[UUID, int] = {}
+_last: dict[str, UUID] = {}
 
 
 def sweep_parked(*, actor: Actor, now: dt.datetime, seconds: float = SWEEP_SECONDS) -> list[Result]:
@@ -51,31 +57,41 @@ def sweep_parked(*, actor: Actor, now: dt.datetime, seconds: float = SWEEP_SECON
     """
     until = time.monotonic() + seconds
     results: list[Result] = []
-    for tenant_id in sorted(ParkedEvent.objects.using("platform").values_list("tenant_id", flat=True).distinct()):
+    found = sorted(ParkedEvent.objects.using("platform").values_list("tenant_id", flat=True).distinct())
+    place = bisect_right(found, _last.pop(current_server(), UUID(int=0)))
+    for tenant_id in [*found[place:], *found[:place]]:
+        if time.monotonic() >= until:
+            break
+        _last[current_server()] = tenant_id
         try:
             _sweep_tenant(tenant_id, results, actor=actor, now=now, until=until)
         except Exception as error:
             if concerns_every_tenant(error):
                 raise
             log.error("parked events put off", tenant=str(tenant_id), error=describe(error))
+    else:
+        _last.pop(current_server(), None)
     return results
 
 
 def _sweep_tenant(tenant_id: UUID, results: list[Result], *, actor: Actor, now: dt.datetime, until: float) -> None:
     with tenant_context(tenant_id):
         ids = inbox.find_due(tenant_id, now=now, skip=_find_put_off())
-    parts = deque(ids[first : first + BATCH] for first in range(0, len(ids), BATCH))
+    size = _sizes.pop(tenant_id, BATCH)
+    parts = deque(ids[first : first + size] for first in range(0, len(ids), size))
     tries: Counter[UUID] = Counter()
     while parts and time.monotonic() < until:
         part = parts.popleft()
         try:
             results += _release(tenant_id, part, actor=actor, now=now)
+            size = min(2 * size, BATCH)
         except Exception as error:
             if concerns_every_tenant(error):
                 raise
             if len(part) > 1:
                 middle = len(part) // 2
                 parts.extendleft([part[middle:], part[:middle]])
+                size = middle
             elif is_transient(error) or (isinstance(error, MasterKeyMissing) and not _is_over(tenant_id, part[0], now)):
                 _put_off[part[0]] = time.monotonic() + PUT_OFF_SECONDS
                 log.error("parked event put off", tenant=str(tenant_id), row=str(part[0]), error=describe(error))
@@ -85,6 +101,8 @@ def _sweep_tenant(tenant_id: UUID, results: list[Result], *, actor: Actor, now: 
                     parts.appendleft(part)
                 else:
                     results += _give_up(tenant_id, part[0], error, attempts=tries[part[0]], now=now)
+    if parts and size < BATCH:
+        _sizes[tenant_id] = size
 
 
 def _release(tenant_id: UUID, ids: Sequence[UUID], *, actor: Actor, now: dt.datetime) -> list[Result]:
