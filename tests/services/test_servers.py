@@ -38,7 +38,7 @@ from tenants.services.accounts.tokens import issue_access
 from tenants.services.directory import PLATFORM, list_tenants_everywhere
 from tenants.services.finding import find_tenant_of
 from tests.conftest import People
-from tests.factories import CustomerFactory, TenantFactory
+from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.messaging.speaking import Speaker
 
 URL = "postgres://c360_app:p@127.0.0.1:1/c360"
@@ -410,3 +410,27 @@ def test_a_move_that_ends_as_it_opens_the_tenant_again_goes_on_with_being_calm(
         steps.run_move(move, steps.Limits())
     assert move.step == "copy"
     assert directory.do.call_args.args[1]["step"] == "copy"
+
+
+@pytest.mark.parametrize("delivering", [0, 1])
+def test_a_tenant_whose_effects_are_being_delivered_is_not_left_behind_the_fence(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch, delivering: int
+) -> None:
+    """Begun by a worker that had looked for work before it was hidden: the next run waits for it."""
+    began = utc_now()
+    fenced: list[str] = []
+    monkeypatch.setattr(steps, "fence", lambda *_, **__: fenced.append("fenced"))
+    monkeypatch.setattr(steps, "lift_fence", lambda *_: fenced.append("open"))
+    monkeypatch.setattr(steps, "lift_quiet", lambda *_: None)
+    monkeypatch.setattr(steps, "quiet", lambda *_, **__: None)
+    monkeypatch.setattr(steps, "PLAN", [step for step in steps.PLAN if step.name in ("check", "copy", "calm", "fence")])
+    source = Mock(ask_one=lambda query, *_: delivering if "lifecycle_effect" in query else began)
+    target, directory = (Mock(ask=lambda *_: [], ask_one=lambda *_: began) for _ in range(2))
+    move = Move(tenant, directory, source, target, lambda _: None, "calm")
+    if delivering:
+        with pytest.raises(MoveRefused, match="being delivered"):
+            steps.run_move(move, steps.Limits())
+    else:
+        steps.run_move(move, steps.Limits())
+    assert fenced == (["fenced", "open"] if delivering else ["fenced"])
+    assert move.step == ("copy" if delivering else "")

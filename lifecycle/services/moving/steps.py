@@ -35,6 +35,7 @@ SETTLED_AFTER: Final = dt.timedelta(seconds=60 + 5 * LIFETIME_SECONDS)
 DELIVERIES_SECONDS: Final = 150.0
 # The fence opens by itself so long after the last moment of the switch: more than the clocks of two servers differ.
 MARGIN: Final = dt.timedelta(seconds=MOST_SKEW_SECONDS + 3)
+_DELIVERING: Final = "SELECT count(*) FROM lifecycle_effect WHERE tenant_id = %s AND state = 'sending'"
 COPY_LOOK_SECONDS: Final = 0.2
 COPY_REPORT_SECONDS: Final = 10.0
 
@@ -106,8 +107,7 @@ def _is_delivered(move: Move) -> bool:
     """What a worker that has died was holding no other worker takes back: to them the tenant's work is hidden."""
     with on_server(move.source.name):
         recover_lapsed_of(move.tenant.id)
-    query = "SELECT count(*) FROM lifecycle_effect WHERE tenant_id = %s AND state = 'sending'"
-    return not move.source.ask_one(query, [move.tenant.id])
+    return not move.source.ask_one(_DELIVERING, [move.tenant.id])
 
 
 def close(move: Move, limits: Limits) -> None:
@@ -117,6 +117,10 @@ def close(move: Move, limits: Limits) -> None:
     now: dt.datetime = move.source.ask_one("SELECT clock_timestamp()")
     move.open_again_at = now + dt.timedelta(seconds=limits.pause_seconds) + MARGIN
     fence(move.source, move.tenant.id, until=move.open_again_at)
+    # A worker may have found work before that was hidden, and begun with it when it was calm already. Behind the fence
+    # it could not write what becomes of it, and the target would deliver it a second time.
+    if move.source.ask_one(_DELIVERING, [move.tenant.id]):
+        raise MoveRefused("Effects of the tenant were being delivered as it became read-only.")
 
 
 def drain(move: Move, limits: Limits) -> None:
