@@ -67,7 +67,8 @@ class EventSender:
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 self.refused.append(label)
             else:
-                self._error = error
+                # The first says why; what was purged after it says only that.
+                self._error = self._error or error
 
         if topic not in self._known:
             ensure_topics([topic])
@@ -101,8 +102,9 @@ class EventSender:
         self._raise_error()
         if time.monotonic() - self._taken_at > PATIENCE_SECONDS:
             # Nothing of it is sent after this was said.
+            self._error = KafkaError(KafkaError._MSG_TIMED_OUT)
             self._producer.purge()
-            raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
+            self._raise_error()
 
     def _raise_error(self) -> None:
         if self._error is not None:
