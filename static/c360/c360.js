@@ -64,8 +64,12 @@
   // at its own pace (data-poll, in ms). What came during a request, or while the stream was away, is looked up too.
   // On the list a filter or a page that a person asked for goes before: it ends a look that is under way, no look
   // begins while it is out, and what was missed in the meantime is looked up after it, at the address it has led to.
-  // So is what was heard during a look: it may have been read before that.
-  const live = { element: null, isConnected: false, heard: 0, hasNewFigures: false, hasMissed: false, isBehind: false };
+  // So is what was heard during a look: it may have been read before that. And a look that came to nothing, for another
+  // one was out or the server was not reached, is taken again.
+  const live = {
+    ...{ element: null, isConnected: false, heard: 0, hasNewFigures: false },
+    ...{ hasMissed: false, isBehind: false, hasFailed: false, isBellBehind: false },
+  };
 
   function shownVersion() {
     return Number(byId("customer")?.dataset.version ?? 0);
@@ -76,13 +80,19 @@
     if (target) htmx.trigger(target, "c360:refresh");
   }
 
-  // What shows the person's own notifications. What they are at with the keyboard is not taken away under them.
+  // A look that begins makes good for what was missed before it ("htmx:beforeSend"). While another request is out none
+  // begins.
+  document.addEventListener("c360:refresh", () => { live.hasMissed = live.isBehind = true; }, true);
+
+  // What shows the person's own notifications. What they are at with the keyboard is not taken away under them: later.
   const BELL_PACE = 60000;
 
   function ring() {
+    live.isBellBehind = false;
     for (const element of document.querySelectorAll("[data-bell]")) {
       const isInUse = element.id !== "bell" && element.contains(document.activeElement);
-      if (!isInUse) htmx.trigger(element, "c360:bell");
+      if (isInUse) live.isBellBehind = true;
+      else htmx.trigger(element, "c360:bell");
     }
   }
 
@@ -99,12 +109,13 @@
     for (const name of ["htmx:sseError", "htmx:sseClose"]) {
       document.body.addEventListener(name, () => setConnected(false));
     }
-    window.setInterval(() => { if (!live.isConnected) ring(); }, BELL_PACE);
+    window.setInterval(() => { if (!live.isConnected || live.isBellBehind) ring(); }, BELL_PACE);
     live.element = document.querySelector("[sse-connect][data-poll]");
     if (!live.element) return;
     const pace = Number(live.element.dataset.poll);
     window.setInterval(() => {
-      if (!live.isConnected || live.heard > shownVersion() || live.hasNewFigures) look();
+      const isBehind = live.isBehind || live.hasFailed || live.hasNewFigures || live.heard > shownVersion();
+      if (!live.isConnected || isBehind) look();
     }, pace);
     // Of figures the stream tells a page of many customers nothing: one that shows them looks again while it is seen.
     const refresh = Number(live.element.dataset.refresh);
@@ -281,7 +292,12 @@
   const isUnasked = (event) => event.detail.elt?.matches("[data-live], [data-bell]");
 
   document.addEventListener("htmx:beforeSend", (event) => {
-    if (isBackground(event)) live.hasNewFigures = live.hasMissed = live.isBehind = false;
+    if (isBackground(event)) live.hasNewFigures = live.hasMissed = live.isBehind = live.hasFailed = false;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful || !isUnasked(event)) return;
+    if (isBackground(event)) live.hasFailed = true;
+    else live.isBellBehind = true;
   });
   // What came while something was pressed is looked up after it, or after the wish that the press began.
   document.addEventListener("c360:held", ({ target }) => {

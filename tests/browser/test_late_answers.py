@@ -1,0 +1,103 @@
+"""Answers that come late, or not at all: what a person does in between is kept, and what was missed is looked up."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.looks import HEARD
+from tests.browser.test_alerts import run_effects
+from tests.browser.test_stories import await_looked, patch_stage
+from tests.factories import CustomerFactory
+
+pytestmark = pytest.mark.browser
+
+# What is looked up each half minute, or each minute, is here twice a second.
+HASTE = "const start = window.setInterval; window.setInterval = (work, after) => start(work, Math.min(after, 500))"
+REFRESH = "htmx.trigger('#results', 'c360:refresh')"
+
+
+@pytest.fixture
+def customer(tenant):
+    return CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Live")
+
+
+class Held:
+    """The first ``most`` requests that scripts of the page make for such an address, each until it is answered."""
+
+    def __init__(self, page, address, *, most=1):
+        self.page, self.most, self.routes = page, most, []
+        page.route(re.compile(address), self._take)
+
+    def _take(self, route):
+        request = route.request
+        is_wanted = request.resource_type == "xhr"
+        if is_wanted and len(self.routes) < self.most:
+            self.routes.append(route)
+        else:
+            route.fallback()
+
+    def wait(self, number=1):
+        """The request of that number, once it was made."""
+        for _ in range(1200):
+            if len(self.routes) >= number:
+                return self.routes[number - 1]
+            self.page.wait_for_timeout(50)
+        raise AssertionError("nothing was asked")
+
+
+def answer(route):
+    route.fulfill(response=route.fetch())
+
+
+def test_a_look_that_has_failed_is_taken_again(open_browser, site, users, tenant, customer):
+    page = open_browser(users.viewer)
+    page.add_init_script(HEARD)
+    page.add_init_script(HASTE)
+    page.goto("/customers")
+    await_looked(page)
+    held = Held(page, "/customers$")
+    patch_stage(site, users.service, customer, "Renewing")
+    route = held.wait()
+    expect(page.locator("body.heard-changed")).to_have_count(1)
+    route.abort()
+    expect(page.locator("#results tbody tr:has-text('Renewing')")).to_have_count(1)
+    expect(page.locator(".live")).to_have_text("Live")
+
+
+def test_the_bell_that_could_not_be_asked_is_asked_again(open_browser, site, users, tenant):
+    owner = users.viewer
+    customer = CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Live", owner=owner.username)
+    page = open_browser(owner)
+    page.add_init_script(HASTE)
+    page.goto("/customers")
+    await_looked(page)
+    expect(page.locator("#bell:not(.htmx-request)")).to_have_count(1)
+    held = Held(page, "/bell$")
+    patch_stage(site, users.account_manager, customer, "Wobbly", reason_code="Usage Dropped")
+    run_effects()
+    held.wait().abort()
+    expect(page.locator("#bell")).to_contain_text("1 unread")
+
+
+@pytest.mark.parametrize("path", ["/customers", "/customers/{id}"], ids=["list", "customer"])
+def test_a_change_before_the_stream_is_back_is_shown_though_a_look_was_out(
+    open_browser, site, users, tenant, customer, path
+):
+    page = open_browser(users.viewer)
+    page.add_init_script(HASTE)
+    page.goto(path.format(id=customer.id))
+    expect(page.locator(".live")).to_have_text("Live")
+    site.stream.stop()
+    try:
+        expect(page.locator(".live")).to_have_text("Checking for changes")
+        held = Held(page, r"/customers$|/live\?version")
+        route = held.wait()
+        # Read before the change, of which no one hears; answered after the stream is back.
+        response = route.fetch()
+        patch_stage(site, users.service, customer, "Renewing")
+    finally:
+        site.stream.start("/live/healthz")
+    expect(page.locator(".live")).to_have_text("Live")
+    route.fulfill(response=response)
+    expect(page.locator(":is(#results tbody, .stage-now) .stage")).to_have_text("Renewing")
