@@ -50,13 +50,13 @@
       target?.setAttribute("aria-busy", "true");
       byId("busy").hidden = false;
     }, SOON));
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    const { xhr, target } = event.detail;
-    window.clearTimeout(waiting.get(xhr));
-    waiting.delete(xhr);
-    target?.removeAttribute("aria-busy");
-    if (!waiting.size) byId("busy").hidden = true;
+    // Of what was pressed and has been exchanged since, htmx says to the page neither that it was answered nor how.
+    xhr.addEventListener("loadend", () => {
+      window.clearTimeout(waiting.get(xhr));
+      waiting.delete(xhr);
+      target?.removeAttribute("aria-busy");
+      if (!waiting.size) byId("busy").hidden = true;
+    });
   });
 
   // --- live updates ---------------------------------------------------------------------------------------------

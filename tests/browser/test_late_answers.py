@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.looks import HEARD
 from tests.browser.test_alerts import run_effects
-from tests.browser.test_stories import await_looked, patch_stage
+from tests.browser.test_stories import await_looked, badge, open_customer, patch_stage
 from tests.factories import CustomerFactory
 
 pytestmark = pytest.mark.browser
@@ -48,6 +48,22 @@ class Held:
 
 def answer(route):
     route.fulfill(response=route.fetch())
+
+
+def test_what_was_pressed_in_a_part_that_is_exchanged_since_is_on_its_way_no_longer(
+    open_browser, site, users, tenant, customer
+):
+    page = open_customer(open_browser(users.account_manager), customer)
+    held = Held(page, "/move$")
+    page.locator("#change-stage").click()
+    route = held.wait()
+    expect(page.locator("#busy")).to_be_visible()
+    patch_stage(site, users.service, customer, "Renewing")
+    expect(badge(page)).to_have_text("Renewing")
+    answer(route)
+    expect(page.get_by_role("dialog", name="Change the stage of Aurora Logistics")).to_be_visible()
+    expect(page.locator("#busy")).to_be_hidden()
+    expect(page.locator("#dialog-slot[aria-busy]")).to_have_count(0)
 
 
 def test_a_look_that_has_failed_is_taken_again(open_browser, site, users, tenant, customer):
