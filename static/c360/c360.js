@@ -263,6 +263,13 @@
   // The server has moved the customer as the dialog asked.
   document.addEventListener("c360:moved", () => document.querySelector("#dialog-slot dialog")?.close());
 
+  // What was pressed twice before there was an answer opens one dialog, and what is typed into it by then stays.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, requestConfig } = event.detail;
+    const isOpen = target.id === "dialog-slot" && target.querySelector("dialog[open]");
+    if (isOpen && requestConfig.verb === "get") event.detail.shouldSwap = false;
+  });
+
   document.addEventListener("htmx:configRequest", (event) => {
     // Filters that are not set stay out of the address.
     if (event.detail.verb !== "get") return;

@@ -66,6 +66,22 @@ def test_what_was_pressed_in_a_part_that_is_exchanged_since_is_on_its_way_no_lon
     expect(page.locator("#dialog-slot[aria-busy]")).to_have_count(0)
 
 
+def test_a_dialog_that_was_asked_for_twice_keeps_what_is_typed_into_it(open_browser, users, tenant, customer):
+    page = open_customer(open_browser(users.account_manager), customer)
+    held = Held(page, "/move$", most=2)
+    opener = page.locator("#change-stage")
+    opener.click()
+    first = held.wait()
+    opener.click()
+    answer(first)
+    second = held.wait(2)
+    note = page.get_by_role("dialog").get_by_label("Note")
+    note.fill("They said so on the phone.")
+    answer(second)
+    expect(page.locator("#change-stage:not(.htmx-request)")).to_have_count(1)
+    expect(note).to_have_value("They said so on the phone.")
+
+
 def test_a_look_that_has_failed_is_taken_again(open_browser, site, users, tenant, customer):
     page = open_browser(users.viewer)
     page.add_init_script(HEARD)
