@@ -7,7 +7,7 @@
   const menu = document.getElementById("move-menu");
   if (!results || !menu) return;
   const selection = window.c360Selection;
-  const drag = { cards: [], over: null, hasMissed: false };
+  const drag = { cards: [], over: null, missed: null };
 
   const columns = () => [...results.querySelectorAll(".board-column")];
   const columnOf = (card) => card.closest(".board-column");
@@ -96,10 +96,7 @@
       column.querySelector(".why").hidden = true;
     }
     drag.cards = [];
-    if (drag.hasMissed) {
-      drag.hasMissed = false;
-      htmx.trigger(results, "c360:refresh");
-    }
+    catchUp();
   }
 
   function refuse(text) {
@@ -108,12 +105,21 @@
     document.getElementById("toasts").replaceChildren(notice);
   }
 
-  // What is being dragged, and the menu of a card, are not taken away by a look at what is new.
+  // What is being dragged, and the menu of a card, are not taken away by what comes: a look at what is new, or what the
+  // filters were asked before the card was taken. They are asked again: a look would be one at the address before them.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target !== results || !(drag.cards.length || !menu.hidden)) return;
+    const { target, requestConfig, shouldSwap } = event.detail;
+    if (target !== results || !(drag.cards.length || !menu.hidden)) return;
     event.detail.shouldSwap = false;
-    drag.hasMissed = true;
+    if (shouldSwap && !drag.missed?.matches("form")) drag.missed = requestConfig.elt;
   });
+
+  function catchUp() {
+    const { missed } = drag;
+    drag.missed = null;
+    if (missed?.matches("form")) missed.requestSubmit();
+    else if (missed) htmx.trigger(results, "c360:refresh");
+  }
 
   // As many cards as were opened are shown again.
   document.addEventListener("htmx:configRequest", (event) => {
@@ -163,10 +169,7 @@
     menu.hidden = true;
     opener?.removeAttribute("aria-expanded");
     opener?.focus();
-    if (drag.hasMissed) {
-      drag.hasMissed = false;
-      htmx.trigger(results, "c360:refresh");
-    }
+    catchUp();
   }
 
   document.addEventListener("click", (event) => {

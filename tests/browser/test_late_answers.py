@@ -133,3 +133,43 @@ def test_a_change_before_the_stream_is_back_is_shown_though_a_look_was_out(
     expect(page.locator(".live")).to_have_text("Live")
     route.fulfill(response=response)
     expect(page.locator(":is(#results tbody, .stage-now) .stage")).to_have_text("Renewing")
+
+
+def test_more_cards_that_were_asked_for_are_shown_though_the_board_looks_in_between(open_browser, users, tenant):
+    CustomerFactory.create_batch(25, tenant=tenant, stage="Live")
+    page = open_browser(users.viewer)
+    page.goto("/board")
+    await_looked(page)
+    cards = page.locator(".board-column[data-stage=Live] .card-of-board")
+    expect(cards).to_have_count(20)
+    held = Held(page, "/board/cards")
+    page.get_by_role("link", name="Show more").click()
+    route = held.wait()
+    with page.expect_response(lambda response: response.url.endswith("/board")):
+        page.evaluate(REFRESH)
+    expect(page.locator("#results:not(.htmx-request)")).to_have_count(1)
+    answer(route)
+    expect(cards).to_have_count(25)
+
+
+def test_what_the_filters_of_the_board_were_asked_is_answered_when_the_menu_of_a_card_is_closed(
+    open_browser, users, tenant, customer
+):
+    other = CustomerFactory(tenant=tenant, name="Birch Foods", stage="Live")
+    page = open_browser(users.account_manager)
+    page.goto("/board")
+    await_looked(page)
+    held = Held(page, "/board.search=aurora")
+    page.get_by_label("Search", exact=True).fill("aurora")
+    route = held.wait()
+    page.locator(f"#move-{other.id}").focus()
+    page.keyboard.press("Enter")
+    menu = page.get_by_role("menu", name="Move to")
+    expect(menu).to_be_visible()
+    answer(route)
+    expect(page.locator("#results:not(.htmx-request)")).to_have_count(1)
+    expect(menu).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".card-of-board")).to_have_count(1)
+    expect(page.locator(f"#card-{customer.id}")).to_be_visible()
+    expect(page).to_have_url(re.compile("search=aurora"))
