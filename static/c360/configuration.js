@@ -64,8 +64,28 @@
     late = null;
   }
 
+  // A field that others depend on, changed while the server answers: it is asked about that change after its answer,
+  // with the new rows. An answer for the rows of before would be shown nowhere.
+  let isAsked = false;
+  let askedLate = "";
+
+  document.addEventListener("htmx:confirm", (event) => {
+    if (!isAsked || event.detail.target.id !== "editor") return;
+    event.preventDefault();
+    askedLate = event.detail.elt.name;
+  });
+
+  function askLate() {
+    isAsked = false;
+    const field = askedLate && document.querySelector(`#editor select[name="${CSS.escape(askedLate)}"]`);
+    askedLate = "";
+    if (field) field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.target.id !== "editor") return;
+    isAsked = true;
+    event.detail.xhr.addEventListener("loadend", askLate);
     late = new Map();
     const { id, name, value } = document.activeElement;
     focused = { id, name, value, step: document.activeElement.closest("details.step")?.id };

@@ -146,6 +146,38 @@ def test_an_event_rule_is_written_as_a_sentence(open_browser, users, tenant):
     }
 
 
+@pytest.mark.parametrize("is_another", [False, True], ids=["the same field", "another one"])
+def test_what_is_chosen_while_the_server_answers_is_asked_about_after_that(open_browser, users, tenant, is_another):
+    page = open_browser(users.tenant_admin)
+    edit_draft(page, tenant, "Late")
+    step = open_step(page, "Rules")
+    rules = page.locator("#event_rules fieldset.card")
+    count = rules.count()
+    for number in (1, 2):
+        step.get_by_role("button", name="Add a rule", exact=True).click()
+        expect(rules).to_have_count(count + number)
+    held, is_answered = [], False
+
+    def hold(route):
+        held.append(route) if route.request.method == "POST" and not is_answered else route.fallback()
+
+    page.route("**/change/", hold)
+    first, second = rules.nth(count), rules.nth(count + 1 if is_another else count)
+    first.get_by_label("When", exact=True).select_option(label="a support issue is closed")
+    for _ in range(1200):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    second.get_by_label("When", exact=True).select_option(label="a contract is canceled")
+    page.get_by_label("Description").fill("Two at once")
+    is_answered = True
+    for route in held:
+        route.fulfill(response=route.fetch())
+    expect(second.get_by_label("What to look at").first.locator("option[value=cancelled_at]")).to_have_count(1)
+    expect(second.get_by_label("When", exact=True)).to_have_value("contract.cancelled")
+    expect(page.get_by_label("Description")).to_have_value("Two at once")
+
+
 def test_an_admin_says_which_source_goes_first(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     edit_draft(page, tenant, "Sources")
