@@ -88,7 +88,11 @@
     else if (isKept(event.target)) keep(event.target);
   }, true);
   document.addEventListener("c360:moved", forget);
-  document.addEventListener("close", forget, true);
+  // With a dialog goes what was typed into it. The palette and the help take nothing along that was typed beside them.
+  document.addEventListener("close", ({ target }) => {
+    const path = read()?.path;
+    if ([...target.querySelectorAll("form")].some((form) => pathOf(form) === path)) forget();
+  }, true);
 
   window.c360Drafts = { keep: (form) => isKept(form) && keep(form), restore, returning: () => sessionStorage.setItem(RETURNING, "1"), waiting: () => (sessionStorage.getItem(RETURNING) ? read() : null) };
 

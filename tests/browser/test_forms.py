@@ -108,6 +108,26 @@ def test_what_was_cancelled_does_not_come_back(open_browser, real_passwords, use
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_what_was_typed_is_back_though_the_palette_was_open_in_between(
+    open_browser, real_passwords, users, tenant, customer
+):
+    page = enter(open_browser, users.account_manager)
+    page.goto(f"/customers/{customer.id}")
+    await_looked(page, "#customer")
+    page.locator("#note-text").fill("They called us. Twice.")
+    page.keyboard.press("Control+k")
+    palette = page.locator("#palette")
+    expect(palette).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+    expire(page)
+    page.evaluate("htmx.trigger('#customer', 'c360:refresh')")
+    log_in(page, users.account_manager)
+    page.wait_for_url(f"**/customers/{customer.id}")
+    expect(page.locator("#note-text")).to_have_value("They called us. Twice.")
+    expect(page.get_by_text("What you typed is back; it has not been saved yet.")).to_be_visible()
+
+
 @pytest.mark.parametrize("button", ["Save the draft", "Check"])
 def test_a_configuration_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, button):
     page = enter(open_browser, users.tenant_admin)
