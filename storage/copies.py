@@ -200,17 +200,17 @@ def note_missed_invalidation() -> None:
 
 def _catch_up() -> bool:
     """Flush if an invalidation was missed; whether copies can be trusted."""
-    global _missed
+    global _made_good
     missed = _missed
-    if missed:
+    if missed > _made_good:
         try:
             flush()
         except RedisError:
             return False
         with _missing:
-            # Not those that were missed during the flush.
-            _missed -= missed
-    return not _missed
+            # Not those that were missed during the flush. Others may flush at the same time, for the same ones.
+            _made_good = max(_made_good, missed)
+    return _missed <= _made_good
 
 
 class Watch:
@@ -275,4 +275,5 @@ def _epoch_key(using: str) -> str:
 
 _last_epochs: dict[str, bytes] = {}
 _missing = threading.Lock()
-_missed = 0
+# How many invalidations this process has missed since its start, and up to which of them it has flushed.
+_missed = _made_good = 0

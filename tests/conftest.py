@@ -111,6 +111,7 @@ def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test before did to Redis is no outage of this one."""
     monkeypatch.setattr(redis, "_away_until", 0.0)
     monkeypatch.setattr(copies, "_missed", 0)
+    monkeypatch.setattr(copies, "_made_good", 0)
 
 
 @pytest.fixture(autouse=True)

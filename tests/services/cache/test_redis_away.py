@@ -101,6 +101,27 @@ def test_a_change_that_could_not_be_announced_is_never_hidden_by_an_old_value(id
     assert shown(ids) == "new"
 
 
+def test_threads_that_make_up_for_one_change_at_once_do_not_hide_the_next(ids, commands, monkeypatch):
+    flush, flushed = storage.copies.flush, []
+
+    def flush_beside_another():
+        flushed.append(flush())
+        if len(flushed) == 1:
+            # Another thread has found the same change missed, and is done before this one.
+            fill(ids, 2, "second")
+
+    monkeypatch.setattr(storage.copies, "flush", flush_beside_another)
+    commands.is_cut = True
+    write(ids, 2, "second")
+    commands.is_cut, redis._away_until = False, 0.0
+    shown(ids)
+    assert len(flushed) == 2
+    commands.is_cut = True
+    write(ids, 3, "third")
+    commands.is_cut, redis._away_until = False, 0.0
+    assert (shown(ids), len(flushed)) == (None, 3)
+
+
 def test_a_change_that_its_maker_could_not_announce_is_announced_by_the_relay(tenant, customer, relay, commands):
     """Redis is away for one process alone, which ends before it is back."""
     read(tenant, customer)
