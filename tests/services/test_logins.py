@@ -1,9 +1,11 @@
 """Logging in with a password, and how often it may be tried."""
 
 import time
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth import hashers
+from django.db import OperationalError
 from django.db.models import F
 from django.test import RequestFactory, override_settings
 from redis.exceptions import ConnectionError as RedisGone
@@ -225,6 +227,16 @@ def test_an_hour_allows_no_more_than_fifty_guesses(users, address, monkeypatch):
 def test_logging_in_rightly_uses_up_nothing(users, address):
     for _ in range(25):
         log_in(users.viewer, PASSWORD, address)
+
+
+@pytest.mark.parametrize("step", ["find_login", "is_provider_only"])
+def test_an_outage_of_the_database_uses_up_nothing(users, address, monkeypatch, step):
+    with monkeypatch.context() as away:
+        away.setattr(logins, step, Mock(side_effect=OperationalError("the database is away")))
+        for _ in range(15):
+            with pytest.raises(OperationalError):
+                log_in(users.viewer, PASSWORD, address)
+    assert log_in(users.viewer, PASSWORD, address).id == users.viewer.id
 
 
 def test_the_name_counts_whatever_its_case(users, address):

@@ -2,17 +2,18 @@
 
 import datetime as dt
 import re
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
 from tenants.context import tenant_context
 from tenants.models import QueuedMail, User
 from tenants.roles import Role
-from tenants.services.accounts import login_guard
+from tenants.services.accounts import login_guard, password_resets
 from tenants.services.accounts.password_resets import MOST_AN_HOUR, reset_path
 from tenants.services.accounts.people import deactivate_user, suspend_tenant
 from tenants.services.accounts.tokens import TokenRefused, issue_pair, rotate
@@ -189,6 +190,16 @@ def test_asking_again_and_again_is_refused_for_every_name(users, mailbox, settin
     assert int(answer["Retry-After"]) > 0
     # Logging in is counted by itself.
     assert Browser().post("/login", {"username": name, "password": "wrong"}).status_code == 200
+
+
+def test_asking_while_the_database_is_away_uses_up_nothing(users, mailbox, settings, monkeypatch):
+    settings.LOGIN_ATTEMPTS_PER_MINUTE = 3
+    with monkeypatch.context() as away:
+        away.setattr(password_resets, "find_login", Mock(side_effect=OperationalError("the database is away")))
+        for _ in range(4):
+            with pytest.raises(OperationalError):
+                ask(users.viewer.username)
+    assert ask(users.viewer.username).status_code == 200
 
 
 def test_a_mailbox_is_not_filled_by_others(users, mailbox):

@@ -5,13 +5,14 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, get_hasher, make_password
+from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenants.context import tenant_context, user_context
 from tenants.models import User
 from tenants.services.accounts.issuers import is_provider_only
-from tenants.services.accounts.login_guard import take_attempt
+from tenants.services.accounts.login_guard import Attempt, take_attempt
 from tenants.services.directory import find_login
 
 WRONG = _("The username or the password is wrong.")
@@ -35,6 +36,15 @@ def check_login(username: str, password: str, *, address: str, now: dt.datetime,
     off the demo's password opens nothing. ``device``: as in ``take_attempt``.
     """
     attempt = take_attempt(username=username, address=address, device=device)
+    try:
+        return _judge(attempt, username, password, now=now)
+    except DatabaseError:
+        # No password was judged: a database that is away must not shut people out for the hour after it.
+        attempt.give_back()
+        raise
+
+
+def _judge(attempt: Attempt, username: str, password: str, *, now: dt.datetime) -> User:
     user = find_login(username)
     encoded = user.password if user is not None else _password_of_no_one(get_hasher().algorithm)
     right = len(password) <= LONGEST_PASSWORD and check_password(password, encoded)

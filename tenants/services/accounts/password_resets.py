@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 from django.contrib.auth.password_validation import validate_password
+from django.db import Error as DatabaseError
 from django.utils.translation import gettext_lazy
 
 from audit.models import AdministrationEntry
@@ -51,11 +52,16 @@ class ResetsLimited(LoginsLimited):
 def request_reset(username: str, *, address: str, now: dt.datetime) -> None:
     """Have a link sent to the person of this name, if there is one who may have it. Raises ResetsLimited."""
     try:
-        take_attempt(username=username, address=address, purpose="reset")
+        attempt = take_attempt(username=username, address=address, purpose="reset")
     except LoginsLimited as limited:
         raise ResetsLimited(limited.retry_after) from limited
-    user = find_login(username)
-    queue_mail(QueuedMail.RESET, user.id if user is not None else uuid4(), now=now)
+    try:
+        user = find_login(username)
+        queue_mail(QueuedMail.RESET, user.id if user is not None else uuid4(), now=now)
+    except DatabaseError:
+        # Nothing was asked for.
+        attempt.give_back()
+        raise
 
 
 def prepare_reset(mail: QueuedMail, *, now: dt.datetime) -> Reset | None:
