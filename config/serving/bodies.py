@@ -42,6 +42,8 @@ class Body:
 
     def __init__(self, file: IO[bytes], length: int, held: int = 0) -> None:
         self.file, self.length, self.held = file, length, held
+        # What it held when it was asked to give way: that is as good as free.
+        self.leaving = 0
 
 
 class Bodies:
@@ -49,9 +51,9 @@ class Bodies:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.held = 0
+        self.held = self._leaving = 0
         # Those that are being read, the oldest first: when there is no more room it gives way.
-        self._reading: dict[asyncio.Timeout, None] = {}
+        self._reading: dict[asyncio.Timeout, Body] = {}
 
     async def read(self, scope: Scope, receive: Receive) -> Body:
         """The body of a request. Raises BodyRefused."""
@@ -60,13 +62,17 @@ class Bodies:
             return Body(BytesIO(), 0)
         if declared is not None and declared > limit:
             raise too_large(limit)
+        body = Body(self._new_file(limit), 0)
         try:
             async with asyncio.timeout(self.limits.body_seconds) as timer:
-                self._reading[timer] = None
+                self._reading[timer] = body
                 try:
-                    return await self._collect(receive, limit, declared)
+                    await self._collect(body, receive, limit, declared)
                 finally:
                     self._reading.pop(timer, None)
+            # One that was whole before it had given way stays.
+            self._count_leaving(body, 0)
+            return body
         except TimeoutError:
             raise BodyRefused(408, "request_timeout", LATE) from None
 
@@ -75,6 +81,11 @@ class Bodies:
         body.file.close()
         self.held -= body.held
         body.held = 0
+        self._count_leaving(body, 0)
+
+    def _count_leaving(self, body: Body, held: int) -> None:
+        self._leaving += held - body.leaving
+        body.leaving = held
 
     def _look_at(self, scope: Scope) -> tuple[int | None, bool, int]:
         """The declared length, whether there may be a body at all, and how long it may be."""
@@ -90,8 +101,7 @@ class Bodies:
                 limit = self.limits.upload_bytes
         return declared, bool(declared) or (declared is None and framed), limit
 
-    async def _collect(self, receive: Receive, limit: int, declared: int | None) -> Body:
-        body = Body(self._new_file(limit), 0)
+    async def _collect(self, body: Body, receive: Receive, limit: int, declared: int | None) -> None:
         try:
             more = True
             while more:
@@ -106,7 +116,6 @@ class Bodies:
             self.close(body)
             raise
         body.file.seek(0)
-        return body
 
     def _new_file(self, limit: int) -> IO[bytes]:
         in_memory = self.limits.in_memory
@@ -120,10 +129,14 @@ class Bodies:
         held = min(body.length, self.limits.in_memory)
         self.held += held - body.held
         body.held = held
-        if self.held > self.limits.held_bytes and self._reading:
-            oldest = next(iter(self._reading))
-            del self._reading[oldest]
-            oldest.reschedule(0)
+        # One goes when the loop comes to it, and until then others may come: they need no one else to go.
+        if self.held - self._leaving > self.limits.held_bytes and self._reading:
+            timer, oldest = next(iter(self._reading.items()))
+            del self._reading[timer]
+            self._count_leaving(oldest, oldest.held)
+            # Its time may be over at this very moment: then it goes by itself, and its timer can be set no more.
+            if not timer.expired():
+                timer.reschedule(0)
 
 
 def broken() -> BodyRefused:
