@@ -1,15 +1,20 @@
 """API keys: shown once, stored hashed, scoped, ended by time and by hand."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from audit.models import AdministrationEntry
+from lifecycle.services.moving.fences import fence, lift_fence
+from lifecycle.services.moving.sides import Side
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ApiKey, User
 from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key, verify_key
+from tests.conftest import ApiClient
 from tests.factories import utc_now
 
 ADMIN = system_actor("tests")
@@ -125,3 +130,32 @@ def test_the_last_use_is_written_once_a_minute(tenant: TenantRef, users: Any) ->
     verify_key(new.secret, now=first + dt.timedelta(seconds=61))
     with tenant_context(tenant.id):
         assert ApiKey.objects.get(id=new.key.id).last_used_at == first + dt.timedelta(seconds=61)
+
+
+def fence_in(tenant: TenantRef, side: Side) -> Callable[[], None]:
+    fence(side, tenant.id)
+    return lambda: lift_fence(side, tenant.id)
+
+
+def make_read_only(tenant: TenantRef, side: Side) -> Callable[[], None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    return connection.close
+
+
+@pytest.mark.parametrize("forbid_writes", [fence_in, make_read_only])
+def test_while_nothing_can_be_written_a_program_with_a_key_reads(
+    tenant: TenantRef, users: Any, admin: Side, forbid_writes: Callable[[TenantRef, Side], Callable[[], None]]
+) -> None:
+    secret = make_key(tenant, users.service).secret
+    program = ApiClient(headers={"Authorization": f"Bearer {secret}"})
+    allow_writes = forbid_writes(tenant, admin)
+    try:
+        assert program.get("/api/v1/customers").status_code == 200
+    finally:
+        allow_writes()
+    with tenant_context(tenant.id):
+        assert ApiKey.objects.get().last_used_at is None
+    assert program.get("/api/v1/customers").status_code == 200
+    with tenant_context(tenant.id):
+        assert ApiKey.objects.get().last_used_at is not None

@@ -12,14 +12,17 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
+from storage.failures import refuses_writes, sql_state
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import ApiKey, User
@@ -27,6 +30,8 @@ from tenants.roles import PERMISSIONS
 from tenants.rules.values import InvalidValue, read_line
 from tenants.sentences import describe_value
 from tenants.services.directory import PLATFORM
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "c360_sk_"
 LONGEST_NAME = 100
@@ -148,7 +153,7 @@ def verify_key(text: str, *, now: dt.datetime) -> ApiKey:
     """The live key that a credential spells. One statement, so that a revocation acts at once.
 
     Raises ApiKeyRefused with one sentence for everything that is wrong with a well-formed key: it tells nothing
-    about which keys exist. ``last_used_at`` is kept to the minute.
+    about which keys exist. ``last_used_at`` is kept to the minute, where it can be written.
     """
     match = _SHAPE.fullmatch(text)
     if match is None or match[3] != _checksum(match[1], match[2]):
@@ -160,9 +165,21 @@ def verify_key(text: str, *, now: dt.datetime) -> ApiKey:
     if key is None or not good or key.revoked_at is not None or key.expires_at <= now:
         raise ApiKeyRefused(_("The API key is not valid: it is unknown, expired or revoked."))
     if key.last_used_at is None or now - key.last_used_at >= USE_GRAIN:
-        with tenant_context(key.tenant_id):
-            ApiKey.objects.filter(id=key.id).update(last_used_at=now)
+        _note_use(key, now)
     return key
+
+
+def _note_use(key: ApiKey, now: dt.datetime) -> None:
+    """Keep when a key was used last. While nothing can be written it is not kept, and what only reads goes on."""
+    # What fails leaves the transaction at hand whole; where there is none, the tenant's context is one.
+    apart = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    try:
+        with apart, tenant_context(key.tenant_id):
+            ApiKey.objects.filter(id=key.id).update(last_used_at=now)
+    except DatabaseError as error:
+        if not refuses_writes(error):
+            raise
+        log.warning("not kept when a key was used last", code=sql_state(error))
 
 
 def _spell(key_id: UUID, secret: str) -> str:
