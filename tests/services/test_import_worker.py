@@ -14,13 +14,16 @@ from django.utils import timezone
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.models import Customer, ImportUpload
 from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.imports import importing
 from lifecycle.services.imports.uploads import start_run, store_upload
+from lifecycle.services.imports.working import LEASE, UploadWorker
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.browser.servers import find_port
 from tests.factories import utc_now
 from tests.operations.processes import Process, command, production_env
 from tests.services.sessions import await_end_of_sessions, list_sessions
+from tests.services.threads import run_together
 
 LINES = 6_000
 PATIENCE_SECONDS = 120
@@ -93,3 +96,35 @@ def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(
         assert Customer.objects.count() == LifecycleHistory.objects.count() == LINES
         assert AdministrationEntry.objects.filter(action="import_customers").count() == 1
     assert all(verified.broken is None for verified in verify_tenant(tenant))
+
+
+def test_a_batch_that_takes_longer_than_the_lease_is_taken_over_by_no_one(
+    tenant: TenantRef, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by: Any = {"tenant": tenant, "actor": system_actor("tests")}
+    content = b"id,name\nC-1,Company 1\nC-2,Company 2\n"
+    with tenant_context(tenant.id):
+        upload = store_upload(io.BytesIO(content), name="crm.csv", size=len(content), kind="", now=utc_now(), **by)
+    worker = UploadWorker()
+    while worker.work():
+        pass
+    record_customers, claimed = importing.record_customers, []
+
+    def take_over() -> list[ImportUpload]:
+        with tenant_context(tenant.id):
+            ImportUpload.objects.update(leased_until=timezone.now() - LEASE)
+        return UploadWorker()._claim(tenant)
+
+    def take_long(*args: Any, **options: Any) -> Any:
+        claimed.extend(run_together([take_over]))
+        return record_customers(*args, **options)
+
+    monkeypatch.setattr(importing, "record_customers", take_long)
+    with tenant_context(tenant.id):
+        upload.refresh_from_db()
+        start_run(upload.id, dry_run=False, revision=upload.revision, now=utc_now(), **by)
+    while worker.work():
+        pass
+    with tenant_context(tenant.id):
+        upload.refresh_from_db()
+        assert (claimed, upload.state, upload.created) == ([[]], ImportUpload.State.DONE, 2)

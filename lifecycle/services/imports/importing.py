@@ -113,6 +113,7 @@ class Import:
         errors = {number: error for number, error in errors.items() if number > last}
         with tenant_context(self.tenant.id):
             allow_seconds(JOB_SECONDS)
+            self.rejects.begin()
             written = _Written(errors)
             self._write(lines, written)
             effects = self.effects + written.effects

@@ -30,6 +30,9 @@ Rejected = tuple[Record, str]
 class Rejects(Protocol):
     """Where invalid lines are put, batch by batch, in the transaction that imports the good ones."""
 
+    def begin(self) -> None:
+        """A batch begins."""
+
     def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
         """The invalid lines of one batch, in order, and what became of the file so far."""
 
@@ -103,6 +106,9 @@ class RejectFile:
         """Close it."""
         if self._file is not None:
             self._file.close()
+
+    def begin(self) -> None:
+        """Nothing: no one else writes it."""
 
     def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
         """Write the invalid lines of one batch to the disk."""

@@ -2,7 +2,9 @@
 
 A worker leases an upload for half a minute at a time. Each batch is one transaction with its progress and its rejected
 lines, under the lock of the upload's row: a kill leaves both or neither, and a worker that has lost its lease can
-commit nothing. Anyone who takes over reads the lines before again, to know whom they named, and writes none of them.
+commit nothing. Who is in the midst of a batch loses none, however long it takes: two workers would take turns at the
+same batch for ever. Anyone who takes over reads the lines before again, to know whom they named, and writes none of
+them.
 """
 
 import datetime as dt
@@ -12,7 +14,8 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db.models import F, Q
+from django.db import connection
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -50,6 +53,10 @@ from tenants.services.directory import PLATFORM, list_tenants
 WORKER: Final = system_actor("import_customers")
 LEASE: Final = dt.timedelta(seconds=30)
 ACTIVE: Final = (ImportUpload.State.READING, ImportUpload.State.CHECKING, ImportUpload.State.IMPORTING)
+
+# Held while a batch of the upload is written; the lock of its row would keep people waiting who want to stop it.
+_HOLD: Final = "SELECT pg_advisory_xact_lock(hashtextextended('import ' || %s, 0))"
+_TRY_TO_HOLD: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('import ' || %s, 0))"
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +109,8 @@ class UploadWorker:
         free = Q(leased_until__isnull=True) | Q(leased_until__lt=now)
         with tenant_context(tenant.id):
             rows = ImportUpload.objects.filter(tenant_id=tenant.id, state__in=ACTIVE)
-            claimed = list(rows.filter(free).select_for_update(skip_locked=True).order_by("id"))
+            waiting = rows.filter(free).select_for_update(skip_locked=True).order_by("id")
+            claimed = [upload for upload in waiting if _is_at_rest(upload)]
             ids = [upload.id for upload in claimed]
             if ids:
                 rows.filter(id__in=ids).update(worker=self.id, leased_until=now + LEASE)
@@ -111,6 +119,13 @@ class UploadWorker:
             self._jobs.pop(upload.id, None)
             upload.worker = self.id
         return claimed
+
+
+def _is_at_rest(upload: ImportUpload) -> bool:
+    """Whether no one is in the midst of a batch, and until the transaction ends no one begins one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_TO_HOLD, [str(upload.id)])
+        return bool(cursor.fetchone()[0])
 
 
 def find_tenants_with_uploads() -> list[TenantRef]:
@@ -216,6 +231,10 @@ class _PartRejects:
     def __init__(self, lease: "_Lease", reader: RecordReader) -> None:
         self._lease, self._lines = lease, RejectLines(reader)
 
+    def begin(self) -> None:
+        """Have the lease until the batch ends."""
+        self._lease.hold()
+
     def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
         """In the transaction of the batch."""
         lease, before = self._lease, self._lease.counts
@@ -240,6 +259,13 @@ class _Lease:
     def __init__(self, upload: ImportUpload, worker: UUID) -> None:
         self.upload, self._worker = upload, worker
         self.counts = counts_of(upload)
+
+    def hold(self) -> None:
+        """Have it until the transaction ends, however long that takes. Raises _LeaseLost."""
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLD, [str(self.upload.id)])
+        if not self._held().exists():
+            raise _LeaseLost
 
     def keep(self) -> None:
         """Have it for another while. Raises _LeaseLost."""
@@ -302,10 +328,12 @@ class _Lease:
         except _LeaseLost:
             return
 
-    def _update(self, **values: object) -> None:
+    def _held(self) -> QuerySet[ImportUpload]:
         upload = self.upload
-        held = ImportUpload.objects.filter(
+        return ImportUpload.objects.filter(
             tenant_id=upload.tenant_id, id=upload.id, worker=self._worker, state=upload.state, revision=upload.revision
         )
-        if not held.update(**{"leased_until": timezone.now() + LEASE, **values}):
+
+    def _update(self, **values: object) -> None:
+        if not self._held().update(**{"leased_until": timezone.now() + LEASE, **values}):
             raise _LeaseLost
