@@ -166,6 +166,28 @@ def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pyte
         assert LifecycleHistory.objects.filter(source="Configuration").count() == 5
 
 
+def test_who_was_put_off_is_moved_later_also_where_the_others_have_gone_by_themselves(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_off, leaving = (CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late") for _ in range(2))
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
+
+    def apply_late(call: Call, changes: Any) -> Any:
+        (by_hand,) = apply(Call(tenant, ADMIN, "API", utc_now()), [Change(customer_id=leaving.id, stage="Active")])
+        assert by_hand.moved, by_hand
+        return apply(call, changes)
+
+    with monkeypatch.context() as late:
+        late.setattr(stage_migrations, "apply", apply_late)
+        assert list(move_customers(tenant, now=utc_now(), skip={put_off.id})) == []
+    assert stages_of(tenant) == {"At-Risk": 1, "Active": 1}
+    move_all(tenant)
+    assert stages_of(tenant) == {"Churned": 1, "Active": 1}
+    with tenant_context(tenant.id):
+        assert stage_migrations.unfinished_moves(tenant) == []
+
+
 def test_a_rename_keeps_the_name_of_its_day_in_the_history(tenant: TenantRef) -> None:
     customer = CustomerFactory(tenant=tenant)
     publish(tenant, {**MINIMAL, "stages": ["Lead", *MINIMAL["stages"][1:]]}, renamed={"Prospect": "Lead"})

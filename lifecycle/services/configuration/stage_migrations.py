@@ -209,7 +209,7 @@ def _move_batch(
     if not chosen and found:
         return 0
     try:
-        count = _move_those(move, chosen, tenant=tenant, now=now)
+        count = _move_those(move, chosen, tenant=tenant, now=now, is_last=len(chosen) == len(found))
     except Exception as error:
         if is_transient(error):
             raise
@@ -220,7 +220,9 @@ def _move_batch(
     return count
 
 
-def _move_those(move: StageMigration, versions: Mapping[UUID, int], *, tenant: TenantRef, now: dt.datetime) -> int:
+def _move_those(
+    move: StageMigration, versions: Mapping[UUID, int], *, tenant: TenantRef, now: dt.datetime, is_last: bool
+) -> int:
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
     since = find_former_stays(move, versions, tenant=tenant)
     outcomes = apply(
@@ -241,9 +243,10 @@ def _move_those(move: StageMigration, versions: Mapping[UUID, int], *, tenant: T
     )
     moved = move.last_batch = sum(outcome.moved for outcome in outcomes)
     if not moved:
-        # No one is left.
-        move.finished_at = now
-        move.save(update_fields=["finished_at"])
+        # No one is left, but for those who were skipped.
+        if is_last:
+            move.finished_at = now
+            move.save(update_fields=["finished_at"])
     else:
         move.moved = F("moved") + moved
         move.save(update_fields=["moved"])
