@@ -344,6 +344,22 @@ def test_a_file_is_forgotten_after_a_day(tenant: TenantRef, admin_browser: Clien
     assert parts(tenant) == Counter()
 
 
+def test_a_file_that_is_being_imported_when_its_day_is_over_is_forgotten_afterwards(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(admin_browser, FILE)
+    worker = import_one_batch(admin_browser, page, monkeypatch, of=1)
+    with tenant_context(tenant.id):
+        ImportUpload.objects.update(created_at=F("created_at") - timedelta(hours=25))
+    forget_old_uploads(now=utc_now())
+    work(worker)
+    with tenant_context(tenant.id):
+        assert ImportUpload.objects.get().state == ImportUpload.State.DONE
+    assert actions(tenant).count("import_customers") == 1
+    forget_old_uploads(now=utc_now())
+    assert parts(tenant) == Counter()
+
+
 def test_nothing_of_a_file_lies_in_clear(tenant: TenantRef, admin_browser: Client) -> None:
     secret = "Zora Canary-Import"
     page = upload(admin_browser, f"id,{secret},name,stage\n1,{secret},{secret},Zombie\n")

@@ -280,8 +280,12 @@ def destroy_uploads(tenant: TenantRef) -> int:
 
 
 def forget_uploads(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:
-    """Destroy up to ``limit`` uploads from before then; how many. Inside the tenant's context."""
-    old = ImportUpload.objects.filter(tenant_id=tenant_id, created_at__lt=before).order_by("id")[:limit]
+    """Destroy up to ``limit`` uploads from before then; how many. Inside the tenant's context.
+
+    Not one that a worker is importing: half of it would be done, and no one could go on with it, or see how far it was.
+    """
+    old = ImportUpload.objects.filter(tenant_id=tenant_id, created_at__lt=before)
+    old = old.exclude(state=State.IMPORTING, leased_until__gt=before + KEPT).order_by("id")[:limit]
     count, _ = ImportUpload.objects.filter(tenant_id=tenant_id, id__in=list(old.values_list("id", flat=True))).delete()
     return count
 
