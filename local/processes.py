@@ -198,7 +198,8 @@ def stop(children: Sequence[Child]) -> None:
 PORTS = range(20_000, 32_000)
 _turn = itertools.count(secrets.randbelow(len(PORTS)))
 # Of the ports that this process was given last. Those before have a server by now, or are not used any more.
-_claims: deque[socket.socket] = deque()
+# Descriptors: they are open until the process ends, on purpose, of which Python would warn as of a forgotten socket.
+_claims: deque[int] = deque()
 MOST_CLAIMS = 200
 
 
@@ -224,9 +225,9 @@ def _claim(port: int) -> bool:
     except OSError as error:
         claim.close()
         return error.errno != errno.EADDRINUSE
-    _claims.append(claim)
+    _claims.append(claim.detach())
     if len(_claims) > MOST_CLAIMS:
-        _claims.popleft().close()
+        os.close(_claims.popleft())
     return True
 
 

@@ -36,12 +36,16 @@ def test_of_many_ports_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(processes, "MOST_CLAIMS", 2)
     monkeypatch.setattr(processes, "_claims", type(processes._claims)())
     _, *last = (processes.find_free_port() for _ in range(3))
-    assert [claim.getsockname() for claim in processes._claims] == [
-        f"\0customer360-port-{port}".encode() for port in last
-    ]
+    claims = [socket.socket(fileno=descriptor) for descriptor in processes._claims]
+    assert [claim.getsockname() for claim in claims] == [f"\0customer360-port-{port}".encode() for port in last]
     assert find_elsewhere(last[0]) not in last
-    for claim in processes._claims:
+    for claim in claims:
         claim.close()
+
+
+def test_a_process_that_was_given_a_port_ends_without_a_warning() -> None:
+    command = [sys.executable, "-X", "dev", "-c", OTHER, "0"]
+    assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_where_no_names_can_be_had_ports_are_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
