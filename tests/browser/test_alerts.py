@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.delivery.worker import EffectWorker
+from tests.browser.held import Held
 from tests.browser.looks import HEARD
 from tests.browser.test_stories import badge, open_customer, patch_stage, stage_of
 from tests.factories import CustomerFactory
@@ -50,20 +51,10 @@ def test_an_alert_that_is_heard_of_during_a_look_is_looked_up_after_it(open_brow
     customer = CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Live", owner=owner.username)
     page = open_browser(owner)
     page.add_init_script(HEARD)
-    held = []
-
-    def hold(route):
-        is_first_look = route.request.resource_type == "xhr" and not held
-        held.append(route) if is_first_look else route.continue_()
-
-    page.route("**/notifications", hold)
+    held = Held(page, "/notifications$")
     page.goto("/notifications")
     # It looks as soon as it is live.
-    for _ in range(1200):
-        if held:
-            break
-        page.wait_for_timeout(50)
-    (route,) = held
+    route = held.wait()
     response = route.fetch()
     patch_stage(site, users.account_manager, customer, "Wobbly", reason_code="Usage Dropped")
     run_effects()

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.held import Held
 from tests.browser.looks import HEARD
 from tests.browser.test_alerts import run_effects
 from tests.browser.test_stories import await_looked, badge, open_customer, patch_stage
@@ -20,30 +21,6 @@ REFRESH = "htmx.trigger('#results', 'c360:refresh')"
 @pytest.fixture
 def customer(tenant):
     return CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Live")
-
-
-class Held:
-    """The first ``most`` requests that scripts of the page make for such an address, each until it is answered."""
-
-    def __init__(self, page, address, *, most=1):
-        self.page, self.most, self.routes = page, most, []
-        page.route(re.compile(address), self._take)
-
-    def _take(self, route):
-        request = route.request
-        is_wanted = request.resource_type == "xhr"
-        if is_wanted and len(self.routes) < self.most:
-            self.routes.append(route)
-        else:
-            route.fallback()
-
-    def wait(self, number=1):
-        """The request of that number, once it was made."""
-        for _ in range(1200):
-            if len(self.routes) >= number:
-                return self.routes[number - 1]
-            self.page.wait_for_timeout(50)
-        raise AssertionError("nothing was asked")
 
 
 def answer(route):

@@ -16,6 +16,7 @@ from lifecycle.services.customers.recording import CustomerFacts, record_custome
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.context import tenant_context
 from tenants.services.accounts.tokens import issue_access
+from tests.browser.held import Held
 from tests.browser.looks import HEARD, PATIENT_PRESS
 from tests.factories import PASSWORD, CustomerFactory, utc_now
 
@@ -387,14 +388,9 @@ def test_a_change_during_a_search_is_looked_up_after_it_at_the_address_of_the_se
     page = open_browser(users.viewer)
     page.goto("/customers")
     expect(page.locator(".live")).to_have_text("Live")
-    held = []
-    page.route("**/customers?search=aurora*", lambda route: held.append(route) if not held else route.continue_())
+    held = Held(page, "/customers.search=aurora")
     page.get_by_label("Search", exact=True).fill("aurora")
-    for _ in range(1200):
-        if held:
-            break
-        page.wait_for_timeout(50)
-    (route,) = held
+    route = held.wait()
     response = route.fetch()
     patch_stage(site, users.service, customer, "Live")
     page.wait_for_timeout(1500)
@@ -416,14 +412,9 @@ def test_a_change_that_is_heard_during_a_look_is_looked_up_after_it(
     page.add_init_script(HEARD)
     page.goto(path)
     await_looked(page)
-    held = []
-    page.route(f"**{path}", lambda route: held.append(route) if not held else route.continue_())
+    held = Held(page, f"{path}$")
     page.evaluate("htmx.trigger('#results', 'c360:refresh')")
-    for _ in range(1200):
-        if held:
-            break
-        page.wait_for_timeout(50)
-    (route,) = held
+    route = held.wait()
     # Read before the change, and answered after the page has heard of it.
     response = route.fetch()
     patch_stage(site, users.service, customer, "Live")
