@@ -137,7 +137,7 @@ class Announcements:
         try:
             async with asyncio.timeout(ASYNC_SECONDS):
                 has_ended = await self._has_ended(listener)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError, ValueError, TypeError) as error:
             # Says nothing of the subscription, by which the others hear: it finds out by itself.
             log.warning("not known whether a session has ended", error=repr(error))
             await self.leave(listener)
@@ -192,7 +192,8 @@ class Announcements:
                 else:
                     asked = True
                     await pubsub.ping()
-        except (RedisError, OSError, ValueError, KeyError) as error:
+        except (RedisError, OSError, ValueError, TypeError, KeyError) as error:
+            # Also of what cannot be read, as another release may say: a page that comes again asks for itself.
             await self._hang_up(error)
 
     def _hear(self, message: dict[str, Any]) -> None:

@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import orjson
 import pytest
 import redis.asyncio
 from django.conf import settings
 
 from config import stream
 from config.announcements import Announcements
+from tenants.services.accounts.session_news import CHANNEL, read_ending
 from tests.web.stream.listening import (
     CUSTOMER,
     CUSTOMER_PATH,
@@ -85,6 +89,38 @@ def test_when_redis_is_cut_off_every_page_is_let_go_and_may_come_back(run, monke
                 await announce({str(CUSTOMER): 5})
                 await page.until(lambda page: b"data: 5" in page.body)
             await announcements.close()
+
+    run(story)
+
+
+@pytest.mark.parametrize("said", [b"not JSON", b'["a", "b", 1.0, "c", "of a newer release"]', b"7"])
+def test_an_ending_that_cannot_be_read_leaves_no_page_deaf(run, monkeypatch, said):
+    async def story():
+        # Of no one, as all processes hear it: only this one reads something else.
+        ending = orjson.dumps([str(uuid4()), "", 0.0, ""])
+        with monkeypatch.context() as patch:
+            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+                await page.until(is_open)
+                patch.setattr("config.announcements.read_ending", lambda _: read_ending(said))
+                async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
+                    await client.publish(CHANNEL, ending)
+                await page.until(lambda page: page.finished)
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+            await page.until(is_open)
+            await announce({str(CUSTOMER): 5})
+            await page.until(lambda page: b"data: 5" in page.body)
+
+    run(story)
+
+
+def test_a_page_of_whose_session_nothing_can_be_read_learns_to_go_on_without_the_stream(run, monkeypatch):
+    async def story():
+        kept = AsyncMock(**{"mget.return_value": [None, b'["a", "b", 1.0, "c", "of a newer release"]']})
+        monkeypatch.setattr(stream.announcements, "_asking", kept)
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+            await page.until(lambda page: page.finished)
+        assert page.status == 503
+        assert stream.announcements.listening == 0
 
     run(story)
 
