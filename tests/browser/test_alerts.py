@@ -3,20 +3,13 @@
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.delivery.worker import EffectWorker
 from tests.browser.held import Held
 from tests.browser.looks import HEARD
 from tests.browser.test_stories import badge, open_customer, patch_stage, stage_of
+from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory
 
 pytestmark = pytest.mark.browser
-
-
-def run_effects():
-    worker = EffectWorker()
-    while worker.work():
-        assert worker.drain(120)
-    worker.close(1)
 
 
 def test_an_alert_is_counted_and_shown_on_open_pages_and_read_in_all_of_them(open_browser, site, users, tenant):
@@ -30,7 +23,7 @@ def test_an_alert_is_counted_and_shown_on_open_pages_and_read_in_all_of_them(ope
         page.evaluate("window.isTheSamePage = true")
 
     patch_stage(site, users.account_manager, customer, "Wobbly", reason_code="Usage Dropped")
-    run_effects()
+    run_all()
     expect(counting.locator("#bell .count")).to_have_text("1 unread")
     expect(reading.locator("#bell .count")).to_have_text("1 unread")
     shown = reading.locator("#notifications")
@@ -57,7 +50,7 @@ def test_an_alert_that_is_heard_of_during_a_look_is_looked_up_after_it(open_brow
     route = held.wait()
     response = route.fetch()
     patch_stage(site, users.account_manager, customer, "Wobbly", reason_code="Usage Dropped")
-    run_effects()
+    run_all()
     expect(page.locator("body.heard-bell")).to_have_count(1)
     route.fulfill(response=response)
     expect(page.locator("#notifications")).to_contain_text("Call the owner")

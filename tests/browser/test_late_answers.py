@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser.held import Held
 from tests.browser.looks import HEARD
-from tests.browser.test_alerts import run_effects
 from tests.browser.test_stories import await_looked, badge, open_customer, patch_stage
+from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory
 
 pytestmark = pytest.mark.browser
@@ -84,7 +84,7 @@ def test_the_bell_that_could_not_be_asked_is_asked_again(open_browser, site, use
     expect(page.locator("#bell:not(.htmx-request)")).to_have_count(1)
     held = Held(page, "/bell$")
     patch_stage(site, users.account_manager, customer, "Wobbly", reason_code="Usage Dropped")
-    run_effects()
+    run_all()
     held.wait().abort()
     expect(page.locator("#bell")).to_contain_text("1 unread")
 

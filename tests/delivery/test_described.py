@@ -10,11 +10,11 @@ from standardwebhooks import Webhook
 
 from lifecycle.api.docs import build_schema
 from lifecycle.delivery import samples, senders
-from lifecycle.delivery.worker import EffectWorker
 from tests.conftest import make_people
 from tests.delivery.conftest import NAME, Names
 from tests.delivery.endpoints import OK, Authority, Server, answering
 from tests.delivery.sending import PATIENCE
+from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory, TenantFactory
 from tests.late import Late
 
@@ -46,10 +46,7 @@ def test_a_message_is_as_it_is_described(
     else:
         path = f"/api/v1/customers/{CustomerFactory(tenant=tenant).id}/lifecycle"
         assert client.patch(path, {"stage": "At-Risk"}, format="json").status_code == 200
-        worker = EffectWorker()
-        while worker.work():
-            assert worker.drain(120)
-        worker.close(1)
+        run_all()
     (request,) = server.requests
     message = Webhook(made["secret"]).verify(request.body, request.headers)
     assert message == orjson.loads(request.body)

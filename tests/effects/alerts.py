@@ -34,9 +34,9 @@ def prefer(tenant: TenantRef, user: User, alerts: str, **more: Any) -> None:
         set_preference(user.id, tenant=tenant, now=utc_now(), alerts=alerts, **more)
 
 
-def run_all() -> None:
-    """As the worker that runs in production does, until nothing is due."""
-    worker = EffectWorker()
+def run_all(worker: EffectWorker | None = None) -> None:
+    """As the worker that runs in production does, until nothing is due: nor what the tests before have left."""
+    worker = worker or EffectWorker()
     while worker.work():
         assert worker.drain(120)
     worker.close(1)

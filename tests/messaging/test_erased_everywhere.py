@@ -19,13 +19,13 @@ import pytest
 from django.db import connections
 from django_redis import get_redis_connection
 
-from lifecycle.delivery.worker import EffectWorker
 from lifecycle.models import EffectRun, FigureChange, RiskFiring
 from lifecycle.services.imports.uploads import store_upload
 from lifecycle.services.risk.proposals import dismiss_proposal
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import make_people
+from tests.effects.alerts import run_all
 from tests.factories import TenantFactory, utc_now
 from tests.messaging.kafka import Broker, start_command
 from tests.messaging.searching import Person, Search
@@ -154,11 +154,7 @@ def put_aside(page_client: Any, people: Any, person: Person, customer: Any) -> N
 
 
 def notify_owner(tenant: TenantRef) -> None:
-    """As the worker does that runs in production, until nothing is due."""
-    worker = EffectWorker()
-    while worker.work():
-        assert worker.drain(120)
-    worker.close(1)
+    run_all()
     with tenant_context(tenant.id):
         assert list(EffectRun.objects.filter(effect="Welcome").values_list("state", flat=True)) == ["done"]
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import orjson
 
-from lifecycle.delivery.worker import EffectWorker
 from lifecycle.models import EffectRun
 from lifecycle.rules.transitions import Change
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.messaging.kafka import Broker, await_that
 from tests.messaging.relay.conftest import broker, empty_outbox
@@ -27,10 +27,7 @@ def test_a_change_that_starts_an_event_arrives_in_its_topic(broker: Broker) -> N
     call = Call(tenant, system_actor("tests"), "API", utc_now(), starts_effects=True)
     with tenant_context(tenant.id):
         apply(call, [Change(customer.id, "Late")])
-    worker = EffectWorker()
-    while worker.work():
-        assert worker.drain(120)
-    worker.close(1)
+    run_all()
     make_relay(broker, once=True).run()
 
     def arrived() -> list[Any]:
