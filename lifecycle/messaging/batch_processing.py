@@ -29,7 +29,6 @@ TRIES: Final = 3
 # So many unexplained failures in a row are not caused by the messages: the consumer stops, the data wait.
 BREAKER: Final = 20
 TENANT_SECONDS: Final = 5.0
-MOST_SLUGS: Final = 10_000
 
 
 class TooManyFailures(Exception):
@@ -91,25 +90,24 @@ class Batch:
 class KnownTenants:
     """Slug -> tenant, asked of the directory and believed for a few seconds: a suspension acts soon.
 
+    That there is none of a slug is asked each time: the first events of one just made would be dead letters.
+
     Of the server that the thread is on: a tenant that is moved is another server's from one moment to the next.
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], tuple[float, TenantRef | None]] = {}
+        self._known = defaultdict[str, dict[str, tuple[float, TenantRef]]](dict)
 
     def find(self, slugs: Collection[str]) -> dict[str, TenantRef]:
         """Those of the slugs that name an active tenant. No statement, or one."""
-        now, server = time.monotonic(), current_server()
-        unsure = {slug for slug in slugs if (server, slug) not in self._found or self._found[server, slug][0] < now}
+        now, known = time.monotonic(), self._known[current_server()]
+        unsure = {slug for slug in slugs if slug not in known or known[slug][0] < now}
         if unsure:
             found = find_tenants(unsure)
-            if len(self._found) > MOST_SLUGS:
-                self._found.clear()
-                unsure = set(slugs)
-                found = find_tenants(unsure)
-            self._found |= {(server, slug): (now + TENANT_SECONDS, found.get(slug)) for slug in unsure}
-        known = ((slug, self._found[server, slug][1]) for slug in slugs)
-        return {slug: tenant for slug, tenant in known if tenant is not None}
+            for slug in unsure:
+                known.pop(slug, None)
+            known |= {slug: (now + TENANT_SECONDS, tenant) for slug, tenant in found.items()}
+        return {slug: known[slug][1] for slug in slugs if slug in known}
 
 
 class BatchProcessor:

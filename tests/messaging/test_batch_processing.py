@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -20,6 +21,7 @@ from lifecycle.services.events import processing
 from lifecycle.services.events.processing import CONSUMER, Result
 from tenants.context import tenant_context
 from tenants.models import Tenant
+from tests.factories import TenantFactory
 from tests.messaging.speaking import Speaker, as_message, outcomes
 
 
@@ -177,7 +179,7 @@ def test_tenants_are_believed_for_a_few_seconds(
     slugs = {acme.tenant.slug, globex.tenant.slug, "no one-here"}
     with django_assert_num_queries(1, using="platform"):
         assert tenants.find(slugs) == {acme.tenant.slug: acme.tenant, globex.tenant.slug: globex.tenant}
-        assert tenants.find({acme.tenant.slug, "no one-here"}) == {acme.tenant.slug: acme.tenant}
+        assert tenants.find({acme.tenant.slug}) == {acme.tenant.slug: acme.tenant}
     with tenant_context(acme.tenant.id):
         Tenant.objects.filter(id=acme.tenant.id).update(is_suspended=True)
     now[0] = 4.9
@@ -190,8 +192,14 @@ def test_a_flood_of_unknown_tenants_does_not_fill_the_memory(acme: Speaker) -> N
     tenants = KnownTenants()
     for start in range(0, 30_000, 3000):
         tenants.find({f"no one-{number}" for number in range(start, start + 3000)} | {acme.tenant.slug})
-    assert len(tenants._found) < 15_000
-    assert tenants.find({acme.tenant.slug}) == {acme.tenant.slug: acme.tenant}
+    assert [list(known) for known in tenants._known.values()] == [[acme.tenant.slug]]
+
+
+def test_a_tenant_that_was_made_after_its_first_event_is_known_at_once(acme: Speaker) -> None:
+    tenants, slug = KnownTenants(), f"late-{uuid4().hex[:12]}"
+    assert tenants.find({acme.tenant.slug, slug}) == {acme.tenant.slug: acme.tenant}
+    made = TenantFactory(slug=slug)
+    assert tenants.find({acme.tenant.slug, slug}) == {acme.tenant.slug: acme.tenant, slug: made}
 
 
 def test_results_are_counted_by_type_outcome_and_code(acme: Speaker) -> None:
