@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import OperationalError
 from django.db.models import F
@@ -296,6 +297,35 @@ def test_an_error_in_the_middle_keeps_what_was_counted_and_the_import_goes_on_be
     press(admin_browser, page, "go_on")
     work()
     assert (row(tenant).state, row(tenant).created, row(tenant).rejected) == (State.DONE, 12, 1)
+
+
+@pytest.mark.parametrize("times", [working.TRIES, working.TRIES + 1])
+def test_an_import_that_others_are_in_the_way_of_is_tried_again_from_what_was_committed(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    page = upload(admin_browser, many(30))
+    press(admin_browser, page, "import")
+    original, failed = Import._commit, []
+
+    def fail_later(self: Import, *arguments: Any) -> None:
+        if self.counts.line and len(failed) < times:
+            failed.append(self.counts.line)
+            raise OperationalError from psycopg.errors.DeadlockDetected()
+        original(self, *arguments)
+
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    monkeypatch.setattr(Import, "_commit", fail_later)
+    worker = UploadWorker()
+    for seconds in range(60, 60 * times + 61, 60):
+        work(worker)
+        later(seconds, monkeypatch)
+    work(worker)
+    assert failed == [11] * times
+    # The first of them had come as far as this, and those behind it no farther.
+    expected = (State.DONE, 30) if times <= working.TRIES else (State.READY, 10)
+    assert (row(tenant).state, row(tenant).created) == expected
+    shown = text_of(admin_browser.get(page))
+    assert ("It failed because of an internal error after line 11" in shown) is (times > working.TRIES)
 
 
 def test_a_dry_run_that_is_stopped_shows_what_it_had_judged(

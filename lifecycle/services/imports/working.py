@@ -42,7 +42,7 @@ from lifecycle.services.imports.survey import gather_evidence
 from lifecycle.services.imports.texts import FileRefused
 from lifecycle.services.imports.uploads import NOT_AGREED, record_stop
 from storage.cipher import Undecryptable
-from storage.failures import concerns_every_tenant, describe
+from storage.failures import concerns_every_tenant, describe, is_transient
 from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
@@ -52,6 +52,8 @@ from tenants.services.directory import PLATFORM, list_tenants
 
 WORKER: Final = system_actor("import_customers")
 LEASE: Final = dt.timedelta(seconds=30)
+# So often the same lines are tried where others hold the customers: each time when the lease is over.
+TRIES: Final = 5
 ACTIVE: Final = (ImportUpload.State.READING, ImportUpload.State.CHECKING, ImportUpload.State.IMPORTING)
 
 # Held while a batch of the upload is written; the lock of its row would keep people waiting who want to stop it.
@@ -73,6 +75,8 @@ class UploadWorker:
     def __init__(self) -> None:
         self.id: UUID = uuid7()
         self._jobs: dict[UUID, Generator[None]] = {}
+        # Where the run began that others were in the way of, and how many began there.
+        self._held_up: dict[UUID, tuple[int, int]] = {}
 
     def work(self, *, enough: Callable[[], object] = lambda: False) -> bool:
         """One piece of each upload that waits; whether there was any. Call outside of any transaction.
@@ -84,7 +88,7 @@ class UploadWorker:
                 if enough():
                     return True
                 if upload.id not in self._jobs:
-                    self._jobs[upload.id] = _run(upload, tenant, self.id)
+                    self._jobs[upload.id] = self._run(upload, tenant)
         jobs = list(self._jobs.items())
         for upload_id, job in jobs:
             try:
@@ -103,6 +107,44 @@ class UploadWorker:
         for job in self._jobs.values():
             job.close()
         self._jobs.clear()
+
+    def _run(self, upload: ImportUpload, tenant: TenantRef) -> Generator[None]:
+        """Work on an upload until it is finished; what goes wrong is said on its page."""
+        lease, begun_at = _Lease(upload, self.id), upload.line
+        try:
+            yield from _read(upload, lease) if upload.state == State.READING else _import(upload, tenant, lease)
+        except _LeaseLost:
+            return
+        except UploadGone:
+            lease.end(State.REFUSED, Message("file_not_kept"))
+        except FileRefused as refusal:
+            candidates = [(list(one.names), one.example) for one in refusal.candidates]
+            lease.end(State.REFUSED, refusal.page_message, candidates=candidates)
+        except MappingRefused as refusal:
+            lease.end(State.READY, refusal.page_message)
+        except EffectsNotAgreed as refusal:
+            lease.end(State.READY, Message(NOT_AGREED, {"effect": str(refusal)}))
+        except NoConfiguration:
+            lease.end(State.READY, Message("import_without_configuration"))
+        except Exception as error:
+            if concerns_every_tenant(error):
+                raise
+            if is_transient(error) and self._may_try_again(upload.id, begun_at):
+                # From what was committed, when the lease is over.
+                log.warning("upload held up", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
+                return
+            log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
+            what = "import_undecryptable" if isinstance(error, Undecryptable) else "import_failed"
+            line = lease.counts.line
+            message = Message(f"{what}_after", {"line": line}) if line else Message(what)
+            lease.end(State.REFUSED if upload.state == State.READING else State.READY, message)
+        self._held_up.pop(upload.id, None)
+
+    def _may_try_again(self, upload_id: UUID, line: int) -> bool:
+        """Whether a run that others were in the way of, and that had begun behind ``line``, is worth another."""
+        before, tries = self._held_up.get(upload_id, (line, 0))
+        self._held_up[upload_id] = (line, tries + 1 if line == before else 1)
+        return self._held_up[upload_id][1] < TRIES
 
     def _claim(self, tenant: TenantRef) -> list[ImportUpload]:
         now = timezone.now()
@@ -132,34 +174,6 @@ def find_tenants_with_uploads() -> list[TenantRef]:
     """The tenants whose uploads wait to be worked on. Two statements, over the platform connection."""
     ids = set(ImportUpload.objects.using(PLATFORM).filter(state__in=ACTIVE).values_list("tenant_id", flat=True))
     return [tenant for tenant in list_tenants() if tenant.id in ids] if ids else []
-
-
-def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[None]:
-    """Work on an upload until it is finished; what goes wrong is said on its page."""
-    lease = _Lease(upload, worker)
-    try:
-        yield from _read(upload, lease) if upload.state == State.READING else _import(upload, tenant, lease)
-    except _LeaseLost:
-        return
-    except UploadGone:
-        lease.end(State.REFUSED, Message("file_not_kept"))
-    except FileRefused as refusal:
-        candidates = [(list(one.names), one.example) for one in refusal.candidates]
-        lease.end(State.REFUSED, refusal.page_message, candidates=candidates)
-    except MappingRefused as refusal:
-        lease.end(State.READY, refusal.page_message)
-    except EffectsNotAgreed as refusal:
-        lease.end(State.READY, Message(NOT_AGREED, {"effect": str(refusal)}))
-    except NoConfiguration:
-        lease.end(State.READY, Message("import_without_configuration"))
-    except Exception as error:
-        if concerns_every_tenant(error):
-            raise
-        log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
-        what = "import_undecryptable" if isinstance(error, Undecryptable) else "import_failed"
-        line = lease.counts.line
-        message = Message(f"{what}_after", {"line": line}) if line else Message(what)
-        lease.end(State.REFUSED if upload.state == State.READING else State.READY, message)
 
 
 def _read(upload: ImportUpload, lease: "_Lease") -> Generator[None]:
