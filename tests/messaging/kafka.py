@@ -23,8 +23,10 @@ from lifecycle.messaging.batch_processing import BatchProcessor
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress
+from lifecycle.models import ParkedEvent
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events.processing import CONSUMER, Result
+from tenants.context import tenant_context
 from tests.endings import Ending
 from tests.forking import Forked
 from tests.messaging.waiting import PATIENCE, await_that
@@ -152,10 +154,11 @@ class Worker:
     """An EventConsumer in a thread of its own."""
 
     def __init__(self, broker: Broker, **options: Any) -> None:
+        self.broker = broker
         self.results: list[Result] = []
         self.stop = Flag()
         self.failure: BaseException | None = None
-        processor = BatchProcessor(actor=CONSUMER, dry_run=options.get("dry_run", False), report=self.results.append)
+        processor = BatchProcessor(actor=CONSUMER, dry_run=options.get("dry_run", False), report=self._note)
         self.housekeeping = Housekeeping(actor=CONSUMER, count=processor.count, sweep_seconds=0.2)
         self.consumer = EventConsumer(
             Options(**{"topics": broker.topics, "group": broker.group, **options}),
@@ -166,6 +169,11 @@ class Worker:
             housekeeping=self.housekeeping,
         )
         self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _note(self, result: Result) -> None:
+        """Only what was read from the test's own topics: a sweep also finds what other tests have left to wait."""
+        if result.received.message.topic.startswith(self.broker.prefix):
+            self.results.append(result)
 
     def _run(self) -> None:
         try:
@@ -197,6 +205,13 @@ def working(broker: Broker, **options: Any) -> Iterator[Worker]:
     finally:
         worker.stop.set()
         worker.await_end()
+
+
+def leave_nothing_waiting() -> None:
+    """No event waits that other tests have left: a command would count, and publish, what becomes of it."""
+    for tenant_id in ParkedEvent.objects.using("platform").values_list("tenant_id", flat=True).distinct():
+        with tenant_context(tenant_id):
+            ParkedEvent.objects.filter(tenant_id=tenant_id).delete()
 
 
 def consume_all(broker: Broker, **options: Any) -> list[Result]:

@@ -33,6 +33,7 @@ from tests.messaging.kafka import (
     await_that,
     consume_all,
     end_command,
+    leave_nothing_waiting,
     start_command,
     working,
 )
@@ -411,6 +412,7 @@ def test_sigterm_ends_the_command_within_ten_seconds_with_status_0(
 
 
 def test_the_command_ends_with_once_and_says_what_it_did(acme: Speaker, broker: Broker) -> None:
+    leave_nothing_waiting()
     broker.make_topics()
     send_story(broker, acme, "c1")
     broker.send(b"junk", topic="customer.updated", key=b"k")

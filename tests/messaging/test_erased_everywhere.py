@@ -27,7 +27,7 @@ from tenants.context import tenant_context
 from tests.conftest import make_people
 from tests.effects.alerts import run_all
 from tests.factories import TenantFactory, utc_now
-from tests.messaging.kafka import Broker, start_command
+from tests.messaging.kafka import Broker, leave_nothing_waiting, start_command
 from tests.messaging.searching import Person, Search
 from tests.messaging.speaking import RULES, Speaker
 
@@ -236,6 +236,7 @@ def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
     tenant = speaker.tenant
     people = make_people(tenant)
     broker.make_topics()
+    leave_nothing_waiting()
     with connections["relay"].cursor() as cursor:
         # What other tests have left to publish.
         cursor.execute("UPDATE audit_outbox SET published_at = clock_timestamp() WHERE published_at IS NULL")
