@@ -23,8 +23,8 @@ SITE = "https://c360.example"
 
 
 @pytest.fixture
-def start(product: Product, tmp_path: Path) -> Iterator[Any]:
-    """``start(address)``: a web process of its own that sends its mail there."""
+def start(product: Product, empty_queue: None, tmp_path: Path) -> Iterator[Any]:
+    """``start(address)``: a web process of its own that sends its mail there, and none that other tests have left."""
     started: list[Process] = []
 
     def run(address: str) -> Process:
