@@ -131,6 +131,10 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
         try:
             subjects = self.choose(slug)
             for subject in subjects:
+                # Of thousands it takes longer than a process is given to end, and than its health may be silent.
+                self.health.touch()
+                if stop:
+                    return
                 self._try(subject, self.look_up)
             self.note_oldest(subjects)
             for subject in subjects:

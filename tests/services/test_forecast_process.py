@@ -46,6 +46,20 @@ def tenants(db):
     return TenantFactory(configuration=RISKY), TenantFactory(configuration=MINIMAL)
 
 
+def remember_requests(monkeypatch):
+    """The request to end of each run that begins, for the test to set."""
+    real, requests = daily.stop_on_signals, []
+
+    @contextmanager
+    def remember():
+        with real() as stop:
+            requests.append(stop)
+            yield stop
+
+    monkeypatch.setattr(daily, "stop_on_signals", remember)
+    return requests
+
+
 def test_the_process_makes_each_day_s_forecasts_once_and_tries_again_what_failed(db, monkeypatch, rounds):
     broken, unborn, good = (TenantFactory(configuration=one) for one in (RISKY, None, RISKY))
     for tenant, seed in ((broken, 7), (good, 8)):
@@ -141,6 +155,21 @@ def test_forecasts_grow_no_younger_by_an_age_that_cannot_be_looked_up(tenants, m
     assert made.get() == real(broken).timestamp() < real(good).timestamp()
 
 
+def test_a_process_that_is_asked_to_end_while_it_looks_up_ages_looks_up_no_others(tenants, monkeypatch, rounds):
+    """Those of thousands of tenants take longer than it is given to end."""
+    requests, looked, real = remember_requests(monkeypatch), [], find_age
+
+    def look_up(tenant):
+        looked.append(tenant)
+        requests[0].set()
+        return real(tenant)
+
+    monkeypatch.setattr(command, "find_age", look_up)
+    rounds(1, *tenants)
+    assert looked == [tenants[0]]
+    assert not is_done(tenants[0], now=utc_now())
+
+
 def test_a_single_run_makes_the_others_too_and_names_the_one_that_failed(tenants, monkeypatch):
     broken, good = tenants
     monkeypatch.setattr(command, "choose_tenants", lambda _slug: list(tenants))
@@ -152,19 +181,12 @@ def test_a_single_run_makes_the_others_too_and_names_the_one_that_failed(tenants
 
 def test_a_single_run_that_is_asked_to_stop_says_that_not_all_was_done(tenants, monkeypatch):
     monkeypatch.setattr(command, "choose_tenants", lambda _slug: list(tenants))
-    real, requests = daily.stop_on_signals, []
-
-    @contextmanager
-    def remember():
-        with real() as stop:
-            requests.append(stop)
-            yield stop
+    requests = remember_requests(monkeypatch)
 
     def work(tenant, *, now):
         requests[0].set()
         yield from forecast_churn(tenant, now=now)
 
-    monkeypatch.setattr(daily, "stop_on_signals", remember)
     monkeypatch.setattr(command, "forecast_churn", work)
     with pytest.raises(CommandError, match=r"Stopped\. Run it again; tenants that are done today are left out\."):
         call_command("forecast_churn", stdout=(said := StringIO()))
