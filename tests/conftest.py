@@ -30,7 +30,7 @@ from tenants.models import User
 from tenants.roles import Role
 from tenants.services.accounts import membership
 from tests.copied_tenants import add_people
-from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
+from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory, forget_names
 
 # The hooks of tests/workers.py work from here: conftest.py is what pytest reads in every process.
 pytest_plugins = ["tests.workers", "tests.mailing"]
@@ -51,6 +51,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     comes some day that has in it what a page must not show, or that goes before the one that is to be the first.
     """
     Faker.seed(item.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Nor do names hang on which files came before: one that was given there would be passed over here."""
+    if nextitem is None or nextitem.path != item.path:
+        forget_names()
 
 
 @pytest.fixture

@@ -98,8 +98,15 @@ def _faker() -> Faker:
 
 
 def make_up(kind: str) -> str:
-    """A ``name`` of a person or of a ``company``, each time another one: by it tests tell which of two is shown."""
+    """A ``name`` of a person or of a ``company``, each time another one within a file: by it tests tell which of two is
+    shown.
+    """
     return str(getattr(_faker().unique, kind)())
+
+
+def forget_names() -> None:
+    """Who is made up from here on may be called as one who was made up before."""
+    _faker().unique.clear()
 
 
 class TenantFactory(factory.Factory):
