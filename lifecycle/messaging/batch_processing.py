@@ -63,10 +63,14 @@ class Batch:
     def drop(self, partitions: Collection[tuple[str, int]]) -> None:
         """Leave alone what belongs to another consumer now."""
         self._dropped |= set(partitions)
-        kept = (
+        sizes = [len(part) for part in self.parts]
+        kept = [
             [received for received in part if (received.message.topic, received.message.partition) not in partitions]
             for part in self.parts
-        )
+        ]
+        if sizes[:1] != [len(part) for part in kept[:1]]:
+            # The tries were of what is dropped.
+            self.tries = 0
         self.parts = deque(part for part in kept if part)
 
     def spread(self, parts: Sequence[Sequence[Received]]) -> None:

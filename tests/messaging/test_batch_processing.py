@@ -11,6 +11,7 @@ from django.db import DataError, IntegrityError, InterfaceError, InternalError, 
 from lifecycle.messaging import batch_processing
 from lifecycle.messaging.batch_processing import (
     BREAKER,
+    TRIES,
     Batch,
     BatchProcessor,
     KnownTenants,
@@ -157,6 +158,23 @@ def test_messages_of_partitions_that_were_lost_are_dropped(acme: Speaker) -> Non
     assert [len(part) for part in batch.parts] == [2]
     batch.drop({("customer.created", 0)})
     assert not batch.parts
+
+
+def test_what_comes_behind_a_failing_message_that_was_lost_has_all_its_tries(
+    acme: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Trouble(monkeypatch, c1=ValueError("a bug"), c2=ValueError("a bug"))
+    processor = BatchProcessor(actor=CONSUMER)
+    batch = Batch([acme.created("c1"), acme.renewed("c2")])
+    while batch.tries < TRIES - 1:
+        processor.step(batch)
+    batch.drop({("customer.created", 0)})
+    processor.step(batch)
+    assert [len(part) for part in batch.parts] == [1], "it is tried again"
+    while batch.parts:
+        processor.step(batch)
+    (dead_letter,) = acme.dead_letters()
+    assert dead_letter.attempts == TRIES
 
 
 def test_a_partition_that_was_let_go_is_not_set_back_when_the_batch_ends(acme: Speaker) -> None:
