@@ -420,6 +420,33 @@ def test_the_keys_of_every_issuer_are_fetched_ahead(
     assert set(jwks._sets[provider.url].keys) == {"rsa-1", "ec-1", "ed-1"}
 
 
+def test_more_issuers_than_are_fetched_at_once_are_all_fetched_ahead_and_leave_room_for_tokens(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent, most, asked = threading.Event(), [0], []
+
+    def fetch(url: str) -> Any:
+        if url == provider.url:
+            return provider_fetching.fetch_keys(url)
+        asked.append(url)
+        most.append(sum(known.fetching is not None for known in jwks._sets.values()))
+        assert silent.wait(PATIENCE)
+        return {}
+
+    monkeypatch.setattr(jwks, "fetch_keys", fetch)
+    monkeypatch.setattr(jwks, "WHOLE_SECONDS", PATIENCE)
+    urls = [f"https://id{number}.example/keys" for number in range(3 * jwks.MOST_AHEAD)]
+    ahead = threading.Thread(target=jwks.fetch_ahead, args=(urls,))
+    ahead.start()
+    await_that(lambda: len(asked) == jwks.MOST_AHEAD)
+    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", PATIENCE)
+    assert jwks.find_key(provider.url, "rsa-1") is not None, "a token that comes has its keys fetched beside them"
+    silent.set()
+    ahead.join(PATIENCE)
+    await_that(lambda: sorted(asked) == sorted(urls))
+    assert max(most) <= jwks.MOST_AHEAD
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -145,8 +145,10 @@ def is_provider_only(user: User) -> bool:
 
 
 def fetch_keys_ahead() -> None:
-    """Begin to fetch the keys of every issuer, so that the first token after a start finds them. One statement."""
-    jwks.fetch_ahead(set(TokenIssuer.objects.using(PLATFORM).filter(is_active=True).values_list("jwks_url", flat=True)))
+    """Fetch the keys of every issuer, so that the first token after a start finds them. One statement."""
+    urls = set(TokenIssuer.objects.using(PLATFORM).filter(is_active=True).values_list("jwks_url", flat=True))
+    connections.close_all()
+    jwks.fetch_ahead(urls)
 
 
 def fetch_keys_at_start() -> None:

@@ -9,6 +9,7 @@ in the background once they are older than ``FRESH_SECONDS``.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from jwt import PyJWK
 from prometheus_client import Counter
 
-from tenants.services.accounts.provider_fetching import fetch_keys
+from tenants.services.accounts.provider_fetching import WHOLE_SECONDS, fetch_keys
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,8 @@ COOLDOWN_SECONDS = 10.0
 LONGEST_COOLDOWN_SECONDS = 120.0
 # Of all providers together: a silent one holds a thread for seconds.
 MOST_FETCHES = 16
+# Of these, before a token has asked: the others are left to tokens that come in the meantime.
+MOST_AHEAD = MOST_FETCHES // 2
 RETRY_SECONDS = 2
 # The first token after a start, or after a rotation, need not be refused because it is the first.
 PATIENCE_SECONDS = 0.5
@@ -130,11 +133,17 @@ def _begin_if_needed(url: str, key_id: str) -> threading.Event | None:
 
 
 def fetch_ahead(urls: Iterable[str]) -> None:
-    """Begin to fetch these key sets, so that they are known when the first token comes. Returns at once."""
-    now = time.monotonic()
-    with _lock:
-        for url in urls:
-            _begin_fetch(url, _sets.setdefault(url, _KeySet()), now)
+    """Fetch these key sets, so that they are known when the first token comes: MOST_AHEAD at a time, each for
+    WHOLE_SECONDS at most. Returns when the last of them have begun.
+    """
+    under_way = deque[threading.Event]()
+    for url in urls:
+        if len(under_way) == MOST_AHEAD:
+            under_way.popleft().wait(WHOLE_SECONDS)
+        with _lock:
+            known = _sets.setdefault(url, _KeySet())
+            if _begin_fetch(url, known, time.monotonic()) and known.fetching:
+                under_way.append(known.fetching)
 
 
 def forget_keys() -> None:
