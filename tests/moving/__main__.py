@@ -1,9 +1,9 @@
 """``make move-drill``: a tenant goes to another server and back while two tenants work, and everything is counted.
 
-On the way there the mover is killed with -9 at every step; back it runs through, and the time that the tenant was
-read-only is measured. With ``--crashes N`` it moves N times more, and in each step something else dies: a relay, the
-consumer, a worker of effects, a PostgreSQL server; seven times are every one of them in every step. Before all that a
-sandbox moves, reset on both servers.
+First a sandbox moves, reset on both servers, and moves of the tenant are begun, killed with -9 and taken back, at every
+step before the switch. Then the mover is killed at every step on the way there; back it runs through, and the time that
+the tenant was read-only is measured. With ``--crashes N`` it moves N times more, and in each step something else dies:
+a relay, the consumer, a worker of effects, a PostgreSQL server; seven times are every one of them in every step.
 """
 
 import argparse
@@ -21,9 +21,10 @@ from local import signals
 from local.guard import Guard
 from local.processes import find_free_port
 from tests.moving import counting
-from tests.moving.chaos import begin_move, move_among_crashes
+from tests.moving.chaos import begin_mover, move_among_crashes
 from tests.moving.load import Load, Visitor
 from tests.moving.sandboxes import move_sandbox
+from tests.moving.taking_back import take_back
 from tests.moving.world import World, ask, two_servers
 
 MOVING, STAYING = "acme", "globex"
@@ -106,6 +107,9 @@ class Drill:
         visitor = Visitor(self.root.removesuffix("/api/v1"), "manager@acme.example")
         visitor.log_in()
         time.sleep(3)
+        wrong += take_back(world, MOVING, tenants[MOVING], to="b", settle=SETTLE, random=self.random)
+        wrong += filter(None, [visitor.find_error()])
+        say("begun and taken back, each killed in every step before the switch")
         there = self._move_and_kill("b")
         time.sleep(3)
         wrong += counting.count_left(world, "main", tenants[MOVING])
@@ -195,7 +199,7 @@ class Drill:
         return killed
 
     def _begin(self, to: str) -> "subprocess.Popen[str]":
-        return begin_move(self.world, MOVING, to, settle=SETTLE)
+        return begin_mover(self.world, MOVING, "--to", to, "--settle", SETTLE)
 
     def _load(self, slug: str, tenant_id: UUID) -> Load:
         rows = ask(

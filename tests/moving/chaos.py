@@ -23,10 +23,10 @@ VICTIMS: Final = (
 MOST_TRIES: Final = 60
 
 
-def begin_move(world: World, slug: str, to: str, *, settle: str) -> "subprocess.Popen[str]":
+def begin_mover(world: World, slug: str, *arguments: str) -> "subprocess.Popen[str]":
     """``move_tenant`` as a process of its own; what it says comes as text."""
     return subprocess.Popen(
-        [sys.executable, "manage.py", "move_tenant", slug, "--to", to, "--settle", settle],
+        [sys.executable, "manage.py", "move_tenant", slug, *arguments],
         cwd=PROJECT,
         env=merge(world.env),
         stdout=subprocess.PIPE,
@@ -46,7 +46,7 @@ def move_among_crashes(
     left = {step: VICTIMS[(number + turn) % len(VICTIMS)] for number, step in enumerate(steps)}
     died, said = [], ""
     for _ in range(MOST_TRIES):
-        process = begin_move(world, slug, to, settle=settle)
+        process = begin_mover(world, slug, "--to", to, "--settle", settle)
         assert process.stdout is not None
         lines = []
         for line in process.stdout:

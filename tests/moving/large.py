@@ -13,7 +13,7 @@ from local import signals
 from local.folders import PROJECT
 from local.guard import Guard
 from local.services import merge
-from tests.moving.chaos import begin_move
+from tests.moving.chaos import begin_mover
 from tests.moving.world import World, ask, two_servers
 
 SLUG: Final = "scale-0"
@@ -59,7 +59,7 @@ def measure(world: World, customers: int, rows: int) -> None:
     say(f"sealed in {time.monotonic() - began:.0f} s; the database has {size:.1f} GiB")
     for server in ("main", "b"):
         world.start("manage.py", "relay_events", server=server, log=f"relay-{server}")
-    process = begin_move(world, SLUG, "b", settle="0")
+    process = begin_mover(world, SLUG, "--to", "b", "--settle", "0")
     assert process.stdout is not None
     at, written, step = time.monotonic(), _positions(world), ""
     for line in process.stdout:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit.management.reporting import OperatorCommand
 from lifecycle.services.moving.moves import list_moves, open_move
 from lifecycle.services.moving.sides import MoveRefused
-from lifecycle.services.moving.steps import NAMES, SETTLED_AFTER, Limits, abort_move, run_move
+from lifecycle.services.moving.steps import NAMES, SETTLED_AFTER, TAKEN_BACK, Limits, abort_move, run_move
 
 
 class Command(OperatorCommand):
@@ -84,6 +84,8 @@ class Command(OperatorCommand):
             moving = home["moving_to"]
             done = f"{home['step']} done" if home["step"] else "nothing done"
             left = f"; moving from {home['facts']['from']} to {moving}: {done}, of {', '.join(NAMES)}" if moving else ""
+            if moving and TAKEN_BACK in home["facts"]:
+                left = f"; is being taken back from {moving}: finish that with --abort"
             read_only = bool(moving and home["fenced_at"] and not home["switched_at"])
             self._report(f"{home['slug']} lives on server {home['server']}{left}{'; READ-ONLY' if read_only else ''}")
 

@@ -139,7 +139,9 @@ def set_sequences(source: Side, target: Side) -> None:
 
 
 def unsubscribe(target: Side, tenant_id: UUID) -> None:
-    """End the subscription and leave the source's slot to ``unpublish``. Repeatable."""
+    """End the subscription, with the slots of tables that were being copied, and leave its own to ``unpublish``.
+    Repeatable.
+    """
     name = name_of(tenant_id)
     if target.ask("SELECT FROM pg_subscription WHERE subname = %s", [name]):
         subscription = sql.Identifier(name)
@@ -149,7 +151,7 @@ def unsubscribe(target: Side, tenant_id: UUID) -> None:
 
 
 def unpublish(source: Side, tenant_id: UUID) -> None:
-    """Drop the slot, those of tables that were being copied, and the publication. Repeatable."""
+    """Drop the slot and the publication. Repeatable."""
     name = name_of(tenant_id)
 
     def is_free() -> bool:

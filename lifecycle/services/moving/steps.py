@@ -228,12 +228,19 @@ PLAN: Final = (
     Step("finish", finish),
 )
 NAMES: Final = tuple(step.name for step in PLAN)
+# Among the facts of a move that is being taken back.
+TAKEN_BACK: Final = "taken_back"
 # The tenant is read-only while these are done.
 PAUSED: Final = ("fence", "drain", "compare", "switch")
 
 
 def run_move(move: Move, limits: Limits) -> None:
     """Go on with the first step that is not done, to the end. Raises MoveRefused, and what a server raises."""
+    if TAKEN_BACK in move.facts:
+        raise MoveRefused(
+            f"{move.tenant.slug} is being taken back: part of its copy on server {move.target.name} may be gone. It can"
+            f" be written on server {move.source.name}, and nothing was changed now: finish that with --abort."
+        )
     # What was found behind a fence counts for nothing once it may have been open: all of that is done again.
     done = "calm" if move.step in PAUSED and move.step != "switch" else move.step
     replication.resume(move.target, move.tenant.id)
@@ -255,9 +262,14 @@ def abort_move(move: Move) -> None:
     if _is_switched(move):
         raise MoveRefused(f"{move.tenant.slug} lives on server {move.target.name} already: finish the move instead.")
     lift_fence(move.source, move.tenant.id)
+    # From here on the move cannot be gone on with, wherever this ends.
+    move.facts[TAKEN_BACK] = True
+    move.note(move.step, fenced_at=None)
     lift_quiet(move.source, move.tenant.id)
+    move.report("the tenant works again as before; ending the copying")
     replication.unsubscribe(move.target, move.tenant.id)
     replication.unpublish(move.source, move.tenant.id)
+    move.report("deleting the copy")
     let_depart(move.target, move.tenant, to="", compared={})
     delete_companions(move.target, move.tenant.id)
     delete_rows(move.target, move.tenant, deleted=lambda _: None)
