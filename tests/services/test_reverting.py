@@ -1,11 +1,16 @@
 """A publication is taken back, with the customers that it moved."""
 
+import datetime as dt
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
 from audit.models import AdministrationEntry, LifecycleHistory
+from lifecycle.management.commands.move_customers import Command
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
@@ -131,6 +136,37 @@ def test_a_publication_sends_those_who_still_wait_where_its_own_mapping_says(
         revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
     move_all(tenant)
     assert stages_of(tenant) == {"Onboarded": 4}
+
+
+def test_what_is_published_while_the_customers_of_a_former_one_are_moved_is_taken_back_whole(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large tenant that takes long: who was moved for the later one was not moved before it was published."""
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    moved_first = CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    active = CustomerFactory(tenant=tenant, stage="Active")
+    publish(tenant, WITHOUT_RISK, mapping={"At-Risk": "Onboarded"})
+    clock = [utc_now() - dt.timedelta(minutes=10)]
+    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+
+    def publish_in_between(mover: Command, move: StageMigration) -> None:
+        if move.tenant_id == tenant.id and len(clock) == 1:
+            clock.append(clock[0])
+            clock[0] = utc_now()
+            transitions = {"Prospect": ["Onboarded"], "Onboarded": ["Churned"]}
+            document = {**WITHOUT_RISK, "stages": ["Prospect", "Onboarded", "Churned"], "transitions": transitions}
+            publish(tenant, document, mapping={"Active": "Onboarded"})
+
+    monkeypatch.setattr(Command, "_note", publish_in_between)
+    call_command("move_customers", "--once", stdout=StringIO())
+    assert stages_of(tenant) == {"Onboarded": 2}
+
+    with tenant_context(tenant.id):
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
+    move_all(tenant)
+    with tenant_context(tenant.id):
+        where = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage"))
+    assert where == {moved_first.id: "Onboarded", active.id: "Active"}
 
 
 @pytest.mark.parametrize("when", ["half-way", "at once"])

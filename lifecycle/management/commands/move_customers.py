@@ -206,7 +206,7 @@ class Command(ServiceCommand):
         while not stop:
             self._health.touch()
             try:
-                for move in move_customers(tenant, now=timezone.now(), size=size, skip=self._skipped()):
+                for move in move_customers(tenant, size=size, skip=self._skipped()):
                     busy = True
                     self._note(move)
                     self.stdout.write(f"{tenant.slug}: {move}")

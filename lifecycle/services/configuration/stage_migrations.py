@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import F, OuterRef, Subquery, TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
@@ -60,13 +61,15 @@ class BatchFailed(Exception):
 def move_customers(
     tenant: TenantRef,
     *,
-    now: dt.datetime,
+    now: dt.datetime | None = None,
     limit: int | None = None,
     size: int | None = None,
     skip: Collection[UUID] = (),
 ) -> Iterator[StageMigration]:
     """Work off the tenant's unfinished moves, a batch a transaction; yields the move after each batch.
 
+    ``now``: when they are moved; without it each batch has its own time. For a large tenant this goes on for long, also
+    with the moves of what is published in between: dated from before that, they would stay where it is taken back.
     ``skip``: customers to leave alone for now; their move is not finished then. Raises BatchFailed.
 
     May be interrupted anywhere and started anywhere else. ``limit`` ends it after that many customers. Call outside
@@ -91,7 +94,7 @@ def move_customers(
             if move is None:
                 remove_empty_stages(tenant)
                 return
-            count = _move_batch(move, tenant=tenant, now=now, size=size or BATCH, skip=skip)
+            count = _move_batch(move, tenant=tenant, now=now or timezone.now(), size=size or BATCH, skip=skip)
             if not count and move.finished_at is None:
                 waiting.add(move.pk)
                 continue
