@@ -11,7 +11,9 @@ from django.db import models
 
 from lifecycle.api.personal_data_responses import ExportResponse
 from lifecycle.rules.transitions import Change
+from lifecycle.services.compliance import exports
 from lifecycle.services.compliance.exports import export_customer
+from lifecycle.services.customers.profiles import open_contacts
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.home.snoozing import snooze_customers
 from lifecycle.services.insight.keeping import renew_stays
@@ -127,6 +129,25 @@ def test_an_admin_gets_a_row_of_every_table(tenant, customer, api_client):
     assert exported["notes"][0]["versions"][0]["text"] == "Spoke with Zoë."
     assert exported["snoozes"][0]["reason"] == "On holiday"
     assert exported["stays"][0]["stage"] and exported["risk_episodes"][0]["stage"] == "words"
+
+
+def test_people_whom_the_crm_reports_during_an_export_are_in_it_or_not(tenant, customer, users, monkeypatch):
+    """Read in two looks, they were another number in the second."""
+    admin = Actor(USER, str(users.tenant_admin.id), frozenset(PERMISSIONS))
+
+    def open_and_report(*args):
+        opened = open_contacts(*args)
+        later = utc_now() + dt.timedelta(seconds=1)
+        reported = [ContactFacts("Ann Beispiel", "ann@acme.example"), ContactFacts("Ben Beispiel", "ben@acme.example")]
+        fact = CustomerFacts("c1", "/crm", later, contacts=reported)
+        record_customers([fact], tenant=tenant, actor=admin, source="Import", now=later, create=False)
+        return opened
+
+    monkeypatch.setattr(exports, "open_contacts", open_and_report)
+    with tenant_context(tenant.id):
+        exported = export_customer("c1", tenant=tenant, actor=admin, now=utc_now())
+        assert [contact["name"] for contact in open_contacts(tenant, customer.id)] == ["Ann Beispiel", "Ben Beispiel"]
+    assert [contact["name"] for contact in exported["contacts"]] == ["Zoë Beispiel"]
 
 
 def test_an_export_in_the_administration_and_by_the_command_is_the_same(tenant, customer, page_client, users):

@@ -17,7 +17,6 @@ from lifecycle.models import (
     NO_TENANT,
     BillingFigures,
     BulkChangeItem,
-    Contact,
     Customer,
     CustomerForecast,
     CustomerLifecycleStatus,
@@ -118,7 +117,8 @@ def _describe_customer(subject: Subject) -> Json:
     return {
         "company": _row(Customer, id=customer_id, tenant_id=tenant.id),
         "former_names": [] if customer_id is None else _list_former_names(tenant.id, customer_id),
-        "contacts": list(_list_contacts(subject)),
+        # Each with its own id, of the same look: the CRM may report other people at any moment.
+        "contacts": [] if customer_id is None else open_contacts(tenant, customer_id),
         "billing": _row(BillingFigures, **of_customer),
         "support": _row(SupportFigures, **of_customer),
         "lifecycle": _row(CustomerLifecycleStatus, **of_customer),
@@ -162,15 +162,6 @@ def _describe_derived(of_customer: Json) -> Json:
 def _list_former_names(tenant_id: UUID, customer_id: UUID) -> list[Json]:
     rows = FormerName.objects.filter(tenant_id=tenant_id, subject_id=customer_id)
     return [dict(row) for row in rows.order_by("until", "id").values("name", "until")]
-
-
-def _list_contacts(subject: Subject) -> Iterator[Json]:
-    if subject.customer_id is None:
-        return
-    ids = Contact.objects.filter(tenant_id=subject.tenant.id, customer_id=subject.customer_id)
-    contacts = open_contacts(subject.tenant, subject.customer_id)
-    for contact_id, contact in zip(ids.order_by("position", "id").values_list("id", flat=True), contacts, strict=True):
-        yield {"id": contact_id, **contact}
 
 
 def _list_dead_letters(found: Found, subject: Subject) -> list[Json]:
