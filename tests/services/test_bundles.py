@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -360,6 +361,42 @@ def test_refusals_say_what_to_do_and_leave_nothing(
     export()
     with pytest.raises(CommandError, match="exists"):
         export()
+
+
+def test_a_bundle_may_take_as_long_as_its_rows_and_the_digests_of_its_files_do(
+    history: None, export: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two statements, too: several GB are digested in more than a minute."""
+    seen, digest = [], verify_bundle.file_digest
+
+    def look_and_digest(path: Path) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('transaction_timeout'), current_setting('statement_timeout'),"
+                " current_setting('idle_in_transaction_session_timeout')"
+            )
+            seen.append(cursor.fetchone())
+        return digest(path)
+
+    monkeypatch.setattr(verify_bundle, "file_digest", look_and_digest)
+    export()
+    assert set(seen) == {("0", "0", "1h")}
+
+
+def test_a_bundle_that_cannot_be_noted_leaves_nothing_in_the_way_of_the_next(
+    history: None, export: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while the tenant is being moved to another server: its rows can be read and not written."""
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OperationalError("The tenant is being moved.")
+
+    with monkeypatch.context() as moving:
+        moving.setattr("lifecycle.management.commands.export_audit.record_administration", refuse)
+        with pytest.raises(OperationalError):
+            export()
+    assert list(tmp_path.iterdir()) == []
+    assert verify(export(), PUBLIC) == []
 
 
 @given(leaves=st.lists(st.binary(min_size=1, max_size=4), min_size=1, max_size=40), data=st.data())

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from audit.services.seals import public_key_of
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from storage.timeouts import JOB_SECONDS, allow_seconds
+from storage.timeouts import UNLIMITED, allow_seconds
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.homes import at_home
@@ -52,14 +54,16 @@ class Command(OperatorCommand):
                 raise CommandError(f"{folder} exists. Nothing was written: name another folder with --out.")
         since = dt.datetime.combine(first, dt.time(), dt.UTC)
         until = dt.datetime.combine(last, dt.time(), dt.UTC) + dt.timedelta(days=1)
-        with stop_on_signals() as stop, at_home(tenant.id), tenant_context(tenant.id):
-            allow_seconds(JOB_SECONDS)
+        with stop_on_signals() as stop, at_home(tenant.id), ExitStack() as unfinished, tenant_context(tenant.id):
+            # A long history is written for longer than any job may take; its files are digested without a statement.
+            allow_seconds(UNLIMITED, idle=3600)
             period = find_period(tenant.id, since=since, until=until)
             if not period.seals:
                 waiting = (
                     f" {period.unsealed:,} rows of that time are not sealed: run seal_audit." if period.unsealed else ""
                 )
                 raise CommandError(f"No seal covers anything from {first} to {last}.{waiting} Nothing was written.")
+            unfinished.enter_context(_new_folder(part))
             self._write(part, period, tenant, keys, stop)
             record_administration(
                 "export_audit",
@@ -78,24 +82,29 @@ class Command(OperatorCommand):
             )
 
     def _write(self, folder: Path, period: Period, tenant: TenantRef, keys: list[bytes], stop: StopRequest) -> None:
-        """Into a folder of its own, which is removed again if it does not become whole."""
+        bar = ProgressBar("rows", period.rows, stream=self.stdout, terminal=self.stderr, unit="rows")
         try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise CommandError(f"{folder} cannot be made: {error.strerror}. Nothing was written.") from error
-        try:
-            bar = ProgressBar("rows", period.rows, stream=self.stdout, terminal=self.stderr, unit="rows")
             with bar, transaction.atomic():
                 for done in write_bundle(folder, period, tenant_id=tenant.id, public_keys=keys):
                     bar.update(done)
                     if stop:
                         raise CommandError("Stopped. Nothing was kept: run it again.")
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
             raise CommandError(f"The bundle cannot be written: {error.strerror}. Nothing was kept.") from error
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """A folder that is removed again if what it is for does not become whole, and that is noted and committed."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be made: {error.strerror}. Nothing was written.") from error
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _read_date(option: str, text: str) -> dt.date:
