@@ -166,6 +166,26 @@ def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pyte
         assert LifecycleHistory.objects.filter(source="Configuration").count() == 5
 
 
+def test_a_worker_that_is_killed_when_all_have_moved_leaves_no_stage_to_hold_its_name(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"})
+    worker = move_customers(tenant, now=utc_now())
+    while next(worker).finished_at is None:
+        pass
+    worker.close()
+    assert tenant not in stage_migrations.find_tenants_with_moves()
+    # The name is free for another stage, of which the removed one knows nothing.
+    publish(
+        tenant,
+        {**SHORTER, "stages": ["Lead", "Onboarded", "At-Risk", "Churned"], "transitions": {}},
+        renamed={"Active": "At-Risk"},
+    )
+    assert stages_of(tenant) == {"At-Risk": 1}
+
+
 def test_who_was_put_off_is_moved_later_also_where_the_others_have_gone_by_themselves(
     tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:

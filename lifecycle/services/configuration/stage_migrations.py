@@ -95,6 +95,9 @@ def move_customers(
                 remove_empty_stages(tenant)
                 return
             count = _move_batch(move, tenant=tenant, now=now or timezone.now(), size=size or BATCH, skip=skip)
+            if move.finished_at is not None:
+                # At once: where no move is left no worker comes by, and an empty stage would hold its name.
+                remove_empty_stages(tenant)
             if not count and move.finished_at is None:
                 waiting.add(move.pk)
                 continue
