@@ -24,6 +24,7 @@ from tenants.services.configuration.policies import live_policy
 from tests.factories import ADMIN_ACTOR, SAAS, TenantFactory, utc_now
 from tests.messaging.speaking import Speaker
 from tests.plans import count_rows_read
+from tests.services.threads import Meeting, run_together
 from tests.web.conftest import text_of
 from tests.web.test_work import by
 
@@ -348,6 +349,16 @@ def test_the_address_of_a_calendar_is_a_secret_that_can_be_taken_back(page_clien
         assert sorted(actions)[-4:] == [
             "make_calendar_feed", "make_calendar_feed", "revoke_calendar_feed", "revoke_calendar_feed",
         ]  # fmt: skip
+
+
+def test_a_button_that_is_pressed_twice_makes_one_address_and_shows_no_error(page_client, tenant, monkeypatch):
+    meeting, clients = Meeting(), [page_client("viewer") for _ in range(2)]
+    monkeypatch.setattr(calendar_feeds, "record_administration", meeting.hold(calendar_feeds.record_administration))
+    first, second = (lambda one=one: one.post("/renewals/calendar", {"do": "make"}).status_code for one in clients)
+    assert run_together([first, meeting.second(second)]) == [302, 302]
+    pages = "".join(one.get("/renewals").content.decode() for one in clients)
+    addresses = re.findall(r'value="(https?://[^"]+/calendar/[^"]+\.ics)"', pages)
+    assert [page_client(None).get(urlsplit(one).path).status_code for one in addresses] == [404, 200]
 
 
 def test_a_calendar_has_the_next_renewals_first_and_everybody_s_only_for_those_who_own_none(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,6 +27,9 @@ LONGEST_REASON: Final = 200
 LONGEST_SNOOZE: Final = dt.timedelta(days=366)
 # As many as a person puts aside at once.
 MOST: Final = 50
+_TAKE_TURN: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('snooze:' || %(tenant_id)s::text || %(user_id)s::text, 0))"
+)
 
 
 class SnoozeRefused(Exception):
@@ -62,6 +65,9 @@ def snooze_customers(
     """
     reason = _check(ids, reason, until, now)
     with transaction.atomic():
+        # A button that was pressed twice comes twice at once: the second would not see what the first puts there.
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE_TURN, {"tenant_id": tenant.id, "user_id": user_id})
         found = look_at_figures(ids, tenant=tenant)
         if not found:
             raise SnoozeRefused("customer", _("None of these customers is there any more. Nothing was saved."))

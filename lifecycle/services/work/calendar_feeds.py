@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
@@ -32,6 +33,9 @@ MOST_AN_HOUR: Final = 120
 # What a program is given: from so long ago until so far ahead, and so many at most.
 PAST, AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
 MOST_ENTRIES: Final = 2000
+_TAKE_TURN: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('calendar:' || %(tenant_id)s::text || %(user_id)s::text, 0))"
+)
 _SHAPE: Final = re.compile(r"([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
@@ -56,6 +60,9 @@ def make_feed(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetim
 
 def revoke_feed(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> bool:
     """End the person's address at once; whether there was one."""
+    # A button that was pressed twice comes twice at once: the second would not see the address that the first makes.
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_TURN, {"tenant_id": tenant.id, "user_id": user_id})
     gone, _ = CalendarFeed.objects.filter(tenant_id=tenant.id, user_id=user_id).delete()
     if gone:
         record_administration("revoke_calendar_feed", user_id, tenant_id=tenant.id, actor=actor, now=now)

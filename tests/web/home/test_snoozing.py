@@ -8,8 +8,10 @@ from audit.models import AdministrationEntry
 from lifecycle.models import Customer, Snooze
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
+from lifecycle.services.home import snoozing
 from tenants.context import tenant_context
 from tests.factories import utc_now
+from tests.services.threads import Meeting, run_together
 from tests.web.conftest import markup_of, text_of
 from tests.web.home.customers import ACTOR, named, record, snooze, today
 
@@ -29,6 +31,23 @@ def test_a_snoozed_customer_leaves_one_s_own_list_and_says_why(page_client, user
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="snooze_customer")
     assert (entry.subject, entry.actor) == (str(first), str(users.account_manager.id))
     assert "holiday" not in f"{entry.reason}{entry.detail}"
+
+
+def test_a_button_that_is_pressed_twice_snoozes_once_and_shows_no_error(page_client, users, tenant, monkeypatch):
+    customer_id, meeting = record(tenant, 1, "Aurora"), Meeting()
+    # Else the two would take turns at the customer's data key, which is made with the first text about it.
+    snooze(page_client("viewer"), customer_id)
+    first, second = page_client("account_manager"), page_client("account_manager")
+    monkeypatch.setattr(snoozing, "record_administration", meeting.hold(snoozing.record_administration))
+    assert run_together(
+        [
+            lambda: snooze(first, customer_id).status_code,
+            meeting.second(lambda: snooze(second, customer_id, reason="They have moved").status_code),
+        ]
+    ) == [302, 302]
+    assert "They have moved" in text_of(first.get("/"))
+    with tenant_context(tenant.id):
+        assert Snooze.objects.filter(user_id=users.account_manager.id).count() == 1
 
 
 def test_a_snooze_until_a_day_ends_with_the_day(page_client, users, tenant):
