@@ -18,6 +18,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
 from storage.failures import refuses_writes, sql_state
 from tenants.models import User
@@ -51,7 +52,20 @@ class _ForPages:
 
 
 class PageSessions(_ForPages, SessionMiddleware):
-    """Sessions."""
+    """Sessions. The cookie of one that is gone goes with the request that has ended it, and with no other.
+
+    A new password gives the session another key. A page's look that was sent with the former one, and is answered after
+    it, would take the new cookie away from the browser: its person would be logged out by it.
+    """
+
+    def process_response(self, request: Any, response: Any) -> Any:
+        """Keep what was changed of the session, and set its cookie or take it away."""
+        session = request.session
+        if session.is_empty() and not session.modified:
+            if session.accessed:
+                patch_vary_headers(response, ("Cookie",))
+            return response
+        return super().process_response(request, response)
 
 
 class PageMessages(_ForPages, MessageMiddleware):

@@ -1,6 +1,7 @@
 """Everybody's own account: another password, and logging out everywhere."""
 
 import pytest
+from django.conf import settings
 
 from audit.models import AdministrationEntry
 from tenants.context import tenant_context
@@ -39,6 +40,22 @@ def is_logged_in(client):
 def actions_about(user):
     rows = AdministrationEntry.objects.using("platform").filter(subject=str(user.id), actor=str(user.id))
     return list(rows.order_by("id").values_list("action", flat=True))
+
+
+@pytest.mark.parametrize("press", [change, lambda client: client.post("/account/sessions/others/end")])
+def test_a_look_that_is_answered_late_does_not_log_out_who_has_a_new_session(press, users, page_client):
+    """It was sent with the cookie of before, and comes when the browser has the new one."""
+    here = page_client(users.viewer)
+    before = here.cookies[settings.SESSION_COOKIE_NAME].value
+    assert press(here).status_code == 302
+    late = Browser()
+    late.cookies[settings.SESSION_COOKIE_NAME] = before
+    answer = late.get("/customers")
+    assert (answer.status_code, answer["Location"]) == (302, "/login?next=/customers")
+    assert "Cookie" in answer["Vary"]
+    here.cookies.update(answer.cookies)
+    assert is_logged_in(here)
+    assert here.post("/logout").cookies[settings.SESSION_COOKIE_NAME].value == ""
 
 
 @every_role
