@@ -30,6 +30,7 @@ from tenants.services.accounts.tokens import (
     rotate,
 )
 from tests.factories import ADMIN_ACTOR, make_issuer, utc_now
+from tests.services.threads import Meeting, run_together
 
 # Neither depends on when or how long the tests run.
 PAST, FUTURE = dt.datetime(2001, 1, 1, tzinfo=dt.UTC), dt.datetime(2101, 1, 1, tzinfo=dt.UTC)
@@ -252,6 +253,22 @@ def test_a_revocation_reaches_the_successor_that_is_made_at_the_same_moment(user
 
         in_threads(4, race)
         assert living(users.viewer).count() == 0
+
+
+def test_a_rotation_does_not_wait_for_a_revocation_that_waits_for_it(users, monkeypatch):
+    """Expired ones go with a rotation: those that a revocation has locked already go another time."""
+    user, now, meeting = users.viewer, utc_now(), Meeting()
+    issue_pair(user, now=now)
+    RefreshToken.objects.filter(user=user).update(expires_at=now - dt.timedelta(days=1))
+    # As of a day on which the other one had not expired.
+    pair = issue_pair(user, now=now - dt.timedelta(days=2))
+    monkeypatch.setattr(tokens, "see_program_session", meeting.hold(tokens.see_program_session))
+    renewed, revoked = run_together(
+        [lambda: rotate(pair.refresh, now=now), meeting.second(lambda: revoke_refresh_tokens(user.id, now=now))]
+    )
+    assert revoked == 3
+    with pytest.raises(TokenRefused):
+        rotate(renewed.refresh, now=utc_now())
 
 
 def test_the_table_of_refresh_tokens_opens_no_session(users):

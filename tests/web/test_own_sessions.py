@@ -13,12 +13,13 @@ from audit.models import AdministrationEntry
 from storage import redis
 from tenants.context import tenant_context
 from tenants.models import OpenSession, User
-from tenants.services.accounts import open_sessions
+from tenants.services.accounts import open_sessions, tokens
 from tenants.services.accounts.open_sessions import list_sessions
 from tenants.services.accounts.people import deactivate_user
 from tenants.services.accounts.tokens import TokenRefused, issue_pair, rotate
 from tests.conftest import Browser
 from tests.factories import ADMIN_ACTOR, PASSWORD, utc_now
+from tests.services.threads import Meeting, run_together
 from tests.statements import statements_of
 from tests.web.conftest import text_of
 from tests.web.test_own_account import change, fresh_guard, is_logged_in
@@ -153,6 +154,25 @@ def test_the_tokens_that_a_program_renewed_end_too(users):
     assert [status_of(program), status_of({"access": renewed.access})] == [401, 401]
     with pytest.raises(TokenRefused):
         rotate(renewed.refresh, now=utc_now())
+
+
+def test_a_program_that_renews_its_tokens_while_its_session_is_ended_is_in_no_one_s_way(users, monkeypatch):
+    """They would wait for each other, and the database would refuse one of them after a second."""
+    user, meeting = users.viewer, Meeting()
+    here, program = log_in(user), program_of(user)
+    session_id = id_of(user, is_program=True)
+    monkeypatch.setattr(tokens, "see_program_session", meeting.hold(tokens.see_program_session))
+    renewed, ended = run_together(
+        [
+            lambda: rotate(program["refresh"], now=utc_now()),
+            meeting.second(lambda: end(here, session_id).status_code),
+        ]
+    )
+    assert ended == 302
+    assert [status_of(program), status_of({"access": renewed.access})] == [401, 401]
+    with pytest.raises(TokenRefused):
+        rotate(renewed.refresh, now=utc_now())
+    assert not OpenSession.objects.filter(id=session_id).exists()
 
 
 def test_what_was_ended_is_remembered_no_longer_than_its_tokens_live(users):

@@ -214,7 +214,10 @@ def _make_access(user: User, token: AccessToken, roles: Collection[str] | None =
 
 
 def _store_pair(user: User, *, access: AccessToken, refresh: RefreshJwt, family: UUID, now: dt.datetime) -> TokenPair:
-    RefreshToken.objects.filter(user_id=user.id, expires_at__lt=now).delete()
+    # Who revokes all of the user's at this moment has locked them, and waits for the token that is used here. What is
+    # held by others goes with the next one.
+    expired = RefreshToken.objects.filter(user_id=user.id, expires_at__lt=now).select_for_update(skip_locked=True)
+    RefreshToken.objects.filter(digest__in=expired.values("digest")).delete()
     RefreshToken.objects.create(
         digest=_digest(refresh),
         family=family,
