@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from audit.models import AdministrationEntry
 from lifecycle.sentences.codes import name_source
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.web.record import show_freshness
@@ -41,6 +42,20 @@ def test_a_field_is_pinned_on_its_page_and_the_loser_is_shown(page_client, tenan
     assert "was just changed by someone else" in text_of(stale)
     client.post(address, {"unpin": "1"})
     assert "Owner : bob" in text_of(client.get(f"/customers/{customer.id}"))
+
+
+def test_a_pin_that_is_sent_twice_is_not_taken_for_one_of_someone_else_s(page_client, tenant, customer):
+    tell(tenant, customer, days=1, company={"owner": "ann"})
+    client, address = page_client("account_manager"), f"/customers/{customer.id}/fields/owner"
+    for asked in ({"value": "eve", "reason": "Agreed."}, {"unpin": "1"}):
+        inputs = markup_of(client.get(address)).all("input")
+        # Of two forms that for unpinning is the first.
+        given = {one["name"]: one["value"] for one in reversed(inputs) if one.get("name") in ("version", "submission")}
+        answers = [client.post(address, asked | given) for _ in range(2)]
+        assert [(one.status_code, one.get("Location")) for one in answers] == [(302, f"/customers/{customer.id}")] * 2
+    with tenant_context(tenant.id):
+        recorded = AdministrationEntry.objects.filter(subject=str(customer.id)).order_by("id")
+        assert list(recorded.values_list("action", flat=True)) == ["pin_field", "unpin_field"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,12 @@ FORMS = {
     "task": ("/customers/{}/tasks", {"title": "Call them", "due_on": "", "assignee": ""}, {"title": ""}, Task),
     "view": ("/views", {"name": "Mine", "of": "ordering=name"}, {"of": "where=stage%3ANowhere"}, SavedView),
 }
+# What is changed by a form that knows which version was seen: where it was made, what is changed of it, and where.
+CHANGES = {
+    "note": ("/customers/{}/notes/{}", {"text": "Called them twice"}),
+    "task": ("/customers/{}/tasks/{}", {"title": "Call them twice", "due_on": "", "assignee": ""}),
+    "view": ("/views/{1}/edit", {"action": "rename", "name": "Ours"}),
+}
 every_form = pytest.mark.parametrize("kind", FORMS)
 
 
@@ -52,6 +58,27 @@ def test_two_at_once_are_one_row(form, page_client, in_threads):
     answers = in_threads(4, lambda number: form(by=browsers[number]))
     assert {(answer.status_code, answer["Location"]) for answer in answers} == {(302, answers[0]["Location"])}
     assert form.count() == 1
+
+
+@every_form
+def test_a_change_that_is_sent_twice_is_not_taken_for_one_of_someone_else_s(kind, form, tenant, customer, page_client):
+    form()
+    with tenant_context(tenant.id):
+        row = FORMS[kind][3].objects.get(tenant_id=tenant.id)
+    address, asked = CHANGES[kind][0].format(customer.id, row.id), CHANGES[kind][1]
+    client = page_client("account_manager")
+    shown = client.get(f"/customers?view={row.id}" if kind == "view" else address).content.decode()
+    # Where none is named it is sent to where it is shown.
+    (its_form,) = re.findall(f'<form[^>]* action="(?:{address})?".*?</form>', shown, re.DOTALL)
+    given = dict(re.findall(r'name="(version|submission)" value="([0-9a-f-]+)"', its_form))
+    first, second = (client.post(address, asked | given) for _ in range(2))
+    assert first.status_code == second.status_code == 302
+    assert first["Location"] == second["Location"]
+    with tenant_context(tenant.id):
+        row.refresh_from_db()
+    assert row.version == 2
+    # One that someone else has made is one all the same.
+    assert client.post(address, asked | given | {"name": "No", "text": "No", "title": "No"}).status_code == 412
 
 
 @pytest.mark.parametrize("kind", ["note", "task"])

@@ -19,6 +19,7 @@ from lifecycle.services.customers.pins import AS_IT_IS, PinRefused, pin_field, u
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.record import ShownField, draw_line, show_fields
+from lifecycle.web.submissions import once
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -26,6 +27,7 @@ from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 
 
 @page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+@once
 def pin(request: TenantRequest, customer_id: UUID, path: str) -> HttpResponse:
     """Show where a field comes from and what it was chosen over; pin it, or unpin it."""
     if path not in PINNABLE:

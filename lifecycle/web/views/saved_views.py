@@ -71,6 +71,7 @@ def keep_view(request: TenantRequest) -> HttpResponse:
 
 
 @page(VIEW_LIFECYCLE, "POST")
+@once
 def edit_view(request: TenantRequest, view_id: UUID) -> HttpResponse:
     """Change the view as the button says: its filters, its name, who sees it, whether it is locked; or delete it."""
     action, changed = request.POST.get("action", ""), {}

@@ -49,6 +49,7 @@ def customer_notes(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 
 
 @page(VIEW_HISTORY, "GET", "HEAD", "POST")
+@once
 def customer_note(request: TenantRequest, customer_id: UUID, note_id: UUID) -> HttpResponse:
     """One note with what it said before; its author edits it here."""
     refusal, text, status = "", None, 200
@@ -107,6 +108,7 @@ def customer_tasks(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 
 
 @page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+@once
 def customer_task(request: TenantRequest, customer_id: UUID, task_id: UUID) -> HttpResponse:
     """One task, and the form that changes it."""
     refusal, status = "", 200
