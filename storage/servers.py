@@ -78,7 +78,12 @@ def connection_to(name: str, alias: str) -> Any:
     """This thread's connection to a server, without going there: for a look that is no part of a unit of work."""
     if name == current_server():
         return connections[alias]
-    return home_connection(alias) if name == settings.DATABASE_SERVER else _handler(name)[alias]
+    there = home_connection(alias) if name == settings.DATABASE_SERVER else _handler(name)[alias]
+    if there.errors_occurred and not there.in_atomic_block:
+        # A command closes its own server's lost connections, and going there is what closes another's: one that is only
+        # looked at from here would stay lost for as long as the process lives.
+        there.close_if_unusable_or_obsolete()
+    return there
 
 
 def alias_on(name: str, alias: str) -> str:

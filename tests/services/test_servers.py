@@ -27,7 +27,7 @@ from lifecycle.services.moving.leaving import count_rows, delete_rows, let_depar
 from lifecycle.services.moving.moves import Move
 from lifecycle.services.moving.sides import MoveRefused, Side
 from storage import servers
-from storage.servers import MAIN, ServerSwitchRefused, current_server, on_server, server_names
+from storage.servers import MAIN, ServerSwitchRefused, connection_to, current_server, on_server, server_names
 from tenants import homes
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -164,6 +164,18 @@ def test_each_tenant_is_listed_once_over_all_servers(
 
 
 # --- requests and events ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("second_server")
+def test_a_look_at_a_server_that_has_restarted_fails_once(admin: Side) -> None:
+    """The connection of a process that looks there and never goes there, because its look fails, had stayed lost."""
+    with connection_to("b", PLATFORM).cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (session,) = cursor.fetchone()
+    admin.do("SELECT pg_terminate_backend(%s, 10000)", [session])
+    with pytest.raises(OperationalError):
+        list_tenants_everywhere()
+    list_tenants_everywhere()
 
 
 @pytest.mark.usefixtures("second_server")
