@@ -55,13 +55,17 @@ def role_errors(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
 @register(Tags.database)
 def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Refuse a server that cannot be reached or is too old, in one line each, and an address of a process at work
-    whose role row-level security does not bind.
+    whose role row-level security does not bind. What concerns another server than the process's own says so (``obj``).
     """
-    errors = []
+    errors: list[CheckMessage] = []
     for name in server_names():
         given = settings.DATABASE_SERVERS.get(name, databases or ())
         with on_server(name):
-            errors += [error for alias in databases or () if alias in given for error in _find_errors(alias)]
+            found = [error for alias in databases or () if alias in given for error in _find_errors(alias)]
+        if name != settings.DATABASE_SERVER:
+            for error in found:
+                error.obj = f"server {name}"
+        errors += found
     return errors
 
 

@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry, Gauge
 from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
+from lifecycle.management.tenants import at_home_unless_away, describe_away, is_away
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
+from storage.away import AwayServers
 from storage.failures import concerns_every_tenant, describe, is_transient
 from tenants.actors import TenantRef
-from tenants.homes import at_home
 from tenants.services.directory import PLATFORM
 
 log = structlog.get_logger(__name__)
@@ -24,7 +25,8 @@ Subject = TypeVar("Subject")
 
 
 class DailyCommand(ServiceCommand, Generic[Subject]):
-    """Does its work for each subject once a day. One that fails does not hold up the others.
+    """Does its work for each subject once a day. One that fails does not hold up the others, nor does a server that is
+    away those of other servers.
 
     A single run names those that failed and ends with status 1. With ``--every SECONDS`` it runs until SIGTERM, and
     what failed is tried again in the next round, as is everything while the database is away.
@@ -90,6 +92,7 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
         if every is not None and options["again"]:
             raise CommandError("--again is for a single run: leave it out, or leave --every out.")
         self.health = HealthFile(options["health_file"])
+        self.away = AwayServers()
         serve_metrics(options["metrics_port"], self.registry)
         self.round_at.set_to_current_time()
         self.oldest_at.set_to_current_time()
@@ -98,7 +101,9 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
                 self._run_once(options["tenant"], stop, again=options["again"])
             else:
                 end_in_time(stop)
-                check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self.health, waits=True)
+                check_databases(
+                    DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self.health, waits=True, without_others=True
+                )
                 self.stdout.write(f"{self.doing} once a day")
                 while not stop:
                     self._run_round(options["tenant"], stop)
@@ -114,8 +119,10 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
         for subject in self.choose(slug):
             if stop:
                 raise self.stopped()
+            if is_away(self.tenant_of(subject).id, self.away):
+                continue
             try:
-                with at_home(self.tenant_of(subject).id):
+                with at_home_unless_away(self.tenant_of(subject).id, self.away):
                     self.work_once(subject, stop, again=again)
             except CommandError:
                 raise
@@ -124,10 +131,14 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
                     raise
                 self.stderr.write(f"{self.tenant_of(subject).slug}: {describe(error)}")
                 failed.append(self.tenant_of(subject).slug)
-        if failed:
-            raise CommandError(self.failure.format(names=", ".join(failed)))
+        sentences = [self.failure.format(names=", ".join(failed))] if failed else []
+        if self.away:
+            sentences.append(describe_away(self.away))
+        if sentences:
+            raise CommandError(" ".join(sentences))
 
     def _run_round(self, slug: str | None, stop: StopRequest) -> None:
+        self.away = AwayServers()
         try:
             subjects = self.choose(slug)
             for subject in subjects:
@@ -136,24 +147,34 @@ class DailyCommand(ServiceCommand, Generic[Subject]):
                 if stop:
                     return
                 self._try(subject, self.look_up)
-            self.note_oldest(subjects)
+            self._note_oldest(subjects)
             for subject in subjects:
                 self.health.touch()
                 if stop:
                     return
                 self._try(subject, lambda subject: self.work_today(subject, stop))
-            self.note_oldest(self.choose(slug))
-            self.round_at.set_to_current_time()
+            self._note_oldest(self.choose(slug))
+            if self.away:
+                log.warning("server away, trying again", servers=str(self.away))
+            else:
+                self.round_at.set_to_current_time()
         except Exception as error:
             if not is_transient(error):
                 raise
             log.warning("database away, trying again", error=describe(error))
             close_old_connections()
 
+    def _note_oldest(self, subjects: Sequence[Subject]) -> None:
+        """Nothing, where some could not be looked at: what they have may be the oldest."""
+        if not self.away:
+            self.note_oldest(subjects)
+
     def _try(self, subject: Subject, work: Callable[[Subject], None]) -> None:
         """Do something for one. What fails for it alone does not hold up the others."""
+        if is_away(self.tenant_of(subject).id, self.away):
+            return
         try:
-            with at_home(self.tenant_of(subject).id):
+            with at_home_unless_away(self.tenant_of(subject).id, self.away):
                 work(subject)
         except Exception as error:
             if concerns_every_tenant(error):

@@ -155,15 +155,20 @@ def bounded_waits() -> Iterator[None]:
             connection.close()
 
 
-def check_databases(*aliases: str, stop: Stop, health: HealthFile, waits: bool) -> None:
+def check_databases(*aliases: str, stop: Stop, health: HealthFile, waits: bool, without_others: bool = False) -> None:
     """Refuse to work as a role that row-level security does not bind, or on a server that is too old.
 
     A database that is away is waited for, until it is there or the request to stop comes, if the process ``waits``.
-    Raises CommandError.
+    Raises CommandError. ``without_others``: other servers than the process's own may be away. They are looked at when
+    they are there: each connection before it is used.
     """
     delay = 0.5
     while not stop:
         errors = checks.check_databases(databases=aliases)
+        if without_others and (away := [error for error in errors if error.id == checks.UNREACHABLE and error.obj]):
+            log.warning("server away at the start", reason=checks.describe_errors(away))
+            checks.refuse_unbound_roles()
+            errors = [error for error in errors if error not in away]
         if not errors:
             return
         if not waits or any(error.id != checks.UNREACHABLE for error in errors):

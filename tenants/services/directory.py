@@ -6,6 +6,7 @@ read every tenant's rows and write none.
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Q, QuerySet
 
+from storage.away import AwayServers
 from storage.servers import (
     MAIN,
     MAIN_PLATFORM,
@@ -73,20 +75,22 @@ def find_tenant_everywhere(slug: str, *, suspended_too: bool = False) -> TenantR
         return TenantRef(*row) if row else None
 
 
-def list_tenants_everywhere(*, suspended_too: bool = False) -> list[TenantRef]:
+def list_tenants_everywhere(*, suspended_too: bool = False, away: AwayServers | None = None) -> list[TenantRef]:
     """As ``list_tenants``, or ``list_every_tenant``, over all servers that this process may go to. A statement a
-    server.
+    server. With ``away`` one that cannot be asked is noted there, and the others' tenants are listed.
     """
     if not has_servers():
         return list_every_tenant() if suspended_too else list_tenants()
     found = []
     for name in server_names():
-        with connection_to(name, PLATFORM).cursor() as cursor:
+        rows: list[Any] = []
+        with away.noting(name) if away is not None else nullcontext(), connection_to(name, PLATFORM).cursor() as cursor:
             cursor.execute(
                 "SELECT id, slug FROM tenants_tenant WHERE %s OR NOT is_suspended",
                 [suspended_too],
             )
-            found += [TenantRef(*row) for row in cursor.fetchall() if find_server(row[0]) == name]
+            rows = cursor.fetchall()
+        found += [TenantRef(*row) for row in rows if find_server(row[0]) == name]
     return sorted(found, key=lambda tenant: tenant.slug)
 
 

@@ -15,12 +15,16 @@ from django.core.management import CommandError, call_command, get_commands
 from django.test import override_settings
 
 from audit.services.seals import describe_seal
+from lifecycle.management import daily
 from lifecycle.management import tenants as choosing
-from lifecycle.management.commands import load_demo
+from lifecycle.management.commands import load_demo, reset_sandboxes, seal_audit
+from lifecycle.management.stopping import StopRequest
+from lifecycle.messaging.process import HealthFile
 from lifecycle.models import Customer, DeadLetter
 from lifecycle.rules.envelopes import receive
 from lifecycle.services.compliance import key_rotation
 from lifecycle.services.demo.scenarios import ACME
+from storage import servers
 from storage.servers import MAIN, current_server, on_server
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -212,6 +216,109 @@ def test_a_tenant_on_a_server_without_an_address_is_no_unknown_tenant(
         run(name, *arguments, "--tenant", tenant.slug)
 
 
+# --- a server that is away ----------------------------------------------------------------------------------------
+
+
+class ServerB:
+    """Server ``b`` of ``second_server``, taken away and brought back."""
+
+    def __init__(self) -> None:
+        self.ports = {alias: address["PORT"] for alias, address in settings.DATABASE_SERVERS["b"].items()}
+
+    def take_away(self) -> None:
+        self._lead_to(dict.fromkeys(self.ports, "1"))
+
+    def bring_back(self) -> None:
+        self._lead_to(self.ports)
+
+    def _lead_to(self, ports: dict[str, Any]) -> None:
+        servers.close_others()
+        for alias, port in ports.items():
+            settings.DATABASE_SERVERS["b"][alias]["PORT"] = port
+        servers._handler.cache_clear()
+
+
+@pytest.fixture
+def server_b(second_server: None) -> ServerB:
+    return ServerB()
+
+
+def run_without(name: str, *arguments: str) -> str:
+    """What a command writes that ends with status 1 because server ``b`` is away."""
+    out = io.StringIO()
+    refused = pytest.raises(CommandError, match=r"left out from then on: server b \(OperationalError")
+    with override_settings(AUDIT_SIGNING_KEY=KEY), refused:
+        call_command(name, *arguments, stdout=out, stderr=io.StringIO())
+    assert current_server() == MAIN
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["from-the-start", "once-its-tenants-are-listed"])
+@pytest.mark.parametrize("name", [*FAN_OUT, "rotate_keys"])
+def test_a_server_that_is_away_holds_up_those_of_no_other_and_is_named(
+    name: str, is_listed: bool, given: Given, server_b: ServerB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere = choosing.list_tenants_everywhere
+
+    def list_first(**options: Any) -> list[TenantRef]:
+        found = everywhere(**options)
+        # So that what is done first is done there.
+        found.sort(key=lambda one: one.slug != given.tenant.slug)
+        server_b.take_away()
+        return found
+
+    if not is_listed:
+        server_b.take_away()
+    listing = list_first if is_listed else everywhere
+    for module in (choosing, key_rotation):
+        monkeypatch.setattr(module, "list_tenants_everywhere", listing)
+    arguments, said = FAN_OUT.get(name, ((), "{slug}: 0 re-wrapped, 0 left"))
+    printed = run_without(name, *arguments)
+    assert said.format(slug=given.other.slug) in printed
+    assert given.tenant.slug not in printed and str(given.tenant.id) not in printed
+
+
+def test_sandboxes_are_reset_where_another_server_is_away(server_b: ServerB, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifecycle.services.demo.sandboxes.CUSTOMERS", 12)
+    slug = f"a-{utc_now().timestamp():.6f}".replace(".", "-")
+    create_tenant(slug=slug, name="Try it", actor=ADMIN_ACTOR, now=utc_now(), is_sandbox=True)
+    real = reset_sandboxes.list_sandboxes
+    monkeypatch.setattr(reset_sandboxes, "list_sandboxes", lambda: [one for one in real() if one.tenant.slug == slug])
+    server_b.take_away()
+    assert f"{slug}: 0 customers" in run_without("reset_sandboxes")
+    # For one that is named no other server is asked.
+    assert "12 customers filled in" in run("reset_sandboxes", "--tenant", slug, "--again")
+
+
+@pytest.mark.parametrize(
+    ("name", "every", "done"),
+    [("seal_audit", 60.0, "{slug}: seal 1"), ("forecast_churn", 600.0, "{slug}: too little past")],
+)
+def test_a_process_over_several_servers_works_on_those_that_are_there(
+    name: str, every: float, done: str, given: Given, server_b: ServerB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its start: it does not wait for one that is away, and finds it when it is there."""
+    out, said = io.StringIO(), []
+    module = {"seal_audit": seal_audit, "forecast_churn": daily}[name]
+    monkeypatch.setattr(module, "end_in_time", lambda _: None)
+    monkeypatch.setattr("tenants.checks.refuse_unbound_roles", lambda: said.append("each connection is looked at"))
+
+    def wait(_: Any, stop: StopRequest, seconds: float) -> bool:
+        said.append(out.getvalue())
+        server_b.bring_back()
+        if len(said) == 3:
+            stop.set()
+        return bool(stop)
+
+    monkeypatch.setattr(HealthFile, "wait", wait)
+    server_b.take_away()
+    with override_settings(AUDIT_SIGNING_KEY=KEY):
+        call_command(name, every=every, stdout=out, stderr=io.StringIO())
+    here, there = done.format(slug=given.other.slug), done.format(slug=given.tenant.slug)
+    assert said[0] == "each connection is looked at"
+    assert (here in said[1], there in said[1], there in said[2]) == (True, False, True)
+
+
 # --- tenants and sandboxes ----------------------------------------------------------------------------------------
 
 
@@ -300,6 +407,15 @@ def test_dead_letters_of_all_servers_are_listed_once_and_discarded_where_they_ar
         assert DeadLetter.objects.get().state == DeadLetter.State.DISCARDED
 
 
+def test_dead_letters_are_listed_where_another_server_is_away(given: Given, server_b: ServerB) -> None:
+    there, here = fail(given.tenant), fail(given.other)
+    server_b.take_away()
+    listed = run_without("dead_letters", "list", "--limit", "100000")
+    assert (listed.count(str(there.id)), listed.count(str(here.id))) == (0, 1)
+    assert given.other.slug in run("dead_letters", "show", str(here.id))
+    run_without("dead_letters", "show", str(there.id))
+
+
 # --- what was published -------------------------------------------------------------------------------------------
 
 
@@ -338,7 +454,7 @@ def test_published_seals_of_a_tenant_out_of_reach_are_an_error(
         " VALUES (gen_random_uuid(), %s, %s, 'b', '{}', now(), now())",
         [tenant.id, tenant.slug],
     )
-    monkeypatch.setattr("lifecycle.management.commands.verify_audit.choose_tenants", lambda _: [])
+    monkeypatch.setattr("lifecycle.management.commands.verify_audit.choose_tenants", lambda *_: [])
     move_home(tenant, "b")
     out = io.StringIO()
     with (

@@ -34,7 +34,7 @@ def rounds(monkeypatch):
                 stop.set()
 
         monkeypatch.setattr(daily.HealthFile, "wait", wait)
-        monkeypatch.setattr(command, "choose_tenants", choose or (lambda _slug: list(tenants)))
+        monkeypatch.setattr(command, "choose_tenants", choose or (lambda *_: list(tenants)))
         call_command("forecast_churn", every=600.0, stdout=(said := StringIO()))
         return said.getvalue()
 
@@ -127,7 +127,7 @@ def test_a_look_up_that_fails_for_one_tenant_is_made_again_in_the_next_round(
 def test_a_list_of_tenants_that_takes_too_long_is_asked_for_again(tenants, rounds):
     asked = []
 
-    def choose(_slug):
+    def choose(*_):
         asked.append(1)
         if len(asked) == 1:
             raise caused_by(QueryCanceled)
@@ -172,7 +172,7 @@ def test_a_process_that_is_asked_to_end_while_it_looks_up_ages_looks_up_no_other
 
 def test_a_single_run_makes_the_others_too_and_names_the_one_that_failed(tenants, monkeypatch):
     broken, good = tenants
-    monkeypatch.setattr(command, "choose_tenants", lambda _slug: list(tenants))
+    monkeypatch.setattr(command, "choose_tenants", lambda *_: list(tenants))
     failing(monkeypatch, "is_done", broken, caused_by(QueryCanceled))
     with pytest.raises(CommandError, match=f"No forecast was made for {broken.slug}"):
         call_command("forecast_churn", stdout=(said := StringIO()), stderr=StringIO())
@@ -180,7 +180,7 @@ def test_a_single_run_makes_the_others_too_and_names_the_one_that_failed(tenants
 
 
 def test_a_single_run_that_is_asked_to_stop_says_that_not_all_was_done(tenants, monkeypatch):
-    monkeypatch.setattr(command, "choose_tenants", lambda _slug: list(tenants))
+    monkeypatch.setattr(command, "choose_tenants", lambda *_: list(tenants))
     requests = remember_requests(monkeypatch)
 
     def work(tenant, *, now):

@@ -20,6 +20,7 @@ from audit.management.reporting import OperatorCommand
 from lifecycle.management.arguments import read_text, whole_number
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.management.tenants import describe_away
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
 from lifecycle.sentences import say
@@ -35,6 +36,7 @@ from lifecycle.services.events.dead_letter_actions import (
 from lifecycle.services.events.replay_agreement import MoreWouldStart
 from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_replay
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
+from storage.away import AwayServers
 from storage.servers import current_server, on_server, server_names
 from tenants.actors import Actor, system_actor
 from tenants.homes import AwayFromHome, server_to_work_on
@@ -95,8 +97,9 @@ class Command(OperatorCommand):
         summary: Counter[tuple[str, str, str]] = Counter()
         found: list[DeadLetter] = []
         total = 0
+        away = AwayServers()
         for server in _list_servers(options):
-            with on_server(server):
+            with away.work_on(server):
                 dead_letters = _filter(options, state=state)
                 if options["summary"]:
                     counts = dead_letters.order_by().values_list("tenant_slug", "type", "code")
@@ -115,14 +118,19 @@ class Command(OperatorCommand):
             )
         if total > options["limit"]:
             self.stdout.write(f"... and {total - options['limit']:,} more")
+        if away:
+            raise CommandError(describe_away(away))
 
     def _show(self, options: dict[str, Any]) -> None:
+        away = AwayServers()
         for server in server_names():
-            with on_server(server):
+            with away.work_on(server):
                 dead_letter = find_dead_letters(state=None).filter(id=options["id"]).first()
                 if dead_letter is not None:
                     self._show_one(dead_letter, options)
                     return
+        if away:
+            raise CommandError(describe_away(away))
         raise DeadLetterRefused("not_found", f"There is no dead letter {options['id']}.")
 
     def _show_one(self, dead_letter: DeadLetter, options: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class Command(DailyCommand[TenantRef]):
 
     def choose(self, slug: str | None) -> list[TenantRef]:
         """The tenants; one clear line when there is none of that name."""
-        return choose_tenants(slug)
+        return choose_tenants(slug, self.away)
 
     def tenant_of(self, subject: TenantRef) -> TenantRef:
         """Itself."""

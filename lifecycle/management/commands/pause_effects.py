@@ -2,14 +2,21 @@
 
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from audit.management.reporting import OperatorCommand
-from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.management.tenants import (
+    add_tenant_argument,
+    at_home_unless_away,
+    choose_tenants,
+    describe_away,
+    is_away,
+)
 from lifecycle.services.effects.actions import pause_tenant, resume_tenant
+from storage.away import AwayServers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tenants.homes import at_home
 
 ACTOR = system_actor("pause_effects")
 
@@ -39,7 +46,13 @@ class Command(OperatorCommand):
                 "is paused already",
             )
         )
-        for tenant in choose_tenants(options["tenant"]):
-            with at_home(tenant.id), tenant_context(tenant.id):
-                changed = act(reason=options["reason"], tenant=tenant, actor=ACTOR, now=timezone.now())
-            self.stdout.write(f"{tenant.slug}: {done if changed else not_done}")
+        away = AwayServers()
+        for tenant in choose_tenants(options["tenant"], away):
+            if is_away(tenant.id, away):
+                continue
+            with at_home_unless_away(tenant.id, away):
+                with tenant_context(tenant.id):
+                    changed = act(reason=options["reason"], tenant=tenant, actor=ACTOR, now=timezone.now())
+                self.stdout.write(f"{tenant.slug}: {done if changed else not_done}")
+        if away:
+            raise CommandError(describe_away(away))

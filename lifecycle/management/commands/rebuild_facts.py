@@ -6,11 +6,17 @@ from django.core.management.base import BaseCommand, CommandError
 
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
-from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.management.tenants import (
+    add_tenant_argument,
+    at_home_unless_away,
+    choose_tenants,
+    describe_away,
+    is_away,
+)
 from lifecycle.services.insight.keeping import rebuild_facts
 from lifecycle.services.insight.sums import find_wrong_sums, replace_sums
+from storage.away import AwayServers
 from tenants.actors import TenantRef
-from tenants.homes import at_home
 
 # Customers who are being written to are behind until the job has seen it: after so many seconds each they are looked at
 # again, before they are said to differ.
@@ -34,17 +40,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work through the tenants, and say what was found of each."""
-        different = 0
+        different, away = 0, AwayServers()
         with stop_on_signals() as stop:
-            for tenant in choose_tenants(options["tenant"]):
-                with at_home(tenant.id):
+            for tenant in choose_tenants(options["tenant"], away):
+                if is_away(tenant.id, away):
+                    continue
+                with at_home_unless_away(tenant.id, away):
                     different += self._work(tenant, stop, check=options["check"])
                 if stop:
                     raise CommandError("Stopped. Run it again; what was rebuilt so far is kept.")
+        sentences = []
         if options["check"] and different:
-            raise CommandError(
-                "What is kept differs from the history. Run rebuild_facts without --check to rebuild it."
-            )
+            sentences.append("What is kept differs from the history. Run rebuild_facts without --check to rebuild it.")
+        if away:
+            sentences.append(describe_away(away))
+        if sentences:
+            raise CommandError(" ".join(sentences))
 
     def _work(self, tenant: TenantRef, stop: StopRequest, *, check: bool) -> int:
         done = different = 0

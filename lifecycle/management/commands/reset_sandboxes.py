@@ -10,9 +10,9 @@ from lifecycle.management.stopping import StopRequest
 from lifecycle.messaging import metrics
 from lifecycle.services.demo.sandboxes import reset_sandbox
 from lifecycle.services.insight.reading import midnight
-from storage.servers import on_server, server_names
+from storage.servers import server_names
 from tenants.actors import TenantRef
-from tenants.homes import AwayFromHome
+from tenants.homes import AwayFromHome, server_to_work_on
 from tenants.services.directory import Sandbox, find_tenant_everywhere, list_sandboxes
 
 
@@ -33,14 +33,16 @@ class Command(DailyCommand[Sandbox]):
     def choose(self, slug: str | None) -> list[Sandbox]:
         """The sandboxes of all servers that this process may go to; one clear line when there is none of that name."""
         found: list[Sandbox] = []
-        for name in server_names():
-            with on_server(name):
+        try:
+            # For one that is named no other server than its own need be there.
+            names = server_names() if slug is None else (server_to_work_on(slug),)
+        except AwayFromHome as error:
+            raise CommandError(f"{error}.") from error
+        for name in names:
+            with self.away.work_on(name):
                 found += [sandbox for sandbox in list_sandboxes() if slug in (None, sandbox.tenant.slug)]
-        if slug is not None and not found:
-            try:
-                tenant = find_tenant_everywhere(slug)
-            except AwayFromHome as error:
-                raise CommandError(f"{error}.") from error
+        if slug is not None and not found and not self.away:
+            tenant = find_tenant_everywhere(slug)
             what = "is no sandbox: nothing of it is ever deleted" if tenant else "is no active tenant"
             raise CommandError(f"{slug!r} {what}.")
         return found

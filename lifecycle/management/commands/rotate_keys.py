@@ -10,10 +10,10 @@ from audit.management.reporting import OperatorCommand
 from audit.services.administration import record_administration
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
-from lifecycle.management.tenants import add_tenant_argument
+from lifecycle.management.tenants import add_tenant_argument, describe_away
 from lifecycle.services.compliance.key_rotation import NAMELESS, count_old, list_keepers, rotate_tenant
 from storage import cipher
-from storage.servers import on_server
+from storage.away import AwayServers
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.management.choosing import choose_tenant
@@ -35,18 +35,25 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Rotate tenant by tenant."""
-        left = 0
+        left, away = 0, AwayServers()
         with stop_on_signals() as stop:
-            for server, tenant in _choose(options["tenant"]):
-                with on_server(server):
+            for server, tenant in _choose(options["tenant"], away):
+                if server in away:
+                    continue
+                with away.work_on(server):
                     left += self._rotate(tenant, stop)
                 if stop:
                     raise CommandError("Stopped. Run it again to continue.")
+        sentences = []
         if left:
-            raise CommandError(
+            sentences.append(
                 f"{left:,} are still under an older master key, held by another transaction or waiting to be published:"
                 " keep the older keys, and run it again in a moment."
             )
+        if away:
+            sentences.append(f"{describe_away(away)} Keep the older keys until then.")
+        if sentences:
+            raise CommandError(" ".join(sentences))
 
     def _rotate(self, tenant: TenantRef, stop: StopRequest) -> int:
         total, done = count_old(tenant.id), 0
@@ -74,8 +81,8 @@ class Command(OperatorCommand):
         return left
 
 
-def _choose(slug: str | None) -> list[tuple[str, TenantRef]]:
+def _choose(slug: str | None, away: AwayServers) -> list[tuple[str, TenantRef]]:
     """Server and tenant, of one tenant or of all; one clear line when there is no such tenant."""
     if slug is not None:
         choose_tenant(slug, suspended_too=True)
-    return [(server, tenant) for server, tenant in list_keepers() if slug in (None, tenant.slug)]
+    return [(server, tenant) for server, tenant in list_keepers(away) if slug in (None, tenant.slug)]

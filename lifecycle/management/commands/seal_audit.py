@@ -14,12 +14,18 @@ from django.utils import timezone
 from audit.management.reporting import ServiceCommand
 from audit.services.seals import START, public_key_of, seal_rows
 from lifecycle.management.stopping import StopRequest, stop_on_signals
-from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.management.tenants import (
+    add_tenant_argument,
+    at_home_unless_away,
+    choose_tenants,
+    describe_away,
+    is_away,
+)
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
+from storage.away import AwayServers
 from storage.failures import concerns_every_tenant, describe
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tenants.homes import at_home
 from tenants.services.directory import PLATFORM
 
 
@@ -54,13 +60,14 @@ class Command(ServiceCommand):
         with stop_on_signals() as stop:
             if goes_on:
                 end_in_time(stop)
-            check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self._health, waits=goes_on)
+            check_databases(
+                DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self._health, waits=goes_on, without_others=True
+            )
             if goes_on:
                 self.stdout.write(f"sealing; AUDIT_VERIFY_KEYS={self._verify_key(signing_key)} verifies these seals")
             while True:
                 try:
-                    for tenant in choose_tenants(options["tenant"]):
-                        self._seal_one(tenant, signing_key, stop, goes_on=goes_on)
+                    self._seal_all(options["tenant"], signing_key, stop, goes_on=goes_on)
                 except (OperationalError, InterfaceError) as error:
                     if options["every"] is None:
                         raise
@@ -72,10 +79,23 @@ class Command(ServiceCommand):
         if stop and options["every"] is None:
             raise CommandError("Stopped. Run it again to continue.")
 
-    def _seal_one(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest, *, goes_on: bool) -> None:
+    def _seal_all(self, slug: str | None, signing_key: bytes, stop: StopRequest, *, goes_on: bool) -> None:
+        """A server that is away holds up the tenants of no other."""
+        away = AwayServers()
+        for tenant in choose_tenants(slug, away):
+            if not is_away(tenant.id, away):
+                self._seal_one(tenant, signing_key, stop, away, goes_on=goes_on)
+        if away and goes_on:
+            self.stderr.write(f"server away, trying again: {away}")
+        elif away and not stop:
+            raise CommandError(describe_away(away))
+
+    def _seal_one(
+        self, tenant: TenantRef, signing_key: bytes, stop: StopRequest, away: AwayServers, *, goes_on: bool
+    ) -> None:
         """A tenant whose rows cannot be written at the moment, because it is being moved, holds up no other."""
         try:
-            with at_home(tenant.id):
+            with at_home_unless_away(tenant.id, away):
                 self._seal(tenant, signing_key, stop)
         except OperationalError as error:
             if not goes_on or concerns_every_tenant(error):

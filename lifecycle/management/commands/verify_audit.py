@@ -24,7 +24,13 @@ from audit.services.verification import Verified
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.published import TOPIC, NotCompared, read_published
 from lifecycle.management.stopping import StopRequest, stop_on_signals
-from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.management.tenants import (
+    add_tenant_argument,
+    at_home_unless_away,
+    choose_tenants,
+    describe_away,
+    is_away,
+)
 from lifecycle.services.compliance.verification import (
     MISSING_TENANT,
     UNREACHED_TENANT,
@@ -35,8 +41,8 @@ from lifecycle.services.compliance.verification import (
     verify_tenant,
     verify_tenant_seals,
 )
+from storage.away import AwayServers
 from tenants.actors import TenantRef
-from tenants.homes import at_home
 
 # Breaks that are listed for a tenant; the number of all of them is always said.
 LISTED: Final = 1000
@@ -79,23 +85,26 @@ class Command(OperatorCommand):
         as_text = options["format"] == "text"
         if options["published"] and options["customer"]:
             raise CommandError("--published compares the seals of whole tenants: leave --customer out.")
-        reports = []
+        reports: list[dict[str, Any]] = []
+        away = AwayServers()
         with stop_on_signals() as stop:
             published, not_compared = self._read_published(options["published"], stop)
-            for tenant in choose_tenants(options["tenant"]):
-                with at_home(tenant.id):
+            for tenant in choose_tenants(options["tenant"], away):
+                if is_away(tenant.id, away):
+                    continue
+                with at_home_unless_away(tenant.id, away):
                     report = self._verify(tenant, options["customer"], stop)
                     if not options["customer"]:
                         report |= self._verify_seals(tenant, published, stop)
-                if as_text and (report["customers"] or not options["customer"]):
-                    self._write(report)
-                reports.append(report)
-        missing = [] if options["tenant"] or options["customer"] else self._find_missing(published)
+                    reports.append(report)
+                    if as_text and (report["customers"] or not options["customer"]):
+                        self._write(report)
+        missing = [] if options["tenant"] or options["customer"] else self._find_missing(published, away)
         broken = sum(report["broken"] for report in reports)
         broken_seals = sum(len(report.get("seal_breaks", ())) for report in reports)
         absent = Counter(error.code for error in missing)
         broken_seals += absent.total() - absent[MISSING_TENANT] - absent[UNREACHED_TENANT]
-        if options["customer"] and not any(report["customers"] for report in reports):
+        if options["customer"] and not any(report["customers"] for report in reports) and not away:
             raise CommandError(f"There is no customer {options['customer']}.")
         if as_text:
             for error in missing[:LISTED]:
@@ -103,8 +112,9 @@ class Command(OperatorCommand):
         else:
             whole = {
                 "verified_at": started,
-                "intact": not (broken or broken_seals or missing or not_compared),
+                "intact": not (broken or broken_seals or missing or not_compared or away),
                 "not_compared": not_compared,
+                "away": str(away),
                 "missing": [asdict(error) for error in missing],
                 "tenants": reports,
             }
@@ -121,6 +131,8 @@ class Command(OperatorCommand):
         ]
         if not_compared:
             errors.append(f"Nothing was compared with published seals: {not_compared}")
+        if away:
+            errors.append(describe_away(away))
         if errors:
             raise CommandError(" ".join(errors))
 
@@ -133,10 +145,10 @@ class Command(OperatorCommand):
         except NotCompared as reason:
             return None, str(reason)
 
-    def _find_missing(self, published: PublishedSeals | None) -> list[SealBreak]:
+    def _find_missing(self, published: PublishedSeals | None, away: AwayServers) -> list[SealBreak]:
         unreadable = published.unreadable if published else []
         return [
-            *find_missing_tenants(public_keys=_public_keys(), published=published),
+            *find_missing_tenants(public_keys=_public_keys(), published=published, away=away),
             *(SealBreak(0, NOT_A_SEAL, f"{place}: this is not a seal.") for place in unreadable),
         ]
 

@@ -12,6 +12,7 @@ from audit.services.keys import count_old_keys, rewrap_keys
 from audit.services.message_encryption import rewrap_message
 from lifecycle.models.events import NO_TENANT
 from storage import cipher
+from storage.away import AwayServers
 from storage.cursors import bytea_array, plain_array, prepared_cursor
 from storage.servers import current_server, has_servers, server_names
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -48,11 +49,11 @@ UPDATE {table} t SET {column} = i.value FROM unnest(%(ids)s::uuid[], %(values)s:
 COUNT_OLD: Final = "SELECT count(*) FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}"
 
 
-def list_keepers() -> list[tuple[str, TenantRef]]:
+def list_keepers(away: AwayServers | None = None) -> list[tuple[str, TenantRef]]:
     """Every tenant that may keep something encrypted, with its server, and for each server that this process may go to
-    the one of messages that belong to none. A statement a server.
+    the one of messages that belong to none. A statement a server. A server that is away is noted in ``away``.
     """
-    tenants = list_tenants_everywhere(suspended_too=True)
+    tenants = list_tenants_everywhere(suspended_too=True, away=away)
     kept = [(find_server(tenant.id) if has_servers() else current_server(), tenant) for tenant in tenants]
     return [*kept, *((name, NAMELESS) for name in server_names())]
 

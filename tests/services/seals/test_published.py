@@ -50,7 +50,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[TenantRef], None]:
 
     def leave(tenant: TenantRef) -> None:
         existing = Tenant.objects.using("platform").filter(id=tenant.id)
-        chosen = lambda _: [tenant] if existing.exists() else []  # noqa: E731
+        chosen = lambda *_: [tenant] if existing.exists() else []  # noqa: E731
         monkeypatch.setattr("lifecycle.management.commands.verify_audit.choose_tenants", chosen)
 
     return leave
