@@ -61,7 +61,9 @@ def make_throwaway(guard: Guard, *, durable: bool = False) -> Path:
     _sweep(place)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     folder.chmod(0o711)
-    _hold(folder / "lock", guard, or_else=f"{folder} is in use")
+    # Under its name only once it is held: another run that tidies at this moment would hold it first, and remove all.
+    _hold(folder / "lock.new", guard, or_else=f"{folder} is in use")
+    (folder / "lock.new").rename(folder / "lock")
     guard.remove(folder)
     return folder
 

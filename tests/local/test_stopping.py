@@ -1,5 +1,6 @@
 """However it ends, nothing of it is left: not a process, not a temporary folder."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -8,11 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
+import psycopg
 import pytest
 
+from local import folders
 from local.guard import Guard, find_live_groups
 from local.processes import Child
 from tests.local.scene import (
@@ -172,6 +176,67 @@ def test_a_service_that_dies_comes_back_at_its_address_and_stops_with_the_rest(p
     assert (status, lines[-1]) == (0, "stopping")
     assert [pid for pid in below if is_alive(pid)] == []
     assert "database system is shut down" in (project.kept / "log" / "postgresql.log").read_text()
+
+
+def test_a_database_that_is_killed_at_work_comes_back(project: Project) -> None:
+    """What it is about ends with it: while that goes on, no other server gets the data."""
+    run = project.start("services")
+    run.await_line("to use them")
+    address = project.read_env()["DATABASE_ADMIN_URL"]
+    with closing(psycopg.connect(address, autocommit=True)) as client:
+        # It looks at nothing until it is through.
+        client.execute("SET statement_timeout = 0")
+        client.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 20000) b")
+        with psycopg.connect(address, autocommit=True) as other:
+            wait_until(
+                lambda: other.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query ~ '^SELECT count'"
+                ).fetchone(),
+                within=PATIENCE,
+                what="its statement",
+            )
+        lines = (project.kept / "postgres" / "postmaster.pid").read_text().splitlines()
+        os.kill(int(lines[0]), signal.SIGKILL)
+        assert run.await_line("postgresql") == "postgresql was ended by SIGKILL; starting it again"
+
+    def is_back() -> bool:
+        assert run.process.poll() is None, run.end()
+        try:
+            psycopg.connect(address).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    wait_until(is_back, within=PATIENCE, what="another PostgreSQL")
+    run.process.terminate()
+    assert run.end()[0] == 0
+
+
+def test_a_run_that_tidies_leaves_a_folder_alone_that_is_being_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is a file before it is held."""
+    monkeypatch.setattr(folders, "_is_usable", lambda _: True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    real = fcntl.flock
+    swept = []
+
+    def take(descriptor: int, operation: int) -> None:
+        if not swept:
+            swept.append(True)
+            folders._sweep(tmp_path)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(folders.fcntl, "flock", take)
+    guard = Guard()
+    try:
+        folder = folders.make_throwaway(guard)
+        assert swept and (folder / "lock").is_file()
+        # It is held: the next one that tidies leaves it alone as well.
+        folders._sweep(tmp_path)
+        assert folder.is_dir()
+    finally:
+        guard.dismiss()
 
 
 def test_the_exit_status_is_that_of_the_command(project: Project) -> None:
