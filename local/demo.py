@@ -15,7 +15,7 @@ from local import signals
 from local.commands import started
 from local.folders import PROJECT, Folders, open_kept
 from local.guard import Guard
-from local.processes import Child, find_free_port, find_port_error, stop
+from local.processes import Child, claim_port, find_free_port, find_port_error, stop
 from local.secrets import write_private
 from local.services import Services, merge, say, write_env
 from local.trouble import CannotStart, StopRequested
@@ -91,7 +91,9 @@ def read_port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise CannotStart(f"PORT={text} is not a port; choose one from 1 to 65535: PORT=8001 make demo")
     port = int(text)
-    if error := find_port_error(port):
+    # The pages come when all is prepared. Of two demos, of two folders, the later one would find the other's and take
+    # them for its own.
+    if error := find_port_error(port) or ("" if claim_port(port, of="demo") else "is taken by another demo"):
         raise CannotStart(f"port {port} {error}; choose another: PORT={find_free_port()} make demo")
     return port
 

@@ -209,19 +209,19 @@ def find_free_port() -> int:
     No other process that looks for one in this way is given it, be it long until a server listens, or none ever does.
     """
     tried = (PORTS[next(_turn) % len(PORTS)] for _ in PORTS)
-    return next(port for port in tried if not find_port_error(port) and _claim(port))
+    return next(port for port in tried if not find_port_error(port) and claim_port(port))
 
 
-def _claim(port: int) -> bool:
+def claim_port(port: int, *, of: str = "port") -> bool:
     """Have a port for this process as long as it lives, by a name that the kernel gives to one at a time. False if it
-    is another's.
+    is another's. ``of``: among what it is claimed.
     """
     if sys.platform != "linux":
         return True
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         # No file, only a name.
-        claim.bind(f"\0customer360-port-{port}")
+        claim.bind(f"\0customer360-{of}-{port}")
     except OSError as error:
         claim.close()
         return error.errno != errno.EADDRINUSE

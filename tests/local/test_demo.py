@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import find_free_port
+from local.processes import claim_port, find_free_port
 from tests.local.scene import (
     ENDS_WITHIN,
     PATIENCE,
@@ -185,6 +185,15 @@ def test_a_taken_port_is_named_before_anything_starts(untouched: Project) -> Non
     assert start == f"demo: port {port} is taken; choose another:"
     assert end.endswith(" make demo")
     assert not (untouched.kept / "postgres").exists()
+
+
+def test_a_port_that_another_demo_is_going_to_take_is_named(untouched: Project) -> None:
+    """Its pages come minutes later, and would be taken for this one's."""
+    port = find_free_port()
+    assert claim_port(port, of="demo")
+    status, lines = untouched.run("demo", PORT=str(port))
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0].startswith(f"demo: port {port} is taken by another demo; choose another: PORT=")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "web", "-1"])
