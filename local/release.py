@@ -193,11 +193,14 @@ def _find_timestamp() -> int:
 
 
 def _write(path: Path, top: str, files: Mapping[str, tuple[bytes, int]], *, timestamp: int) -> None:
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+    # A disk that is full, or a kill, leaves nothing under the name of a release.
+    new = path.with_name(f"{path.name}.new")
+    with tarfile.open(new, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, (body, mode) in sorted(files.items()):
             member = tarfile.TarInfo(f"{top}/{name}")
             member.size, member.mode, member.mtime = len(body), mode, timestamp
             tar.addfile(member, io.BytesIO(body))
+    new.replace(path)
 
 
 def _run(command: list[str]) -> bytes:

@@ -1,5 +1,6 @@
 """A release is the same bytes each time, and says what is in it."""
 
+import errno
 import json
 import re
 import tarfile
@@ -114,6 +115,22 @@ def test_which_packages_are_in_the_image_is_not_asked_of_the_machine(tmp_path: P
     # The real file: nothing of it is overlooked.
     text = (PROJECT / "requirements.txt").read_text()
     assert len(release._PINNED.findall(text)) == len(re.findall(r"^[A-Za-z0-9]\S*==", text, flags=re.M))
+
+
+def test_a_release_that_is_written_by_halves_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, made = tarfile.TarFile.addfile, []
+
+    def fill(self: tarfile.TarFile, *arguments: Any) -> None:
+        if made:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        made.append(arguments)
+        real(self, *arguments)
+
+    monkeypatch.setattr(tarfile.TarFile, "addfile", fill)
+    path = tmp_path / "customer360-1.tar"
+    with pytest.raises(OSError, match="No space left"):
+        release._write(path, "top", {"a": (b"a", 0o644), "b": (b"b", 0o644)}, timestamp=0)
+    assert made and not path.exists()
 
 
 def test_a_release_without_the_wheel_of_a_package_is_refused(tmp_path: Path) -> None:
