@@ -37,7 +37,10 @@ ROLES = {"default": "c360_app", "platform": "c360_platform", "relay": "c360_rela
 
 def role_errors(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
     """What is wrong with the role of a connection, as sentences; empty when row-level security binds it."""
-    connection: Any = connections[alias]
+    return _find_role_errors(connections[alias])
+
+
+def _find_role_errors(connection: Any) -> list[str]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
         # By the driver: Django's cursor is for when the apps are there, and a server looks before that.
@@ -107,7 +110,8 @@ def refuse_unbound_roles() -> None:
 
 
 def _refuse_unbound(connection: Any, **_: Any) -> None:
-    if connection.alias in VARIABLES and (errors := role_errors(connection.alias)):
+    # The very one: it may be that of a server on which this thread does not work, and the name leads elsewhere then.
+    if connection.alias in VARIABLES and (errors := _find_role_errors(connection)):
         connection.close()
         raise OperationalError(f"{describe_unbound(connection.alias)}: {', '.join(errors)}")
 

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection, connections, transaction
+from django.db.backends.signals import connection_created
 from django.test import RequestFactory, override_settings
 from rest_framework.test import APIClient
 
@@ -30,6 +31,7 @@ from storage import servers
 from storage.servers import MAIN, ServerSwitchRefused, connection_to, current_server, on_server, server_names
 from tenants import homes
 from tenants.actors import TenantRef
+from tenants.checks import refuse_unbound_roles
 from tenants.context import tenant_context
 from tenants.homes import AwayFromHome, at_any_server, find_server
 from tenants.models import Tenant
@@ -164,6 +166,19 @@ def test_each_tenant_is_listed_once_over_all_servers(
 
 
 # --- requests and events ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("second_server")
+def test_a_role_that_nothing_binds_is_refused_on_a_server_that_is_looked_at_from_elsewhere() -> None:
+    owner = settings.DATABASES["owner"]
+    settings.DATABASE_SERVERS["b"][PLATFORM] |= {name: owner[name] for name in ("USER", "PASSWORD")}
+    servers._handler.cache_clear()
+    refuse_unbound_roles()
+    try:
+        with pytest.raises(OperationalError, match="does not bind: it owns tables"):
+            connection_to("b", PLATFORM).ensure_connection()
+    finally:
+        connection_created.disconnect(dispatch_uid="tenants.checks.refuse_unbound_roles")
 
 
 @pytest.mark.usefixtures("second_server")
