@@ -7,7 +7,7 @@ from uuid import UUID
 
 from storage.away import AwayServers
 from tenants.actors import TenantRef
-from tenants.homes import home_of
+from tenants.homes import AwayFromHome, home_of
 from tenants.management.choosing import choose_tenant
 from tenants.services.directory import list_tenants_everywhere
 
@@ -37,8 +37,15 @@ def is_away(tenant_id: UUID, away: AwayServers) -> bool:
 @contextmanager
 def at_home_unless_away(tenant_id: UUID, away: AwayServers) -> Iterator[None]:
     """As ``tenants.homes.at_home``. That another server is away is noted, and the rest of the block left out."""
+    moved: AwayFromHome | None = None
     with away.work_on(home_of(tenant_id)):
-        yield
+        try:
+            yield
+        except AwayFromHome as error:
+            # It has moved at this moment, and its former server is there.
+            moved = error
+    if moved is not None:
+        raise moved
 
 
 def describe_away(away: AwayServers) -> str:

@@ -25,10 +25,11 @@ from lifecycle.rules.envelopes import receive
 from lifecycle.services.compliance import key_rotation
 from lifecycle.services.demo.scenarios import ACME
 from storage import servers
+from storage.away import AwayServers
 from storage.servers import MAIN, current_server, on_server
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tenants.homes import NameTakenElsewhere, at_home
+from tenants.homes import AwayFromHome, NameTakenElsewhere, at_home
 from tenants.management.commands import changepassword
 from tenants.models import TokenIssuer
 from tenants.services.accounts.logins import check_login
@@ -276,6 +277,13 @@ def test_a_server_that_is_away_holds_up_those_of_no_other_and_is_named(
     printed = run_without(name, *arguments)
     assert said.format(slug=given.other.slug) in printed
     assert given.tenant.slug not in printed and str(given.tenant.id) not in printed
+
+
+def test_a_server_that_a_tenant_is_leaving_is_not_away(given: Given) -> None:
+    away = AwayServers()
+    with pytest.raises(AwayFromHome, match="moved"), choosing.at_home_unless_away(given.tenant.id, away):
+        raise AwayFromHome("moved")
+    assert not away and current_server() == MAIN
 
 
 def test_sandboxes_are_reset_where_another_server_is_away(server_b: ServerB, monkeypatch: pytest.MonkeyPatch) -> None:
