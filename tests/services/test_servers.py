@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
+import orjson
 import psycopg
 import pytest
 from django.conf import settings
@@ -437,6 +438,26 @@ def test_a_move_that_ends_as_it_opens_the_tenant_again_goes_on_with_being_calm(
         steps.run_move(move, steps.Limits())
     assert move.step == "copy"
     assert directory.do.call_args.args[1]["step"] == "copy"
+
+
+def test_a_move_that_is_being_taken_back_is_not_gone_on_with(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part of its copy may be deleted, wherever that ended."""
+
+    def end(*_: Any) -> None:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(steps, "lift_fence", lambda *_: None)
+    monkeypatch.setattr(steps, "lift_quiet", end)
+    source, target, directory = (Mock(ask=lambda *_: []) for _ in range(3))
+    move = Move(tenant, directory, source, target, lambda _: None, "drain", fenced_at=utc_now())
+    with pytest.raises(psycopg.OperationalError, match="closed the connection"):
+        steps.abort_move(move)
+    noted = directory.do.call_args.args[1]
+    assert (noted["step"], noted["fenced_at"], orjson.loads(noted["facts"])) == ("drain", None, {"taken_back": True})
+    with pytest.raises(MoveRefused, match="nothing was changed now: finish that with --abort"):
+        steps.run_move(replace(move, facts=orjson.loads(noted["facts"])), steps.Limits())
 
 
 @pytest.mark.parametrize("delivering", [0, 1])
