@@ -126,12 +126,17 @@ def night(tenant, now=NOW):
 
 @pytest.fixture(scope="module")
 def acme(django_db_setup, django_db_blocker):
-    """A tenant whose satisfaction says who churns, after its first night: it, who is lost, and who is not."""
+    """A tenant whose satisfaction says who churns, after its first night: it, who is not lost, and what was there then
+    of each of them, for a test here erases one and another adds one: the forecasts, the figures, and who came when.
+    """
     with django_db_blocker.unblock():
         tenant = TenantFactory(configuration=RISKY)
-        lost, here = tell_past(tenant, 700, seed=3)
+        _, here = tell_past(tenant, 700, seed=3)
         night(tenant)
-    return tenant, lost, here
+        with tenant_context(tenant.id):
+            said = dict(FigureChange.objects.filter(tenant_id=tenant.id).values_list("customer_id", "figures"))
+            came = dict(Stay.objects.filter(tenant_id=tenant.id, sequence=1).values_list("customer_id", "entered"))
+        return tenant, here, (forecasts(tenant), said, came)
 
 
 def forecasts(tenant):
@@ -145,15 +150,12 @@ def learned(tenant):
 
 
 def test_everyone_who_is_not_lost_has_a_chance_that_adds_up(acme, db):
-    tenant, _, here = acme
-    fit, made = learned(tenant), forecasts(tenant)
+    tenant, here, (made, said, came) = acme
+    fit = learned(tenant)
     assert fit.state == ForecastFit.SHOWN and fit.proof.z > 1.645 and fit.proof.brier < fit.proof.brier_baseline
     assert fit.proof.calls > fit.proof.calls_baseline and made.keys() == set(here)
     names = dict(zip(fit.model.names, range(99), strict=False))
     assert set(names) == {"time_in_stage", "time_as_customer", "satisfaction"}
-    with tenant_context(tenant.id):
-        said = dict(FigureChange.objects.filter(tenant_id=tenant.id).values_list("customer_id", "figures"))
-        came = dict(Stay.objects.filter(tenant_id=tenant.id, sequence=1).values_list("customer_id", "entered"))
     chances = {"2.0": [], "4.5": []}
     for customer_id, one in made.items():
         csat = said[customer_id]["support.csat"]
@@ -173,7 +175,7 @@ def test_everyone_who_is_not_lost_has_a_chance_that_adds_up(acme, db):
 
 
 def test_the_model_is_no_one_s_data_and_outlives_an_erasure(acme, db):
-    tenant, _, here = acme
+    tenant, here, _ = acme
     with tenant_context(tenant.id):
         fit = ForecastFit.objects.get(tenant_id=tenant.id)
         text = json.dumps([fit.model, fit.proof, fit.found])
@@ -188,7 +190,7 @@ def test_the_model_is_no_one_s_data_and_outlives_an_erasure(acme, db):
 
 
 def test_another_tenant_sees_nothing_of_it(acme, db):
-    _, _, here = acme
+    _, here, _ = acme
     other = TenantFactory(configuration=RISKY)
     with tenant_context(other.id):
         assert read_forecast(here[2], tenant=other) is None and read_learned(other) is None
