@@ -17,7 +17,7 @@ from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.conftest import make_people
 from tests.factories import MINIMAL, TenantFactory
-from tests.plans import count_rows_read
+from tests.plans import count_rows_read, forget_others
 from tests.services.test_insight import NOW, at, step, tell
 from tests.web.test_saving import LATER, mail, plan, say, write
 
@@ -45,6 +45,7 @@ def test_of_thousands_who_are_up_to_date_none_is_read(db, superuser, is_analyzed
     """Five thousand customers, a thousand of whom have an episode that can be kept in some years."""
     tenant = TenantFactory(configuration=RISKY)
     given = {"tenant_id": tenant.id, "risk": "m", "now": NOW, "batch": 500}
+    forget_others(superuser, tenant.id, ["lifecycle_insight_state"])
     with superuser.cursor() as cursor:
         cursor.execute(UP_TO_DATE, {"tenant_id": str(tenant.id)})
         if is_analyzed:
@@ -90,6 +91,7 @@ def test_a_customer_who_is_due_and_of_other_stages_too_is_one_customer(db):
 def test_to_find_the_episodes_that_go_on_insight_reads_the_states_of_their_customers_alone(db, superuser, is_analyzed):
     tenant = TenantFactory(configuration=RISKY)
     given = {"tenant_id": tenant.id, "risk": "m"}
+    forget_others(superuser, tenant.id, ["lifecycle_insight_state"])
     with superuser.cursor() as cursor:
         cursor.execute(UP_TO_DATE.replace("n <= 1000", "n <= 10"), {"tenant_id": str(tenant.id)})
         if is_analyzed:

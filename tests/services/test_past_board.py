@@ -13,7 +13,7 @@ from lifecycle.services.insight.keeping import keep_facts
 from storage.cursors import plain_array, text_array
 from tenants.context import tenant_context
 from tests.factories import TenantFactory, utc_now
-from tests.plans import count_rows_read
+from tests.plans import count_rows_read, forget_others
 from tests.services.test_insight import step, tell
 from tests.web.conftest import text_of
 
@@ -61,6 +61,7 @@ def test_of_thousands_of_stays_the_board_reads_its_cards(db, superuser, tenant, 
         "columns": text_array(stages),
         "cards": plain_array([CARDS, CARDS, CARDS, 0]),
     }
+    forget_others(superuser, tenant.id, ["lifecycle_stay", "lifecycle_customer"])
     with superuser.cursor() as cursor:
         values = {"tenant_id": str(tenant.id), "customers": CUSTOMERS, "start": START}
         cursor.execute(MADE, values)
