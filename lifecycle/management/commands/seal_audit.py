@@ -80,27 +80,31 @@ class Command(ServiceCommand):
             raise CommandError("Stopped. Run it again to continue.")
 
     def _seal_all(self, slug: str | None, signing_key: bytes, stop: StopRequest, *, goes_on: bool) -> None:
-        """A server that is away holds up the tenants of no other."""
+        """A server that is away holds up the tenants of no other, nor does a tenant whose rows cannot be written at the
+        moment, because it is being moved. A single run names them at its end.
+        """
         away = AwayServers()
+        left = []
         for tenant in choose_tenants(slug, away):
-            if not is_away(tenant.id, away):
-                self._seal_one(tenant, signing_key, stop, away, goes_on=goes_on)
+            if is_away(tenant.id, away):
+                continue
+            try:
+                with at_home_unless_away(tenant.id, away):
+                    self._seal(tenant, signing_key, stop)
+            except OperationalError as error:
+                if concerns_every_tenant(error):
+                    raise
+                self.stderr.write(f"{tenant.slug}: not sealed now: {describe(error)}")
+                left.append(tenant.slug)
         if away and goes_on:
             self.stderr.write(f"server away, trying again: {away}")
-        elif away and not stop:
-            raise CommandError(describe_away(away))
-
-    def _seal_one(
-        self, tenant: TenantRef, signing_key: bytes, stop: StopRequest, away: AwayServers, *, goes_on: bool
-    ) -> None:
-        """A tenant whose rows cannot be written at the moment, because it is being moved, holds up no other."""
-        try:
-            with at_home_unless_away(tenant.id, away):
-                self._seal(tenant, signing_key, stop)
-        except OperationalError as error:
-            if not goes_on or concerns_every_tenant(error):
-                raise
-            self.stderr.write(f"{tenant.slug}: not sealed now: {describe(error)}")
+        if goes_on or stop:
+            return
+        sentences = [f"Not sealed: {', '.join(left)}. Run it again in a moment."] if left else []
+        if away:
+            sentences.append(describe_away(away))
+        if sentences:
+            raise CommandError(" ".join(sentences))
 
     def _seal(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest) -> None:
         place = START

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from audit.models import LifecycleHistory, OutboxMessage, SealedRow
 from audit.services import seals
 from audit.services.seals import MerkleTree, describe_seal, facts_of, is_signed_by, merkle_root, public_key_of
 from lifecycle.management import progress
+from lifecycle.management.commands import seal_audit
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.services.transitions.apply import Call, apply
@@ -197,3 +199,24 @@ def test_without_a_key_nothing_is_sealed() -> None:
 def test_a_new_key_comes_with_its_public_half() -> None:
     private, public = (line.partition("=")[2] for line in seal("--new-key"))
     assert public_key_of(base64.b64decode(private)) == base64.b64decode(public)
+
+
+@override_settings(AUDIT_SIGNING_KEY=KEY)
+def test_a_tenant_whose_rows_cannot_be_written_holds_up_no_other_and_is_named(
+    tenant: TenantRef, other_tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while it is being moved; its fence refuses the seal."""
+    CustomerFactory(tenant=tenant)
+    CustomerFactory(tenant=other_tenant, stage="Live")
+    seal_rows = seals.seal_rows
+
+    def refuse_one(tenant_id: Any, **options: Any) -> Any:
+        if tenant_id == tenant.id:
+            raise OperationalError from psycopg.errors.ObjectNotInPrerequisiteState()
+        return seal_rows(tenant_id, **options)
+
+    monkeypatch.setattr(seal_audit, "choose_tenants", lambda *_: [tenant, other_tenant])
+    monkeypatch.setattr(seal_audit, "seal_rows", refuse_one)
+    with pytest.raises(CommandError, match=rf"^Not sealed: {tenant.slug}\. Run it again in a moment\.$"):
+        seal()
+    assert (len(seals_of(tenant)), len(seals_of(other_tenant))) == (0, 1)
