@@ -14,10 +14,11 @@ from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change, Status
 from lifecycle.services.compliance.verification import verify_tenant
-from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.configuration import publication, stage_migrations
 from lifecycle.services.configuration.plans import MappingNeeded
 from lifecycle.services.configuration.publication import publish_configuration, revert_publication
 from lifecycle.services.configuration.stage_migrations import move_customers
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.transitions.apply import Call, Choice, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -26,6 +27,7 @@ from tenants.rules.configuration.document import InvalidConfiguration
 from tenants.rules.configuration.policy import Policy
 from tenants.sentences import describe_finding
 from tests.factories import CustomerFactory, TenantFactory, utc_now
+from tests.services.threads import Meeting, run_together
 
 ADMIN = system_actor("tests")
 STAGES = ["A", "B", "C", "D", "E"]
@@ -237,3 +239,20 @@ def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -
     assert outcome.moved
     assert where(tenant) == {customer.id: "B"}
     assert stages_now(tenant) == {"F", "B"}
+
+
+@pytest.mark.parametrize(("stages", "renamed"), [(["F", "B"], {"A": "F"}), (["B"], {})], ids=["renamed", "taken away"])
+def test_who_is_made_while_the_first_stage_changes_is_in_the_new_one(
+    db: None, monkeypatch: pytest.MonkeyPatch, stages: list[str], renamed: dict[str, str]
+) -> None:
+    tenant = TenantFactory(configuration={"stages": ["A", "B"]})
+    meeting = Meeting()
+    monkeypatch.setattr(publication, "supersede_moves", meeting.hold(publication.supersede_moves))
+    facts = CustomerFacts("C-1", "/crm", utc_now(), company={"name": "New"})
+
+    def record() -> None:
+        with tenant_context(tenant.id):
+            record_customers([facts], tenant=tenant, actor=ADMIN, source="EventListener", now=utc_now(), create=True)
+
+    run_together([lambda: publish(tenant, stages, renamed=renamed), meeting.second(record)])
+    assert list(where(tenant).values()) == [stages[0]]

@@ -16,7 +16,7 @@ from lifecycle.services.customers.batch import Batch
 from lifecycle.services.customers.facts import ContactFacts, CustomerFacts, Recorded
 from lifecycle.services.transitions.apply import Call, Outcome, place
 from tenants.actors import Actor, TenantRef
-from tenants.services.configuration.policies import live_policy
+from tenants.services.configuration.policies import hold_live_policy
 
 __all__ = ["ContactFacts", "CustomerFacts", "Recorded", "record_customers"]
 
@@ -44,7 +44,8 @@ def record_customers(
     work = Batch(tenant, now, backdated=backdated)
     work.lock(sorted({fact.external_id for fact in facts}))
     created = work.insert([fact for fact, flag in zip(facts, flags, strict=True) if flag])
-    initial = live_policy(tenant.id).initial if created else ""
+    # Held: renamed between this look and the placement, the stage would be refused, and who was made would be in none.
+    initial = hold_live_policy(tenant.id).initial if created else ""
     work.load_parts(facts)
     results = [work.merge(fact, created=created.get(fact.external_id) is fact) for fact in facts]
     work.write()
