@@ -18,6 +18,7 @@ from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Undo
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration import publication
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.transitions import undo as undoing
 from lifecycle.services.transitions.apply import Call, apply
@@ -28,6 +29,7 @@ from tenants.context import tenant_context
 from tests.conftest import make_people
 from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
 from tests.messaging.speaking import RULES, Speaker
+from tests.services.threads import Meeting, run_together
 
 DOCUMENT = {
     "stages": ["Prospect", "Active", "At-Risk", "Churned"],
@@ -150,6 +152,28 @@ def test_a_stage_that_was_renamed_since_and_one_with_a_reason(db: None) -> None:
     with tenant_context(tenant.id):
         rows = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)
         assert {(row.stage, row.reason_code) for row in rows} == {("Wobbly", "Usage")}
+
+
+def test_a_stage_that_is_renamed_while_its_customers_are_moved_back(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The publisher holds the configuration when the worker comes: who waits for it moves them to the new name."""
+    tenant, customers = make(2)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    with tenant_context(tenant.id):
+        job = begin_undo(request_id, tenant=tenant, actor=ACTOR, now=utc_now())
+    meeting = Meeting()
+    monkeypatch.setattr(publication, "supersede_moves", meeting.hold(publication.supersede_moves))
+
+    def publish() -> None:
+        document = _rename(DOCUMENT, "Active", "Live")
+        document["transitions"] = {"Prospect": ["Live"], "Live": ["At-Risk"], "At-Risk": ["Churned"]}
+        with tenant_context(tenant.id):
+            publish_configuration(document, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now(), renamed={"Active": "Live"})
+
+    run_together([publish, meeting.second(lambda: list(work_off_undos(tenant, now=utc_now())))])
+    with tenant_context(tenant.id):
+        job.refresh_from_db()
+    assert (job.moved, job.refused) == (2, 0)
+    assert {stage for stage, _ in stages(tenant).values()} == {"Live"}
 
 
 def _rename(value: Any, old: str, new: str) -> Any:

@@ -27,6 +27,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.roles import CONFIGURE_STAGES, PERMISSIONS
 from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import hold_live_policy
 from tenants.services.configuration.versions import present_name, present_names
 from tenants.services.directory import fetch_tenants
 
@@ -229,6 +230,9 @@ def _move_batch(undo: Undo, *, tenant: TenantRef, now: dt.datetime) -> int:
             {"tenant_id": tenant.id, "request_id": undo.request_id, "after": undo.after, "limit": BATCH},
         )
         found = [_Moved(*row) for row in cursor.fetchall()]
+    if found:
+        # Before the names are read: renamed while their rows are waited for, they would be refused, and stay for good.
+        hold_live_policy(tenant.id)
     renames = present_names(tenant) if found else {}
     choices = [_choose_return(one, undo, renames) for one in found if one.from_stage is not None]
     actor = Actor(kind=undo.actor_kind, name=undo.actor, permissions=frozenset(PERMISSIONS))
