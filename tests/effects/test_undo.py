@@ -260,6 +260,31 @@ def test_an_undo_costs_nothing_and_making_the_change_again_costs_what_it_moves(d
         assert Undo.objects.filter(tenant_id=tenant.id).count() == 1
 
 
+def test_making_the_change_again_costs_once_though_it_is_asked_for_twice_at_once(
+    db: None, monkeypatch: pytest.MonkeyPatch, in_threads: Any
+) -> None:
+    tenant, customers = make(3)
+    job = undo(tenant, move(tenant, customers, "At-Risk", "Usage"))
+    person = replace(ACTOR, name=str(uuid4()), updates_per_hour=5)
+
+    def again(_: int = 0) -> Undo:
+        with tenant_context(tenant.id):
+            return begin_undo(job.id, tenant=tenant, actor=person, now=utc_now(), budget=UpdateBudget(person))
+
+    count = undoing._count
+    others: list[Any] = []
+
+    def count_while_another_asks(*arguments: Any) -> Any:
+        """The second press comes through while the first has not yet begun."""
+        if not others:
+            others.append(None)
+            others[0] = in_threads(1, again)[0]
+        return count(*arguments)
+
+    monkeypatch.setattr(undoing, "_count", count_while_another_asks)
+    assert again() == others[0], "five are allowed, and twice three would be more"
+
+
 def test_an_undo_has_as_many_statements_for_many_as_for_few(db: None) -> None:
     counts = []
     for size in (3, 60):

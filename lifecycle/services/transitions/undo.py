@@ -151,25 +151,27 @@ def begin_undo(
     running.update(finished_at=now, is_stopped=True, waits_until=None)
     with prepared_cursor("default") as cursor:
         to_move, everyone, _unmoved = _count(cursor, request_id, tenant)
-        if budget is not None and source == SOURCE and to_move:
-            budget.take(to_move)
         cursor.execute(_CANCEL, {"tenant_id": tenant.id, "request_id": request_id, "now": now})
         cancelled = cursor.rowcount
     done = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=RUN).count()
-    undo, is_new = Undo.objects.get_or_create(
-        tenant_id=tenant.id,
-        request_id=request_id,
-        defaults={
-            "reason": reason,
-            "actor": actor.name,
-            "actor_kind": actor.kind,
-            "to_move": to_move,
-            "moved_since": everyone - to_move,
-            "effects_cancelled": cancelled,
-            "effects_already_done": done,
-            "created_at": now,
-        },
-    )
+    # Without room in the budget there is no job. Who asked at the same time has taken what this one needs.
+    with transaction.atomic():
+        undo, is_new = Undo.objects.get_or_create(
+            tenant_id=tenant.id,
+            request_id=request_id,
+            defaults={
+                "reason": reason,
+                "actor": actor.name,
+                "actor_kind": actor.kind,
+                "to_move": to_move,
+                "moved_since": everyone - to_move,
+                "effects_cancelled": cancelled,
+                "effects_already_done": done,
+                "created_at": now,
+            },
+        )
+        if is_new and budget is not None and source == SOURCE and to_move:
+            budget.take(to_move)
     if is_new:
         record_administration(
             "undo_transitions",
