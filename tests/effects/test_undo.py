@@ -5,16 +5,19 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import LifecycleHistory
+from lifecycle.messaging.process import HealthFile
 from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Undo
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant
@@ -283,6 +286,40 @@ def test_making_the_change_again_costs_once_though_it_is_asked_for_twice_at_once
 
     monkeypatch.setattr(undoing, "_count", count_while_another_asks)
     assert again() == others[0], "five are allowed, and twice three would be more"
+
+
+def test_what_is_undone_while_a_former_undo_goes_on_is_dated_after_what_it_takes_back(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker goes on for as long as the tenant has anything to undo."""
+    monkeypatch.setattr(undoing, "BATCH", 2)
+    tenant, customers = make(4)
+    former = move(tenant, customers[:3], "At-Risk", "Usage")
+    with tenant_context(tenant.id):
+        first = begin_undo(former, tenant=tenant, actor=ACTOR, now=utc_now())
+    touch = HealthFile.touch
+    later: list[UUID] = []
+
+    def begin_another(health: HealthFile) -> None:
+        with tenant_context(tenant.id):
+            is_on_its_way = Undo.objects.filter(id=first.id, moved=2, finished_at=None).exists()
+        if is_on_its_way and not later:
+            later.append(move(tenant, customers[3:], "At-Risk", "Usage"))
+            with tenant_context(tenant.id):
+                begin_undo(later[0], tenant=tenant, actor=ACTOR, now=utc_now())
+        touch(health)
+
+    monkeypatch.setattr(HealthFile, "touch", begin_another)
+    call_command("move_customers", "--once", stdout=StringIO())
+    assert later
+    with tenant_context(tenant.id):
+        rows = LifecycleHistory.objects.filter(customer_id=customers[3].id).order_by("sequence")
+        times = [(row.to_stage, row.changed_at) for row in rows]
+        job = Undo.objects.get(tenant_id=tenant.id, request_id=later[0])
+        assert job.finished_at is not None
+        assert job.finished_at > job.created_at
+    assert [stage for stage, _ in times] == ["Prospect", "Active", "At-Risk", "Active"]
+    assert [at for _, at in times] == sorted(at for _, at in times)
 
 
 def test_an_undo_has_as_many_statements_for_many_as_for_few(db: None) -> None:

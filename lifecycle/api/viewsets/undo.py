@@ -46,7 +46,7 @@ class UndoViewSet(TenantViewSet):
             )
         except UndoRefused as refused:
             raise RequestRefused(refused.code, str(refused)) from refused
-        undo_after_commit(self.tenant, now=now)
+        undo_after_commit(self.tenant)
         answer = responses.UndoResponse.render_row(undo, undo_id=undo.id)
         return Response(answer, status=202, headers=budget.headers)
 

@@ -173,7 +173,7 @@ class Command(ServiceCommand):
         self,
         what: str,
         tenants: Sequence[TenantRef],
-        work: Callable[..., Iterator[object]],
+        work: Callable[[TenantRef], Iterator[object]],
         stop: StopRequest,
         *,
         seconds: float = math.inf,
@@ -185,7 +185,7 @@ class Command(ServiceCommand):
                 continue
             until = time.monotonic() + seconds
             try:
-                for job in work(tenant, now=timezone.now()):
+                for job in work(tenant):
                     busy = True
                     self._health.touch()
                     self.stdout.write(f"{tenant.slug}: {job}")

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit.services.administration import record_administration
 from lifecycle.models import BulkChange
@@ -160,9 +161,14 @@ def stop_change(change_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.dat
     )
 
 
-def work_off_changes(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[BulkChange]:
+def work_off_changes(
+    tenant: TenantRef, *, now: dt.datetime | None = None, limit: int | None = None
+) -> Iterator[BulkChange]:
     """Work off the tenant's bulk changes, a batch a transaction; yields the change after each. Call outside of any
     transaction.
+
+    ``now``: when they are moved; without it each batch has its own time. A large change goes on for long, and then with
+    what was begun in between: dated from before that, customers would leave a stage before they came to it.
 
     Two workers share the work: the change's row is locked. ``limit`` ends it after that many customers. A change whose
     person has no room left in their budget waits, and the others go on.
@@ -173,15 +179,17 @@ def work_off_changes(tenant: TenantRef, *, now: dt.datetime, limit: int | None =
         try:
             with tenant_context(tenant.id):
                 allow_seconds(JOB_SECONDS)
-                change = _next_change(tenant, now)
+                change = _next_change(tenant, now or timezone.now())
                 if change is None:
                     return
-                done += _work_batch(change, tenant=tenant, now=now, size=size)
+                done += _work_batch(change, tenant=tenant, now=now or timezone.now(), size=size)
         except RateLimited as limited:
             # Nothing of the batch was kept. What there is room for goes on; without room it waits.
             size = limited.remaining
             if size == 0 and change is not None:
-                _put_off(change, tenant=tenant, until=now + dt.timedelta(seconds=limited.retry_after))
+                _put_off(
+                    change, tenant=tenant, until=(now or timezone.now()) + dt.timedelta(seconds=limited.retry_after)
+                )
                 size = BATCH
             continue
         size = BATCH
@@ -193,15 +201,15 @@ def find_tenants_with_changes(*, now: dt.datetime) -> list[TenantRef]:
     return fetch_tenants(_UNFINISHED, {"now": now})
 
 
-def work_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
+def work_after_commit(tenant: TenantRef) -> None:
     """Deal with the first thousand as soon as the transaction has been committed: a small change is done when its
     person looks. The worker does what is left, and everything if this fails.
     """
-    transaction.on_commit(partial(_work_some, tenant, now=now), robust=True)
+    transaction.on_commit(partial(_work_some, tenant), robust=True)
 
 
-def _work_some(tenant: TenantRef, *, now: dt.datetime) -> None:
-    for _round in work_off_changes(tenant, now=now, limit=BATCH):
+def _work_some(tenant: TenantRef) -> None:
+    for _round in work_off_changes(tenant, limit=BATCH):
         pass
 
 

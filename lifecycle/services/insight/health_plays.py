@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit.services.administration import record_administration
 from lifecycle.models import CustomerLifecycleStatus, HealthPlay
@@ -81,7 +82,7 @@ def find_tenants_with_health_plays() -> list[TenantRef]:
     return find_tenants_with_unfinished(HealthPlay)
 
 
-def work_off_health_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[HealthPlay]:
+def work_off_health_plays(tenant: TenantRef, *, now: dt.datetime | None = None) -> Iterator[HealthPlay]:
     """Work off the tenant's plays, a batch a transaction; yields the job after each. Call outside of any transaction.
 
     Two workers share the work.
@@ -94,7 +95,7 @@ def work_off_health_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[He
         play.after, count = judges[play.id].judge(play.sums, play.after)
         play.done += count
         play.total = max(play.total, play.done)
-        play.finished_at = now if count < BATCH else None
+        play.finished_at = (now or timezone.now()) if count < BATCH else None
         play.save(update_fields=["after", "done", "total", "finished_at", "sums"])
 
     return work_off_unfinished(HealthPlay, play_batch, tenant=tenant)

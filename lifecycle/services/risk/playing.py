@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from audit.services.administration import record_administration
 from lifecycle.models import RulePlay
@@ -199,7 +200,7 @@ def find_tenants_with_plays() -> list[TenantRef]:
     return find_tenants_with_unfinished(RulePlay)
 
 
-def work_off_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[RulePlay]:
+def work_off_plays(tenant: TenantRef, *, now: dt.datetime | None = None) -> Iterator[RulePlay]:
     """Work off the tenant's plays, a batch a transaction; yields the job after each. Call outside of any transaction.
 
     Two workers share the work.
@@ -215,7 +216,7 @@ def work_off_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[RulePlay]
                 known=play.known,
                 renamed=play.renamed,
             )
-        _play_batch(play, players[play.id], now=now)
+        _play_batch(play, players[play.id], now=now or timezone.now())
 
     return work_off_unfinished(RulePlay, play_batch, tenant=tenant)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.models import LifecycleHistory
@@ -204,8 +205,11 @@ def _count(cursor: Any, request_id: UUID, tenant: TenantRef) -> tuple[int, int, 
     return to_move, everyone, one
 
 
-def work_off_undos(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[Undo]:
+def work_off_undos(tenant: TenantRef, *, now: dt.datetime | None = None, limit: int | None = None) -> Iterator[Undo]:
     """Work off the tenant's undos, a batch a transaction; yields the job after each. Call outside of any transaction.
+
+    ``now``: when they move back; without it each batch has its own time. A large undo goes on for long, and then with
+    what was begun in between: it would be dated before the change that it takes back.
 
     Two workers share the work: the job's row is locked. ``limit`` ends it after that many customers.
     """
@@ -216,7 +220,7 @@ def work_off_undos(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
             undo = Undo.objects.select_for_update().filter(tenant_id=tenant.id, finished_at=None).order_by("id").first()
             if undo is None:
                 return
-            done += _move_batch(undo, tenant=tenant, now=now)
+            done += _move_batch(undo, tenant=tenant, now=now or timezone.now())
         yield undo
 
 
@@ -269,16 +273,16 @@ def _choose_return(moved: _Moved, undo: Undo, renames: Mapping[int, Mapping[str,
     return Choice(moved.customer_id, choose)
 
 
-def undo_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
+def undo_after_commit(tenant: TenantRef) -> None:
     """Move the first thousand back as soon as the transaction has been committed: who asks sees a small undo done.
 
     The worker does what is left, and everything if this fails.
     """
-    transaction.on_commit(partial(_undo_some, tenant, now=now), robust=True)
+    transaction.on_commit(partial(_undo_some, tenant), robust=True)
 
 
-def _undo_some(tenant: TenantRef, *, now: dt.datetime) -> None:
-    for _round in work_off_undos(tenant, now=now, limit=BATCH):
+def _undo_some(tenant: TenantRef) -> None:
+    for _round in work_off_undos(tenant, limit=BATCH):
         pass
 
 

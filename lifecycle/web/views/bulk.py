@@ -172,7 +172,7 @@ def _begin(request: TenantRequest, change: BulkChange) -> HttpResponse:
         if is_move:
             return _show_preview(request, change, form, refusal=said, status=status)
         return _ask_owner(request, change, refusal=said, status=status)
-    work_after_commit(request.tenant, now=now)
+    work_after_commit(request.tenant)
     return redirect("bulk-change", change.id)
 
 

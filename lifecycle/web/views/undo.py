@@ -53,7 +53,7 @@ def undo_request(request: TenantRequest, request_id: UUID) -> HttpResponse:
         for name, value in limited.headers.items():
             response[name] = value
         return response
-    undo_after_commit(request.tenant, now=now)
+    undo_after_commit(request.tenant)
     if preview.customer_id is None:
         return redirect("undo-progress", undo.id)
     messages.success(request, describe(undo, find_already_done(request_id, tenant=request.tenant)))

@@ -4,14 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from audit.models import AdministrationEntry
+from audit.models import AdministrationEntry, LifecycleHistory
+from lifecycle.messaging.process import HealthFile
 from lifecycle.models import BulkChange, BulkChangeItem, Customer, CustomerLifecycleStatus, EffectRun
 from lifecycle.queries.listing import ListQuery
 from lifecycle.services.bulk import working
@@ -23,7 +26,7 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.conftest import People
 from tests.factories import ADMIN_ACTOR, utc_now
-from tests.services.bulk.changing import actor_of, begin, make, read, run, select
+from tests.services.bulk.changing import actor_of, begin, make, move, read, run, select
 
 
 def test_many_take_as_many_statements_as_few(tenant: TenantRef, people: People) -> None:
@@ -85,6 +88,38 @@ def test_a_worker_that_is_killed_loses_nothing_and_moves_no_one_twice(
             EffectRun.objects.filter(tenant_id=tenant.id, request_id=change.id).values("history_id").distinct().count()
             == 10
         )
+
+
+def test_who_came_to_a_stage_while_a_former_change_goes_on_does_not_leave_it_before(
+    tenant: TenantRef, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker goes on for as long as the tenant has anything to change: each batch has its own time."""
+    monkeypatch.setattr(working, "BATCH", 2)
+    chosen, (late,) = make(tenant, 3), make(tenant, 1, stage="Prospect")
+    actor = actor_of(people.account_manager)
+    former = select(tenant, actor, [one.id for one in chosen])
+    begin(tenant, actor, former, "At-Risk", "Usage", effects=3)
+    touch = HealthFile.touch
+    begun: list[BulkChange] = []
+
+    def begin_another(health: HealthFile) -> None:
+        if not begun and read(former).moved == 2:
+            move(tenant, late, "Active")
+            begun.append(select(tenant, actor, [late.id]))
+            begin(tenant, actor, begun[0], "At-Risk", "Usage", effects=1)
+        touch(health)
+
+    monkeypatch.setattr(HealthFile, "touch", begin_another)
+    call_command("move_customers", "--once", stdout=StringIO())
+    done = read(begun[0])
+    assert done.moved == 1
+    assert done.started_at is not None
+    assert done.finished_at is not None
+    assert done.finished_at > done.started_at
+    with tenant_context(tenant.id):
+        active, at_risk = LifecycleHistory.objects.filter(customer_id=late.id, sequence__gt=1).order_by("sequence")
+    assert (active.to_stage, at_risk.to_stage) == ("Active", "At-Risk")
+    assert at_risk.effective_at > active.effective_at
 
 
 def test_many_get_another_owner_and_events_do_not_take_them_back(tenant: TenantRef, people: People) -> None:

@@ -140,7 +140,7 @@ def test_a_play_that_fails_holds_up_nothing_else_of_its_tenant(tenant, draft, mo
     monkeypatch.setattr(playing._Player, "play", fail)
     undone = []
 
-    def undo(tenant, *, now):
+    def undo(tenant):
         undone.append(tenant.slug)
         yield "one"
 
