@@ -1,5 +1,6 @@
 """A change of one customer or of thousands is undone as a whole, and only where no one has moved on since."""
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -23,6 +24,9 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration import publication
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.effects import queue
+from lifecycle.services.effects.claims import claim, find_lanes
+from lifecycle.services.effects.queue import Result
 from lifecycle.services.transitions import undo as undoing
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.undo import UndoRefused, begin_undo, find_tenants_with_undos, work_off_undos
@@ -129,6 +133,29 @@ def test_what_waits_is_cancelled_and_what_was_sent_is_named(db: None) -> None:
             ("email", "cancelled", "undone"),
             ("email", "cancelled", "undone"),
         ]
+
+
+def test_what_is_on_its_way_and_does_not_arrive_is_not_tried_again(db: None) -> None:
+    """The endpoint fails, or the worker dies, after the undo: what comes back then is cancelled, and not sent later."""
+    tenant, customers = make(3)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    (lane,) = (lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id)
+    failed, arrived, lost = claim(tenant, {lane.id: 8}, now=utc_now())
+    job = undo(tenant, request_id)
+    assert (job.effects_cancelled, job.effects_already_done) == (3, 3)
+    ended = [(failed, Result("due", "retry", utc_now())), (arrived, Result("done"))]
+    assert len(queue.finish(ended)) == 2
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id, id=lost.id).update(lease_until=utc_now() - dt.timedelta(1))
+    queue.recover_lapsed()
+    with tenant_context(tenant.id):
+        found = EffectRun.objects.filter(tenant_id=tenant.id, kind="alert").values_list("id", "state", "reason")
+        assert {id_: how for id_, *how in found} == {
+            failed.id: ["cancelled", "undone"],
+            arrived.id: ["done", ""],
+            lost.id: ["cancelled", "undone"],
+        }
+        assert not EffectRun.objects.filter(tenant_id=tenant.id, finished_at=None).exists()
 
 
 def test_a_second_undo_is_the_first(db: None) -> None:

@@ -62,15 +62,21 @@ SELECT count(*) FILTER (WHERE s.version = h.high), count(*), min(h.customer_id::
          GROUP BY customer_id) h
   JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
 """
-# In the order of ids, like the finishing of single effects: they cannot wait for each other.
+# In the order of ids, like the finishing of single effects: they cannot wait for each other. What is on its way is
+# marked: if it does not arrive it is not tried again (``effects.queue``).
 _CANCEL: Final = """
 WITH open AS (
     SELECT id FROM lifecycle_effect
-     WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid AND state IN ('held', 'due')
+     WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid AND state IN ('held', 'due', 'sending')
      ORDER BY id FOR UPDATE
+), undone AS (
+    UPDATE lifecycle_effect e
+       SET state = CASE WHEN e.state = 'sending' THEN e.state ELSE 'cancelled' END, reason = 'undone',
+           finished_at = CASE WHEN e.state = 'sending' THEN e.finished_at ELSE %(now)s::timestamptz END
+      FROM open WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = open.id
+    RETURNING e.state
 )
-UPDATE lifecycle_effect e SET state = 'cancelled', reason = 'undone', finished_at = %(now)s::timestamptz
-  FROM open WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = open.id
+SELECT count(*) FROM undone WHERE state = 'cancelled'
 """
 _UNFINISHED: Final = """
 SELECT DISTINCT t.id, t.slug FROM lifecycle_undo u JOIN tenants_tenant t ON t.id = u.tenant_id
@@ -153,7 +159,7 @@ def begin_undo(
     with prepared_cursor("default") as cursor:
         to_move, everyone, _unmoved = _count(cursor, request_id, tenant)
         cursor.execute(_CANCEL, {"tenant_id": tenant.id, "request_id": request_id, "now": now})
-        cancelled = cursor.rowcount
+        (cancelled,) = cursor.fetchone()
     done = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=RUN).count()
     # Without room in the budget there is no job. Who asked at the same time has taken what this one needs.
     with transaction.atomic():
