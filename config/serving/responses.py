@@ -95,13 +95,15 @@ class Tail:
 
     async def read(self, position: int, size: int) -> bytes:
         """What is at ``position``; empty at the end."""
-        while position >= self.written:
-            if self.ended:
-                return b""
+        while True:
             self._news.clear()
-            if position >= self.written and not self.ended:
-                await self._news.wait()
-        return os.pread(self._file.fileno(), size, position)
+            # The end first: the thread may write the last piece and end between these two looks.
+            has_ended = self.ended
+            if position < self.written:
+                return os.pread(self._file.fileno(), size, position)
+            if has_ended:
+                return b""
+            await self._news.wait()
 
     def close(self) -> None:
         """Called on the loop. A thread that still writes finds out by ``abandoned``."""
