@@ -2,7 +2,7 @@
 
 A key holds ``epoch|version|body``. An older version never replaces a newer one, in whatever order they arrive. An entry
 without a body is a *marker*: the value must be read again, and an older one is refused. Markers live longer than any
-reader takes.
+reader takes, from when they were last put there: the same one again lives as long as a new one.
 
 The *epoch* is one number for everything that was read from this database. A copy of another epoch is a miss, and a body
 from another epoch is refused, so raising it empties the cache in one step (``flush``). It is raised by a process whose
@@ -60,6 +60,8 @@ for i = 3, #KEYS do
             or (held_version == version and body ~= '') then
         redis.call('SET', KEYS[i], epoch .. '|' .. version .. '|' .. body, 'EX', seconds)
         older = older + 1
+    elseif body == '' and held == epoch .. '|' .. version .. '|' and redis.call('TTL', KEYS[i]) < tonumber(seconds) then
+        redis.call('EXPIRE', KEYS[i], seconds)
     end
 end
 if ARGV[2] == 'always' or (ARGV[2] == 'older' and older > 0) then

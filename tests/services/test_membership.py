@@ -1,5 +1,7 @@
 """Memberships as they are now, with Redis, against it, and without it."""
 
+import time
+
 import pytest
 from django.db import IntegrityError, connections, transaction
 from redis.exceptions import ConnectionError as RedisGone
@@ -145,6 +147,24 @@ def test_a_reader_who_began_before_the_change_does_not_bring_the_old_back(tenant
     assert read_membership(user.id).role == Role.VIEWER
     # The tombstone stays: it is never deleted, and no one fills its place.
     assert is_tombstone(user)
+
+
+def test_a_reader_does_not_bring_the_old_back_after_two_changes_in_a_row(tenant, users, monkeypatch):
+    """When the second change commits, the tombstone of the first has little time left: less than the reader takes."""
+    user, load = users.account_manager, memberships._load
+    announce_change([user.id])
+
+    def slow_load(user_id):
+        old = load(user_id)
+        monkeypatch.setattr(memberships, "_load", load)
+        get_client().pexpire(memberships._key(user.id), 500)
+        set_role(user.id, Role.VIEWER, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+        time.sleep(0.6)
+        return old
+
+    monkeypatch.setattr(memberships, "_load", slow_load)
+    assert read_membership(user.id).role == Role.ACCOUNT_MANAGER
+    assert read_membership(user.id).role == Role.VIEWER
 
 
 def test_a_reader_who_was_very_slow_does_not_fill_at_all(users, monkeypatch):
