@@ -38,6 +38,10 @@ def find_errors() -> list[str]:
     Redis and Kafka away mean slower, not down: they are not asked.
     """
     connection = db.connections[db.DEFAULT_DB_ALIAS]
+    if not connection.in_atomic_block:
+        # Django looks for lost ones when a request begins. Where the web process asks, none does: each worker would say
+        # once after a restart of the server that it is away.
+        connection.close_if_unusable_or_obsolete()
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('transaction_read_only')")

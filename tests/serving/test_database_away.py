@@ -137,6 +137,14 @@ def test_a_database_that_falls_silent_holds_no_one_for_long(site: Site) -> None:
     site.await_well()
 
 
+def test_readiness_says_nothing_of_a_restart_that_is_over(site: Site) -> None:
+    site.await_well()
+    # Every connection is lost, and the next one is taken.
+    site.gate.be(OPEN)
+    ready = site.ask_readiness()
+    assert (ready.status, ready.body) == (200, b"ready\n")
+
+
 def test_a_readiness_probe_keeps_its_connection(site: Site) -> None:
     site.await_well()
     for _ in range(5):
