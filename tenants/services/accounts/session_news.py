@@ -6,6 +6,7 @@ stream tells numbers of versions alone; what a page shows is judged by the sessi
 """
 
 import datetime as dt
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +43,10 @@ class Ending:
 
 
 def announce_end(user_id: UUID, *, now: dt.datetime, session_id: UUID | None = None, but: UUID | None = None) -> None:
-    """After the commit, hang up the streams of a session, or of all sessions of a person (but one). One round trip."""
+    """After the commit, hang up the streams of a session, or of all sessions of a person (but one). One round trip.
+
+    Until the commit pages were answered, and got tickets: what was begun at ``now`` ends those as well.
+    """
     ending = Ending(str(user_id), str(session_id or ""), now.timestamp(), str(but or ""))
     transaction.on_commit(partial(_publish, ending), robust=True)
 
@@ -58,7 +62,8 @@ def read_ending(body: bytes | str) -> Ending:
 
 
 def _publish(ending: Ending) -> None:
-    body = orjson.dumps([ending.user_id, ending.session_id, ending.at, ending.but])
+    at = max(ending.at, time.time())
+    body = orjson.dumps([ending.user_id, ending.session_id, at, ending.but])
 
     def say(client: Any) -> None:
         with client.pipeline(transaction=True) as together:

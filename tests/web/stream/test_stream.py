@@ -202,6 +202,23 @@ def test_all_pages_of_a_person_are_let_go_but_those_of_the_session_that_asked(ru
     run(story)
 
 
+def test_pages_that_were_answered_while_their_person_was_shut_out_are_let_go_too(run, db):
+    """To suspend a tenant with many people takes seconds: until it is committed each of them is answered."""
+    user = uuid4()
+
+    async def story():
+        ticket, begun = ticket_of(str(uuid4()), user_id=str(user)), dt.datetime.now(dt.UTC) - dt.timedelta(seconds=3)
+        async with Browser(CUSTOMER_PATH, ticket) as page:
+            await page.until(is_open)
+            await asyncio.to_thread(end_sessions, user, now=begun)
+            await page.until(lambda page: page.finished)
+        async with Browser(CUSTOMER_PATH, ticket) as again:
+            await again.until(lambda page: page.finished)
+        assert (again.status, again.body) == (403, b"The session has ended: log in again.\n")
+
+    run(story)
+
+
 def test_a_ticket_from_before_tickets_knew_their_session_is_good(run):
     old = signing.dumps([str(TENANT), "user-1", str(CUSTOMER)], salt="customer360.live")
     assert read_ticket(old) == Ticket(TENANT, "user-1", CUSTOMER)
