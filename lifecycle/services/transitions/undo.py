@@ -153,16 +153,16 @@ def begin_undo(
     if existing is not None:
         return existing
     source = _check_request(request_id, tenant=tenant, actor=actor)
-    # A bulk move that is still running ends here, with the batch at hand: it would go on with what is being undone.
-    running = BulkChange.objects.filter(tenant_id=tenant.id, id=request_id, finished_at=None)
-    running.update(finished_at=now, is_stopped=True, waits_until=None)
-    with prepared_cursor("default") as cursor:
-        to_move, everyone, _unmoved = _count(cursor, request_id, tenant)
-        cursor.execute(_CANCEL, {"tenant_id": tenant.id, "request_id": request_id, "now": now})
-        (cancelled,) = cursor.fetchone()
-    done = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=RUN).count()
-    # Without room in the budget there is no job. Who asked at the same time has taken what this one needs.
+    # Without room in the budget nothing is kept. Who asked at the same time has taken what this one needs.
     with transaction.atomic():
+        # A bulk move that is still running ends here, with the batch at hand: it would go on with what is being undone.
+        running = BulkChange.objects.filter(tenant_id=tenant.id, id=request_id, finished_at=None)
+        running.update(finished_at=now, is_stopped=True, waits_until=None)
+        with prepared_cursor("default") as cursor:
+            to_move, everyone, _unmoved = _count(cursor, request_id, tenant)
+            cursor.execute(_CANCEL, {"tenant_id": tenant.id, "request_id": request_id, "now": now})
+            (cancelled,) = cursor.fetchone()
+        done = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=RUN).count()
         undo, is_new = Undo.objects.get_or_create(
             tenant_id=tenant.id,
             request_id=request_id,
