@@ -132,6 +132,10 @@ def _mail(job: Job, mail: Mail) -> Result:
     attempt = {"subject": shown, "answer": outcome.reason, "code": outcome.code}
     if outcome.result == "done":
         return Result(EffectRun.DONE, attempt=attempt)
+    if outcome.result == "stopped":
+        # Its lease is over, and it was not sent: it comes again, as when the lease is taken back. Refused, it would be
+        # lost where this is written first. What another worker holds by now stays as it is: that has its own token.
+        return Result(EffectRun.DUE, attempt=attempt)
     if outcome.result == "unknown":
         return Result(EffectRun.UNKNOWN, "no_answer", attempt=attempt)
     if outcome.retry and job.attempts < MOST_MAIL_TRIES:

@@ -36,6 +36,7 @@ from tests.conftest import People, make_people
 from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.late import Late
+from tests.mailing import Mailbox
 
 jsonschema = Late("jsonschema")
 
@@ -177,6 +178,25 @@ def test_a_dead_worker_s_effect_comes_again_and_its_handed_over_mail_never(db: N
     assert not hand_over(jobs["forecast"]), "its lease is over: another worker may have it"
     assert [job.kind for job in claim_all(tenant)] == ["forecast"]
     assert finish([(jobs["email"], Result(EffectRun.DONE))]), "who knows better corrects what the lease decided"
+
+
+def test_a_mail_whose_lease_ends_before_it_is_handed_over_is_sent_later(db: None, mailbox: Mailbox) -> None:
+    """The machine slept, and the thread was faster than the look that takes back: the mail had been said to be refused,
+    and was never sent.
+    """
+    tenant = make_tenant({**MAIL, "to": ["managers"]})
+    people = make_people(tenant)
+    move(tenant, CustomerFactory(tenant=tenant))
+    (job,) = claim_all(tenant)
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id).update(lease_until=utc_now() - dt.timedelta(seconds=1))
+    assert finish([(job, deliver(job))])
+    assert mailbox.about(people.account_manager.email) == []
+    assert [(run.state, run.finished_at) for run in runs(tenant)] == [("due", None)]
+    (again,) = claim_all(tenant)
+    finish([(again, deliver(again))])
+    assert len(mailbox.about(people.account_manager.email)) == 1
+    assert [run.state for run in runs(tenant)] == ["done"]
 
 
 def test_while_a_tenant_moves_the_mover_takes_back_what_a_dead_worker_holds(db: None) -> None:
