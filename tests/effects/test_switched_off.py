@@ -12,6 +12,7 @@ from lifecycle.delivery import senders
 from lifecycle.delivery.webhooks import Delivery
 from lifecycle.models import EffectLane, EffectRun, Notification
 from lifecycle.rules.transitions import Change
+from lifecycle.services.effects.actions import set_pause
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint, note_failure, note_success
 from lifecycle.services.effects.queue import Job, finish
@@ -108,3 +109,17 @@ def test_a_success_begins_the_count_again(tenant: TenantRef, job: Job) -> None:
         note_success(job.lane_id, tenant=tenant)
         assert note_failure(job, now=began + dt.timedelta(hours=140)) is None
         assert not Notification.objects.filter(tenant_id=tenant.id).exists()
+
+
+def test_one_that_was_resumed_has_as_many_in_flight_as_it_may_once_it_answers(
+    tenant: TenantRef, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had stayed ill: a resumption begins the count of failures again, and by that a success was not noted."""
+    with tenant_context(tenant.id):
+        note_failure(job, now=utc_now())
+        set_pause(False, endpoint="crm", reason="fixed", tenant=tenant, actor=ACTOR, now=utc_now())
+        assert EffectLane.objects.get(id=job.lane_id).is_ill, "one at a time, until it has answered"
+    monkeypatch.setattr(senders, "send_webhook", lambda *_, **__: Delivery("done", status=200))
+    assert senders.deliver(job).state == "done"
+    with tenant_context(tenant.id):
+        assert not EffectLane.objects.get(id=job.lane_id).is_ill

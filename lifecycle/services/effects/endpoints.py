@@ -50,7 +50,7 @@ class Destination:
 
 
 _DESTINATIONS: Final = """
-SELECT e.id, e.url, l.failing_since IS NOT NULL, s.id, s.value
+SELECT e.id, e.url, l.is_ill, s.id, s.value
   FROM unnest(%(endpoint_ids)s::uuid[]) AS i(id)
   JOIN lifecycle_webhookendpoint e ON e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
   JOIN lifecycle_effectlane l ON l.tenant_id = e.tenant_id AND l.id = e.id
@@ -156,8 +156,11 @@ def read_destinations(
 
 
 def note_success(lane_id: UUID, *, tenant: TenantRef) -> None:
-    """The endpoint has answered. Writes only when it had failed before."""
-    EffectLane.objects.filter(tenant_id=tenant.id, id=lane_id, failing_since__isnull=False).update(
+    """The endpoint has answered. Writes only when it had failed before.
+
+    By ``is_ill``, which outlives a resumption by a person: that begins the count of the failures again.
+    """
+    EffectLane.objects.filter(tenant_id=tenant.id, id=lane_id, is_ill=True).update(
         is_ill=False, failing_since=None, failed_again_at=None
     )
 
