@@ -14,7 +14,7 @@ from lifecycle.models import EffectLane, EffectRun, Notification
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects.actions import set_pause
 from lifecycle.services.effects.claims import claim, find_lanes
-from lifecycle.services.effects.endpoints import create_endpoint, note_failure, note_success
+from lifecycle.services.effects.endpoints import create_endpoint, delete_endpoint, note_failure, note_success
 from lifecycle.services.effects.queue import Job, finish
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
@@ -123,3 +123,24 @@ def test_one_that_was_resumed_has_as_many_in_flight_as_it_may_once_it_answers(
     assert senders.deliver(job).state == "done"
     with tenant_context(tenant.id):
         assert not EffectLane.objects.get(id=job.lane_id).is_ill
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_what_was_being_sent_to_an_endpoint_that_is_removed_then_ends(
+    tenant: TenantRef, job: Job, monkeypatch: pytest.MonkeyPatch, is_paused: bool
+) -> None:
+    """It was not taken and had been due for ever, as no worker looked at the lane."""
+    looked = senders.look_up([job])[job.id]
+    with tenant_context(tenant.id):
+        if is_paused:
+            set_pause(True, endpoint="crm", reason="leaving", tenant=tenant, actor=ACTOR, now=utc_now())
+        assert delete_endpoint(job.lane_id, tenant=tenant, actor=ACTOR, now=utc_now())
+    monkeypatch.setattr(senders, "send_webhook", lambda *_, **__: Delivery("retry", status=500))
+    assert finish([(job, senders.deliver(job, looked))])
+    with tenant_context(tenant.id):
+        assert EffectRun.objects.filter(state="due").update(due_at=utc_now()) == 1
+    (lane,) = (lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id)
+    (late,) = claim(tenant, {lane.id: 1}, now=utc_now())
+    finish([(late, senders.deliver(late))])
+    with tenant_context(tenant.id):
+        assert set(EffectRun.objects.values_list("state", "reason")) == {("cancelled", "endpoint_removed")}

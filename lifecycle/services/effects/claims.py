@@ -26,28 +26,31 @@ MOST_LANES: Final = 100
 # In flight in a lane.
 ANY_NUMBER: Final = 2**31 - 1
 
+# What comes late to an endpoint that was removed (it was being sent, its worker died, its move was being written, or it
+# was replayed) is taken too, paused or not, so that it ends: it is cancelled, and not due for ever.
+_SERVED: Final = "(l.disabled_reason = 'endpoint_removed' OR l.paused_at IS NULL AND l.disabled_at IS NULL)"
 # The lanes with something due, the one that was served longest ago first. A suspended tenant runs nothing. In order and
 # not by EXISTS: where most rows are due, the planner takes it that any of them is found at once, and reads all of the
 # table for each lane that has none.
-_OPEN_LANES: Final = """
+_OPEN_LANES: Final = f"""
 SELECT t.id, t.slug, l.id
   FROM lifecycle_effectlane l JOIN tenants_tenant t ON t.id = l.tenant_id
  CROSS JOIN LATERAL (SELECT FROM lifecycle_effect e
                       WHERE e.lane_id = l.id AND e.state = 'due' AND e.due_at <= clock_timestamp()
                       ORDER BY e.due_at, e.id LIMIT 1) d
- WHERE NOT t.is_suspended AND l.paused_at IS NULL AND l.disabled_at IS NULL
+ WHERE NOT t.is_suspended AND {_SERVED}
    AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = t.id AND p.effect = '')
  ORDER BY l.served_at, l.id LIMIT %(limit)s
-"""
+"""  # noqa: S608  constants
 # Another worker that has a lane locked serves it: go on to the next.
-_LOCK_LANES: Final = """
+_LOCK_LANES: Final = f"""
 SELECT l.id, CASE WHEN l.is_ill THEN 1 ELSE l.max_in_flight END
   FROM unnest(%(lane_ids)s::uuid[]) AS i(id)
   JOIN lifecycle_effectlane l ON l.tenant_id = %(tenant_id)s::uuid AND l.id = i.id
- WHERE l.paused_at IS NULL AND l.disabled_at IS NULL
+ WHERE {_SERVED}
    AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = %(tenant_id)s::uuid AND p.effect = '')
  ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
-"""
+"""  # noqa: S608  constants
 # A statement of its own: one that also locks the lanes would count what is in flight in a snapshot older than the lock.
 _DUE: Final = """
 SELECT d.*, l.room
