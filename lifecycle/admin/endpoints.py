@@ -89,9 +89,14 @@ class WebhookEndpointAdmin(ServiceAdmin):
     def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         """To the first of the chosen endpoints: each is waited for."""
         arguments = service_arguments(request)
-        endpoint = queryset.order_by("name")[0]
-        destination = endpoints.read_destination(endpoint.id, tenant=arguments["tenant"], now=arguments["now"])
-        if destination is not None:
+        endpoint = queryset.order_by("name").first()
+        # Another admin may have removed it since the list was shown.
+        destination = endpoint and endpoints.read_destination(
+            endpoint.id, tenant=arguments["tenant"], now=arguments["now"]
+        )
+        if endpoint is None or destination is None:
+            messages.error(request, _("Choose rows on this page. Nothing was changed."))
+        else:
             delivery = send_sample(destination, tenant=arguments["tenant"])
             facts = {"name": endpoint.name, "milliseconds": say_number(delivery.milliseconds)}
             said = _("%(name)s answered %(status)s (%(milliseconds)s ms).") % {**facts, "status": delivery.status}
@@ -105,6 +110,9 @@ class WebhookEndpointAdmin(ServiceAdmin):
         """The former secrets sign beside them for a day."""
         for endpoint in queryset.order_by("name"):
             secret = endpoints.rotate_secret(endpoint.id, **service_arguments(request))
+            if secret is None:
+                # Removed by another admin, on whom this has waited.
+                continue
             said = _("The new secret of %(name)s, shown this once: %(secret)s")
             messages.warning(request, said % {"name": endpoint.name, "secret": secret})
 

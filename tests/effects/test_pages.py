@@ -19,7 +19,8 @@ from lifecycle.models import (
     Notification,
     WebhookEndpoint,
 )
-from tenants.actors import TenantRef
+from lifecycle.services.effects.endpoints import delete_endpoint
+from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import People
 from tests.factories import CustomerFactory, TenantFactory, utc_now
@@ -255,6 +256,21 @@ def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(page_client: Pages,
     made = client.post(f"{address}add/", {"name": "crm", "url": "https://crm.example/hook"}, follow=True)
     assert b"whsec_" in made.content
     assert b"whsec_" not in client.get(address).content
+
+
+@pytest.mark.parametrize("action", ["test", "rotate", "remove"])
+def test_an_endpoint_that_another_admin_has_removed_since_the_list_was_shown_is_no_error(
+    page_client: Pages, tenant: TenantRef, action: str
+) -> None:
+    client, address = page_client("tenant_admin"), "/admin/lifecycle/webhookendpoint/"
+    client.post(f"{address}add/", {"name": "crm", "url": "https://crm.example/hook"})
+    with tenant_context(tenant.id):
+        endpoint = WebhookEndpoint.objects.get()
+        delete_endpoint(endpoint.id, tenant=tenant, actor=system_actor("test"), now=utc_now())
+    answer = client.post(address, {"action": action, "_selected_action": [str(endpoint.id)]}, follow=True)
+    assert answer.status_code == 200
+    said = [str(message) for message in answer.context["messages"]]
+    assert action != "test" or said[-1] == "Choose rows on this page. Nothing was changed."
 
 
 def test_an_admin_finds_the_effects_of_one_customer_and_of_one_request(
