@@ -64,6 +64,13 @@ class PersonForm(ModelForm):
         model = User
         fields = ("full_name", "role", "team", "is_active")
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, field in self.fields.items():
+            # What the page had shown comes back with it, so that what another admin has changed since is no change of
+            # this one: correcting a name would let in again whom they have just shut out.
+            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
+
 
 class StatusFilter(admin.BooleanFieldListFilter):
     """Active people, or those who were deactivated."""

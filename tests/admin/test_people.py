@@ -12,10 +12,12 @@ from audit.models import AdministrationEntry
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ApiKey, Tenant, User
+from tenants.roles import Role
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.starters import STARTERS
 from tenants.services.accounts.api_keys import create_key, verify_key
 from tenants.services.accounts.invitations import find_invited
+from tenants.services.accounts.people import deactivate_user, set_role
 from tenants.services.configuration.policies import live_policy
 from tenants.services.directory import PLATFORM
 from tests.admin.test_walk import browser, choose
@@ -116,6 +118,25 @@ def test_an_admin_demotes_and_shuts_out_their_people(tenant: TenantRef, users: A
     with tenant_context(tenant.id):
         assert not User.objects.get(pk=users.account_manager.pk).is_active
     assert actions_of(tenant)[-2:] == ["set_role", "deactivate_user"]
+
+
+def test_correcting_a_name_takes_back_nothing_that_another_admin_has_done_since(tenant: TenantRef, users: Any) -> None:
+    """The page had been opened before: saved, it had let in again whom the other had shut out, with the role before."""
+    client, person = browser(users.tenant_admin), users.account_manager
+    address = reverse("admin:tenants_user_change", args=[person.pk])
+    shown = client.get(address).content.decode()
+    page = hidden_fields_of(shown) | {"role": "account_manager", "team": "", "is_active": "on"}
+    arguments = {"tenant": tenant, "actor": ADMIN_ACTOR, "now": utc_now()}
+    set_role(person.pk, Role.VIEWER, **arguments)
+    deactivate_user(person.pk, **arguments)
+    answer = client.post(address, page | {"full_name": "Grace Park"}, follow=True)
+    assert answer.status_code == 200
+    with tenant_context(tenant.id):
+        after = User.objects.get(pk=person.pk)
+    assert (after.full_name, after.role, after.is_active) == ("Grace Park", "viewer", False)
+    client.post(address, page | {"full_name": "Grace Park", "role": "tenant_admin"})
+    with tenant_context(tenant.id):
+        assert User.objects.get(pk=person.pk).role == "tenant_admin", "what is changed on the page is changed"
 
 
 def test_no_one_raises_themselves_or_a_super_admin(tenant: TenantRef, users: Any) -> None:
