@@ -268,6 +268,19 @@ def test_two_admins_do_not_overwrite_one_another_silently(
     assert reread(tenant, draft).document["max_days"] == {"Active": 5}, "saving again replaces it on purpose"
 
 
+@pytest.mark.parametrize("do", ["save", "publish"])
+def test_a_save_that_is_pressed_twice_leads_where_the_first_press_led(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion, do: str
+) -> None:
+    """It was said that someone else had changed the draft, and that nothing was saved."""
+    mine = form_of(admin_browser.get(editor(draft)), do=do) | {"stage-2-days": ["5"]}
+    first, second = (admin_browser.post(editor(draft), mine) for _ in range(2))
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert second.headers["Location"].partition("?")[0] == first.headers["Location"].partition("?")[0]
+    saved = reread(tenant, draft)
+    assert (saved.revision, saved.document["max_days"]) == (2, {"Active": 5})
+
+
 def test_work_on_a_draft_that_was_discarded_in_the_meantime_becomes_a_draft_of_its_own(
     tenant: TenantRef, users: Any, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:

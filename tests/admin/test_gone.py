@@ -1,12 +1,16 @@
 """Pages about what is no longer there say what became of it and by whom, and lead on."""
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
+from lifecycle.admin.configuration import publishing
 from tenants.actors import TenantRef
+from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tests.admin.drafts import OVERVIEW, editor, publish
 from tests.admin.test_walk import browser
@@ -46,6 +50,44 @@ def test_a_draft_that_was_published_names_its_version_and_leads_there(
     assert f"{users.tenant_admin.full_name} published this draft as version 2 on " in text_of(answer)
     assert f'href="{editor(draft)}"' in answer.content.decode()
     assert admin_browser.get(editor(draft)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "service", "what"),
+    [
+        ("discard", "discard_draft", "discarded this draft on "),
+        ("publish", "publish_draft", "published this draft as version 2 on "),
+    ],
+)
+def test_a_button_that_is_pressed_twice_says_what_the_first_press_has_done(
+    tenant: TenantRef,
+    users: Any,
+    admin_browser: Client,
+    draft: ConfigurationVersion,
+    in_threads: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+    service: str,
+    what: str,
+) -> None:
+    """The second press had found the draft before the first was through, and the page to discard it met an error."""
+    act = getattr(publishing, service)
+
+    def first(draft_id: Any, **given: Any) -> None:
+        with tenant_context(tenant.id):
+            act(draft_id, **given)
+
+    def second(draft_id: Any, **given: Any) -> Any:
+        assert in_threads(1, lambda _: first(draft_id, **given)) == [None]
+        return act(draft_id, **given)
+
+    monkeypatch.setattr(publishing, service, second)
+    answer = admin_browser.post(
+        reverse(f"admin:configuration_{page}", args=[draft.pk]),
+        {"comment": "Once", "expected_version": "1", "expected_revision": "1"},
+    )
+    assert answer.status_code == 404
+    assert f"{users.tenant_admin.full_name} {what}" in text_of(answer)
 
 
 def test_of_another_tenants_draft_nothing_is_said(

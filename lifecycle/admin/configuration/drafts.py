@@ -84,7 +84,10 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
         )
     except ConfigurationConflict as conflict:
         draft.refresh_from_db()
-        return gather_editor(draft, work, live_state=live_state, conflict=conflict)
+        if not _is_saved(work, draft):
+            return gather_editor(draft, work, live_state=live_state, conflict=conflict)
+        # The button was pressed twice: what is in front of them is what the first press has saved.
+        saved = draft
     except NoSuchVersion as refusal:
         work.refusal = describe_refusal(refusal)
         return gather_editor(draft, work, live_state=live_state)

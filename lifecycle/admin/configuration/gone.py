@@ -59,3 +59,9 @@ def draft_published(version: ConfigurationVersion, *, tenant: TenantRef) -> Page
         (reverse(EDITOR, args=[version.pk]), _("See version %(number)s") % shown),
         (reverse(OVERVIEW), _("Go to the lifecycle")),
     )
+
+
+def draft_ended(draft_id: UUID, *, tenant: TenantRef) -> PageGone:
+    """For a draft that was there a moment ago: it has become a version, or was discarded."""
+    version = ConfigurationVersion.objects.filter(tenant_id=tenant.id, pk=draft_id, published_at__isnull=False).first()
+    return draft_gone(draft_id, tenant=tenant) if version is None else draft_published(version, tenant=tenant)

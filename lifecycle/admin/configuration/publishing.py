@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.admin.configuration.gone import OVERVIEW
+from lifecycle.admin.configuration.gone import OVERVIEW, draft_ended
 from lifecycle.admin.configuration.judging import LiveState, judge, judge_configuration, read_live_state
 from lifecycle.admin.configuration.layout import read_target
 from lifecycle.admin.configuration.overview import count_returning
@@ -95,7 +95,10 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
             # They are listed above the form.
             found = refusal.errors
             form.add_error(None, _("Nothing was published: correct the errors first."))
-        except (MappingNeeded, ConfigurationConflict, NoSuchVersion) as refusal:
+        except NoSuchVersion as refusal:
+            # As when one is discarded.
+            raise draft_ended(draft.id, tenant=arguments["tenant"]) from refusal
+        except (MappingNeeded, ConfigurationConflict) as refusal:
             form.add_error(None, describe_refusal(refusal))
         except EffectsUnconfirmed as refusal:
             form.add_error(None, say(refusal.refused.message))
@@ -138,7 +141,10 @@ def discard(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
                 reason=form.cleaned_data["comment"],
                 **service_arguments(request),
             )
-        except (ConfigurationConflict, NoSuchVersion) as refusal:
+        except NoSuchVersion as refusal:
+            # Between our look and our turn: a button that was pressed twice, or another admin.
+            raise draft_ended(draft.pk, tenant=live_state.tenant) from refusal
+        except ConfigurationConflict as refusal:
             form.add_error(None, describe_refusal(refusal))
             draft.refresh_from_db()
         else:
