@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
@@ -16,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.exceptions import APIException
 
 from tenants.actors import TenantRef
-from tenants.authentication import CHOSEN_TENANT, Impersonation, identify_session
+from tenants.authentication import CHOSEN_TENANT, Impersonation, identify_session, read_impersonation
 from tenants.context import tenant_context
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
@@ -107,6 +108,10 @@ def choose_tenant(request: HttpRequest, slug: str, *, reason: str) -> TenantRef 
     if identity is None or identity.role != Role.SUPER_ADMIN or tenant is None:
         return None
     until = begin_impersonation(tenant=tenant, actor=identity.actor(), reason=reason, now=timezone.now())
+    before = read_impersonation(request.session)
+    if before is None or before.slug != tenant.slug:
+        # Forms of the tenant before, open in other tabs, have expired: sent, they would act on this one.
+        rotate_token(request)
     request.session[CHOSEN_TENANT] = Impersonation(tenant.slug, until).to_session()
     return tenant
 

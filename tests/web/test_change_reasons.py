@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from audit.models import AdministrationEntry
-from lifecycle.models import CustomerLifecycleStatus
+from lifecycle.models import CustomerLifecycleStatus, EffectPause
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion, User
 from tests.web.conftest import HTMX, markup_of, text_of
@@ -59,6 +59,37 @@ def test_a_move_asks_for_the_reason_and_is_made_with_it(staff, tenant, customer)
     assert looks(tenant) == ["Ticket 7", "They asked by phone"]
     (field,) = [tag for tag in markup_of(staff.get(address)).all("input") if tag.get("name") == "change_reason"]
     assert field["value"] == "They asked by phone", "it is offered again"
+
+
+def test_a_form_of_the_tenant_before_does_nothing_to_the_one_that_was_chosen_in_another_tab(
+    page_client, tenant, other_tenant
+):
+    """Sent, it had paused the automations of the other tenant: it has a reason of its own, so nothing asked again."""
+    client = page_client("super_admin", enforce_csrf_checks=True, HTTP_REFERER="https://testserver/")
+    control = "/admin/lifecycle/effectrun/control"
+
+    def choose(slug):
+        token = fields_of(client.get("/tenants"))["csrfmiddlewaretoken"]
+        chosen = {"tenant": slug, "reason": "Ticket 7", "csrfmiddlewaretoken": token}
+        assert client.post("/tenants", chosen).status_code == 302
+
+    def pause(token):
+        return client.post(control, {"pause": "1", "reason": "Too many", "csrfmiddlewaretoken": token})
+
+    def pauses(of):
+        with tenant_context(of.id):
+            return EffectPause.objects.count()
+
+    choose(tenant.slug)
+    shown = fields_of(client.get(control))["csrfmiddlewaretoken"]
+    choose(other_tenant.slug)
+    refused = pause(shown)
+    assert (refused.status_code, "The form has expired" in text_of(refused)) == (403, True)
+    assert (pauses(tenant), pauses(other_tenant)) == (0, 0)
+    shown = fields_of(client.get(control))["csrfmiddlewaretoken"]
+    choose(other_tenant.slug)
+    assert pause(shown).status_code == 302, "to go on working for the same one ends no form"
+    assert (pauses(tenant), pauses(other_tenant)) == (0, 1)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x07b"])
