@@ -15,6 +15,7 @@ import hashlib
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -27,6 +28,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from storage.database.identity import database_identity
 from storage.database.routing import is_reading_replica
 from storage.redis import ask
+from storage.servers import current_server
 
 log = structlog.get_logger(__name__)
 
@@ -194,25 +196,28 @@ def flush(*, using: str = DEFAULT_DB_ALIAS) -> None:
 
 
 def note_missed_invalidation() -> None:
-    """Redis could not be reached after a change: this process trusts no copy until it has flushed."""
-    global _missed
+    """Redis could not be reached after a change: this process trusts no copy of what this server says until it has
+    flushed those.
+    """
     with _missing:
-        _missed += 1
+        _missed[current_server()] += 1
 
 
 def _catch_up() -> bool:
-    """Flush if an invalidation was missed; whether copies can be trusted."""
-    global _made_good
-    missed = _missed
-    if missed > _made_good:
+    """Flush if an invalidation was missed; whether copies can be trusted. Of the server that this thread works on:
+    a flush empties the copies of one database, and those of the others are not made good by it.
+    """
+    server = current_server()
+    missed = _missed[server]
+    if missed > _made_good[server]:
         try:
             flush()
         except RedisError:
             return False
         with _missing:
             # Not those that were missed during the flush. Others may flush at the same time, for the same ones.
-            _made_good = max(_made_good, missed)
-    return _missed <= _made_good
+            _made_good[server] = max(_made_good[server], missed)
+    return _missed[server] <= _made_good[server]
 
 
 class Watch:
@@ -277,5 +282,6 @@ def _epoch_key(using: str) -> str:
 
 _last_epochs: dict[str, bytes] = {}
 _missing = threading.Lock()
-# How many invalidations this process has missed since its start, and up to which of them it has flushed.
-_missed = _made_good = 0
+# How many invalidations this process has missed since its start, and up to which of them it has flushed; by server.
+_missed: Counter[str] = Counter()
+_made_good: Counter[str] = Counter()

@@ -6,6 +6,7 @@ tenant of its own and never counts rows of all tenants. The databases go away at
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -117,8 +118,8 @@ def lasting_copies() -> Iterator[None]:
 def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test before did to Redis is no outage of this one."""
     monkeypatch.setattr(redis, "_away_until", 0.0)
-    monkeypatch.setattr(copies, "_missed", 0)
-    monkeypatch.setattr(copies, "_made_good", 0)
+    monkeypatch.setattr(copies, "_missed", Counter())
+    monkeypatch.setattr(copies, "_made_good", Counter())
 
 
 @pytest.fixture(autouse=True)

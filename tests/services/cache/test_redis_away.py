@@ -1,6 +1,7 @@
 """What a hit costs, and Redis away: slower, never wrong."""
 
 import time
+from uuid import uuid4
 
 import redis as redis_py
 from django.conf import settings
@@ -9,7 +10,9 @@ import storage.copies
 from lifecycle.messaging.stale_copies import StaleCopies
 from lifecycle.services.cache import copies
 from storage import redis
+from storage.copies import Copy
 from storage.redis import get_client
+from storage.servers import current_server, on_server
 from tenants.context import tenant_context
 from tests.services.acts import move, report
 from tests.services.cache.cached import (
@@ -122,6 +125,23 @@ def test_threads_that_make_up_for_one_change_at_once_do_not_hide_the_next(ids, c
     assert (shown(ids), len(flushed)) == (None, 3)
 
 
+def test_a_change_of_one_server_is_not_made_good_by_a_flush_for_another(second_server, ids, commands, monkeypatch):
+    monkeypatch.setattr(storage.copies, "database_identity", lambda **_: f"tests-{ids[0]}-{current_server()}")
+    with on_server("b"):
+        storage.copies.keep([Copy("c360:tests:begin", 1, 1)])
+        fill_old(ids)
+        assert shown(ids) == "old"
+        commands.is_cut = True
+        write(ids, 2, "new")
+    commands.is_cut, redis._away_until = False, 0.0
+    # The next who reads works on another server.
+    assert shown((uuid4(), uuid4())) is None
+    with on_server("b"):
+        assert shown(ids) is None, "what was true before the change"
+        fill(ids, 2, "new")
+        assert shown(ids) == "new"
+
+
 def test_a_change_that_its_maker_could_not_announce_is_announced_by_the_relay(tenant, customer, relay, commands):
     """Redis is away for one process alone, which ends before it is back."""
     read(tenant, customer)
@@ -129,7 +149,8 @@ def test_a_change_that_its_maker_could_not_announce_is_announced_by_the_relay(te
     with tenant_context(tenant.id):
         move(tenant, customer, "Onboarded")
     commands.is_cut = False
-    storage.copies._missed, redis._away_until = 0, 0.0
+    storage.copies._missed.clear()
+    redis._away_until = 0.0
     assert read(tenant, customer)["stage"] == "Prospect"
     relay.look_back()
     assert read(tenant, customer)["stage"] == "Onboarded"
