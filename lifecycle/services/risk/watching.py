@@ -168,9 +168,8 @@ def _look(
         for name, fired in of_customer.items()
         if (customer_id, name, fired.alarm.since) not in known
     ]
-    conflicts = _act(fresh, policy, tenant=tenant, now=now)
-    # What changed under the look is looked at again.
-    _note_looks([one for one in looked if one.customer_id not in conflicts], looks, policy, tenant=tenant)
+    again = _act(fresh, policy, tenant=tenant, now=now)
+    _note_looks([one for one in looked if one.customer_id not in again], looks, policy, tenant=tenant)
 
 
 def _note_looks(
@@ -250,11 +249,13 @@ def _settle_open(
 
 
 def _act(fresh: Sequence[Fired], policy: Policy, *, tenant: TenantRef, now: dt.datetime) -> set[UUID]:
-    """Propose and move; the customers that someone moved in between."""
+    """Propose and move; the customers that are to be looked at again: those that someone moved in between, and those
+    whose other rules have not had their turn.
+    """
     moves: dict[UUID, Fired] = {}
     for fired in fresh:
         if fired.watch.rule.action == MOVE:
-            # One move a look: the others are looked at again, in the stage that it leads to.
+            # One move a look: the others are looked at again, in the stage that it leads to, or where it was refused.
             moves.setdefault(fired.one.customer_id, fired)
     outcomes = _move(list(moves.values()), policy, tenant=tenant, now=now)
     conflicts = {
@@ -262,7 +263,7 @@ def _act(fresh: Sequence[Fired], policy: Policy, *, tenant: TenantRef, now: dt.d
         for customer_id, outcome in outcomes.items()
         if outcome.refused is not None and outcome.refused.code in ("version_conflict", "effects_unconfirmed")
     }
-    firings = []
+    firings, again = [], set(conflicts)
     for fired in fresh:
         customer_id = fired.one.customer_id
         if customer_id in conflicts:
@@ -270,11 +271,13 @@ def _act(fresh: Sequence[Fired], policy: Policy, *, tenant: TenantRef, now: dt.d
         state = OPEN
         if fired.watch.rule.action == MOVE:
             if moves[customer_id] is not fired:
+                # Nothing else may ever bring back a customer whose first rule could not move it.
+                again.add(customer_id)
                 continue
             state = MOVED if outcomes[customer_id].moved else REFUSED
         firings.append(_record(fired, state, policy, tenant=tenant, now=now))
     RiskFiring.objects.bulk_create(firings, ignore_conflicts=True)
-    return conflicts
+    return again
 
 
 def _move(moves: Sequence[Fired], policy: Policy, *, tenant: TenantRef, now: dt.datetime) -> dict[UUID, Outcome]:

@@ -200,6 +200,19 @@ def test_what_the_transitions_refuse_is_tried_once(tenant, live):
     assert watch_rules(tenant) == 0
 
 
+def test_a_move_that_is_refused_does_not_keep_another_rule_from_its_own(tenant, live):
+    farewell = {**ISSUES, "name": "Farewell", "to": "Churned", "reason_code": "Too many issues"}
+    with tenant_context(tenant.id):
+        closed = {**MINIMAL, "transitions": {"Active": ["Churned"]}}
+        publish(tenant, {**closed, "risk_rules": [ISSUES, farewell]})
+    say(tenant, live, support={"open_issues": 6})
+    assert watch_rules(tenant) == 1 and stage_of(tenant, live).stage == "Active"
+    assert watch_rules(tenant) == 1
+    by_rule = [("Issues", "refused", "system:risk_rules"), ("Farewell", "moved", "system:risk_rules")]
+    assert (stage_of(tenant, live).stage, firings(tenant)) == ("Churned", by_rule)
+    assert watch_rules(tenant) == 1 and watch_rules(tenant) == 0
+
+
 def test_who_was_moved_under_the_look_is_looked_at_again(tenant, live, monkeypatch):
     say(tenant, live, support={"open_issues": 6})
     look = watching._find_behind
