@@ -1,5 +1,7 @@
 """What an at-risk rule proposes is seen, accepted in the dialog, or dismissed with a reason."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -59,6 +61,20 @@ def test_a_proposal_is_dismissed_with_a_reason_and_the_customer_stays(page_clien
     assert "has held since" not in manager.get("/").content.decode()
     assert manager.post(address, {"reason": "Again"}).status_code == 409
     assert manager.get(address).status_code == 404
+
+
+def test_a_dismissal_that_is_sent_twice_is_done_and_not_refused(page_client, tenant, proposed):
+    manager = page_client("account_manager")
+    address = reverse("dismiss-proposal", args=[proposed.customer_id, proposed.id])
+    given = dict(re.findall(r'name="(submission)" value="([0-9a-f-]+)"', manager.get(address).content.decode()))
+    assert manager.post(address, {"reason": " "} | given).status_code == 400
+    answers = [manager.post(address, {"reason": "They pay"} | given) for _ in range(2)]
+    where = reverse("customer-page", args=[proposed.customer_id])
+    assert [(one.status_code, one.get("Location")) for one in answers] == [(302, where)] * 2
+    with tenant_context(tenant.id):
+        assert RiskFiring.objects.get().dismissal == "They pay"
+    # What someone else has dismissed is refused all the same.
+    assert page_client("tenant_admin").post(address, {"reason": "They pay"} | given).status_code == 409
 
 
 def test_another_tenants_proposal_is_not_found(page_client, other_users, proposed):

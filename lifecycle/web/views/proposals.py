@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 
 from lifecycle.services.risk.proposals import LONGEST_DISMISSAL, ProposalRefused, dismiss_proposal, list_proposals
 from lifecycle.web.pages import page
+from lifecycle.web.submissions import once
 from tenants.pages import PageGone, TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE
 
 
 @page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+@once
 def dismiss(request: TenantRequest, customer_id: UUID, proposal_id: UUID) -> HttpResponse:
     """Ask why, then put the proposal aside."""
     refusal, status, reason = "", 200, request.POST.get("reason", "")
