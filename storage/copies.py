@@ -22,7 +22,7 @@ from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import structlog
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from storage.database.identity import database_identity
@@ -123,9 +123,11 @@ class Held:
     def offer(self, copies: Sequence[Copy]) -> None:
         """Keep what was read from PostgreSQL after this. One round trip, none when it is late or Redis is away.
 
-        What a replica says is not kept: it may be older than what made the place empty.
+        What a replica says is not kept: it may be older than what made the place empty. Nor is what a transaction
+        reads that has itself changed something: it may never be committed.
         """
-        if is_reading_replica():
+        # Anyone who changes what copies are made of has something to do after the commit.
+        if is_reading_replica() or connections[DEFAULT_DB_ALIAS].run_on_commit:
             return
         if self.epoch is not None and time.monotonic() - self.at < OFFER_WITHIN_SECONDS:
             keep(copies, epoch=self.epoch)

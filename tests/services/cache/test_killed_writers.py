@@ -30,6 +30,20 @@ def test_a_move_whose_maker_was_killed_shows_after_the_relays_look(tenant, custo
     assert [s["customers"] for s in read_tenant_summary(tenant=tenant)["stages"]][:2] == [0, 1]
 
 
+def test_what_a_transaction_reads_of_its_own_changes_is_not_kept_as_it_may_not_be_committed(tenant, customer):
+    """As a page that moves a customer and shows it again, and whose process is killed before the commit."""
+    with pytest.raises(InterruptedError), tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+        report(tenant, customer, company={"name": "New name"})
+        assert read(tenant, customer)["stage"] == "Onboarded"
+        assert read_profile(customer.id, tenant=tenant, now=utc_now())["company"]["name"] == "New name"
+        assert [s["customers"] for s in read_tenant_summary(tenant=tenant)["stages"]][:2] == [0, 1]
+        raise InterruptedError
+    assert read(tenant, customer)["stage"] == "Prospect"
+    assert read_profile(customer.id, tenant=tenant, now=utc_now())["company"]["name"] != "New name"
+    assert [s["customers"] for s in read_tenant_summary(tenant=tenant)["stages"]][:2] == [1, 0]
+
+
 def test_what_a_slow_reader_offers_after_the_relays_look_is_not_kept(tenant, customer, relay):
     slow = copies.read(tenant.id, customer.id, copies.STATUS)
     with tenant_context(tenant.id):

@@ -60,10 +60,10 @@ def test_a_slow_reader_does_not_put_an_older_value_over_a_newer_one(ids):
     assert shown(ids) == "new"
 
 
-def test_what_a_reader_puts_there_during_a_write_is_gone_after_it(ids):
+def test_what_a_reader_puts_there_during_a_write_is_gone_after_it(ids, in_threads):
     with transaction.atomic():
         refresh(ids, 2, "new")
-        fill_old(ids)
+        assert in_threads(1, lambda _: (fill_old(ids), shown(ids))) == [(None, "old")]
     assert shown(ids) == "new"
 
 
