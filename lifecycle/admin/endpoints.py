@@ -91,9 +91,8 @@ class WebhookEndpointAdmin(ServiceAdmin):
         arguments = service_arguments(request)
         endpoint = queryset.order_by("name").first()
         # Another admin may have removed it since the list was shown.
-        destination = endpoint and endpoints.read_destination(
-            endpoint.id, tenant=arguments["tenant"], now=arguments["now"]
-        )
+        if endpoint is not None:
+            destination = endpoints.read_destination(endpoint.id, tenant=arguments["tenant"], now=arguments["now"])
         if endpoint is None or destination is None:
             messages.error(request, _("Choose rows on this page. Nothing was changed."))
         else:
