@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +150,8 @@ class Cluster:
     def _start_all(self, java: str, jars: Path) -> None:
         self._prepare(java, jars)
         format_storage = [java, *JVM, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"]
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # With a first letter of its own: one in 64 would begin with "-", and be taken for an option.
+        cluster_id = base64.urlsafe_b64encode(b"c" + os.urandom(15)).decode().rstrip("=")
         self._await_end(
             [
                 self._start(
