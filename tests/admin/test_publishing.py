@@ -143,6 +143,23 @@ def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_versi
     assert stages_of(tenant) == {"Active": 1}
 
 
+def test_a_rollback_that_is_pressed_twice_leads_where_the_first_press_led(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    """It was said that someone else had published, beside a button that would have published the mistake again."""
+    publish(admin_browser, new_draft(tenant, {**MINIMAL, "max_days": {"Active": 30}}), "Thirty days")
+    page = reverse("admin:configuration_revert")
+    form = {"comment": "A mistake", "expected_version": "2"}
+    first, second = (admin_browser.post(page, form) for _ in range(2))
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert first.headers["Location"] == second.headers["Location"] == f"{reverse(OVERVIEW)}?published=3"
+    late = admin_browser.post(page, {**form, "comment": "I would, too"})
+    assert "just updated by someone else" in late.content.decode(), "another wish is another one"
+    with tenant_context(tenant.id):
+        live = live_version(tenant)
+    assert live is not None and live.number == 3
+
+
 def test_the_first_version_cannot_be_taken_back(tenant: TenantRef, admin_browser: Client) -> None:
     answer = admin_browser.get(reverse("admin:configuration_revert"), follow=True)
     assert reported(answer) == "There is no earlier version to roll back to."

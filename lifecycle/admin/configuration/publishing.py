@@ -1,15 +1,17 @@
 """Trying, publishing, discarding and rolling back: each a page that says what would happen, and one call."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audit.models import AdministrationEntry
 from lifecycle.admin.configuration.gone import OVERVIEW, draft_ended
 from lifecycle.admin.configuration.judging import LiveState, judge, judge_configuration, read_live_state
 from lifecycle.admin.configuration.layout import read_target
@@ -20,7 +22,7 @@ from lifecycle.admin.import_forms import read_count
 from lifecycle.sentences import say
 from lifecycle.services.configuration.plans import MappingNeeded, complete_renames
 from lifecycle.services.configuration.previews import Preview, preview_configuration
-from lifecycle.services.configuration.publication import Publication, publish_draft, revert_publication
+from lifecycle.services.configuration.publication import publish_draft, revert_publication
 from lifecycle.services.configuration.returns import propose_mapping_back, rename_back
 from lifecycle.services.transitions.effects_asked import read_budget
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
@@ -32,9 +34,16 @@ from tenants.rules.configuration.errors import point
 from tenants.rules.configuration.renames import name_replaced
 from tenants.sentences import describe_refusal
 from tenants.services.configuration.policies import policy_of
-from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, discard_draft
+from tenants.services.configuration.versions import (
+    REVERT,
+    ConfigurationConflict,
+    NoSuchVersion,
+    discard_draft,
+    live_version,
+)
 
 PageOrContext = HttpResponse | dict[str, Any]
+ROLLED_BACK: Final = gettext_lazy("Version %(number)s is live: the former configuration again.")
 
 
 class ReasonForm(forms.Form):
@@ -103,7 +112,7 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
         except EffectsUnconfirmed as refusal:
             form.add_error(None, say(refusal.refused.message))
         else:
-            return _report(request, published, _("Version %(number)s is published."))
+            return _report(request, published.version, _("Version %(number)s is published."))
     live_state = read_live_state(arguments["tenant"])
     judgement = judge(draft.document, renamed=draft.renamed, mapping=draft.mapping, live_state=live_state)
     tried = preview(draft, judgement.configuration, judgement.findings, arguments)
@@ -175,10 +184,15 @@ def revert_version(request: HttpRequest) -> PageOrContext:
                 mapping=mapping,
                 **arguments,
             )
-        except (InvalidConfiguration, MappingNeeded, ConfigurationConflict, NoSuchVersion) as refusal:
+        except ConfigurationConflict as refusal:
+            made = _find_made_before(form.cleaned_data, arguments)
+            if made is not None:
+                return _report(request, made, ROLLED_BACK)
+            form.add_error(None, describe_refusal(refusal))
+        except (InvalidConfiguration, MappingNeeded, NoSuchVersion) as refusal:
             form.add_error(None, describe_refusal(refusal))
         else:
-            return _report(request, published, _("Version %(number)s is live: the former configuration again."))
+            return _report(request, published.version, ROLLED_BACK)
     renamed = complete_renames(policy.configuration, back, stages=stages)
     judgement = judge_configuration(
         policy.configuration, renamed=back, mapping=mapping, live_state=live_state, is_return=True
@@ -194,6 +208,17 @@ def revert_version(request: HttpRequest) -> PageOrContext:
         "gone": _gone_rows(live_state, set(policy.stages), renamed, mapping, judgement.plan_findings),
         "targets": list_targets(policy.configuration),
     }
+
+
+def _find_made_before(asked: Mapping[str, Any], arguments: Mapping[str, Any]) -> ConfigurationVersion | None:
+    """What the first press of a button has made that was pressed twice: the page of the second would say that someone
+    else was faster, and offer to take the rollback back. Three statements.
+    """
+    live = live_version(arguments["tenant"])
+    if live is None or live.number != asked["expected_version"] + 1:
+        return None
+    entries = AdministrationEntry.objects.filter(action=REVERT, subject=str(live.pk), reason=asked["comment"])
+    return live if entries.filter(actor=arguments["actor"].name).exists() else None
 
 
 def _read_mapping(request: HttpRequest, live_state: LiveState) -> dict[str, Any]:
@@ -244,8 +269,7 @@ def _with_seen(form: ReasonForm, live_state: LiveState, revision: int) -> Reason
     return form
 
 
-def _report(request: HttpRequest, published: Publication, sentence: str) -> HttpResponse:
+def _report(request: HttpRequest, version: ConfigurationVersion, sentence: str | Promise) -> HttpResponse:
     """Say what was published. What becomes of its customers is said by the overview, as it is when that is read."""
-    number = published.version.number
-    messages.success(request, sentence % {"number": number})
-    return HttpResponseRedirect(f"{reverse(OVERVIEW)}?published={number}")
+    messages.success(request, str(sentence) % {"number": version.number})
+    return HttpResponseRedirect(f"{reverse(OVERVIEW)}?published={version.number}")
