@@ -230,6 +230,41 @@ def test_in_json_a_missing_stage_can_be_called_a_rename(
     ]
 
 
+def test_what_was_said_of_stages_is_kept_beside_a_text_that_is_no_json(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    """A comma too many, and the renamed stage was a new one, and the customers of the removed one had no place."""
+    sent = {
+        "view": "json",
+        "text": json.dumps(SHORTER).replace("{", "{,", 1),
+        "revision": "1",
+        "do": "save",
+        "live-stage": ["Prospect", "At-Risk"],
+        "live-name": ["Lead", ""],
+        "live-to": ["", "Active"],
+        "live-reason": ["", "Gone"],
+    }
+    wrong = admin_browser.post(editor(draft), sent)
+    assert "not valid JSON" in wrong.context["work"].refusal
+    rows = wrong.context["live_rows"]
+    assert [(row.stage, row.renamed_to, row.to, row.reason) for row in rows] == [
+        ("Prospect", "Lead", "", ""),
+        ("At-Risk", "", "Active", "Gone"),
+    ]
+    body = wrong.content.decode()
+    assert "<option selected>Lead</option>" in body and "<option selected>Active</option>" in body
+    shown = {
+        "live-stage": [row.stage for row in rows],
+        "live-name": [row.renamed_to for row in rows],
+        "live-to": [row.to for row in rows],
+        "live-reason": [row.reason for row in rows],
+    }
+    admin_browser.post(editor(draft), {**sent, **shown, "text": json.dumps(SHORTER)})
+    saved = reread(tenant, draft)
+    assert saved.renamed == {"Prospect": "Lead"}
+    assert saved.mapping == {"At-Risk": {"to": "Active", "reason_code": "Gone"}}
+
+
 def test_a_stage_with_customers_that_goes_away_asks_where_they_go(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:

@@ -194,7 +194,10 @@ def _gather_text(work: Work, judgement: Judgement, live_state: LiveState) -> dic
     names = _stage_names(work.document)
     rows = []
     for stage in live_state.held:
-        if stage in names and stage not in work.renamed and stage not in work.renamed.values():
+        is_there = stage in names and stage not in work.renamed and stage not in work.renamed.values()
+        # What is no JSON names no stages. What was said of some is kept in the form until it is JSON again.
+        is_unsaid = work.document is None and stage not in work.renamed and stage not in work.mapping
+        if is_there or is_unsaid:
             continue
         to, reason = read_target(work.mapping.get(stage))
         row = LiveRow(stage, live_state.customers.get(stage, 0), work.renamed.get(stage, ""), to, reason)
@@ -203,7 +206,7 @@ def _gather_text(work: Work, judgement: Judgement, live_state: LiveState) -> dic
     return {
         "text": text,
         "lined_findings": [(find_line(lines, finding.path), finding) for finding in findings],
-        "live_rows": rows if work.document is not None else [],
+        "live_rows": rows,
         "stage_names": names,
         "targets": list_targets_of_document(names, work.document),
         # New names first. One of today can be taken as well, from a stage that goes away.

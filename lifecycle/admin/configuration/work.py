@@ -91,7 +91,8 @@ def read_work(request: HttpRequest, *, live_state: LiveState) -> Work:
             work.refusal = describe_refusal(refusal)
             _file_same_name(work.sheet, refusal)
     else:
-        _read_text(request, work, live_state)
+        _read_text(request, work)
+        work.renamed, work.mapping = _read_places(post, live_state)
     if len(work.comment) > LONGEST_COMMENT:
         work.refusal = _("The description has %(length)s characters; at most %(most)s are kept.") % {
             "length": say_number(len(work.comment)),
@@ -106,8 +107,8 @@ def _file_same_name(sheet: Sheet, refusal: SameNameTwice) -> None:
             row.findings["name"] = [Finding("", "duplicate", refusal.message, refusal.params)]
 
 
-def _read_text(request: HttpRequest, work: Work, live_state: LiveState) -> None:
-    """JSON from the text field, or from a file, which wins; with what is said about stages that it does not have."""
+def _read_text(request: HttpRequest, work: Work) -> None:
+    """JSON from the text field, or from a file, which wins."""
     post, upload = request.POST, request.FILES.get("file")
     work.text = post.get("text", "").replace("\r\n", "\n")
     subject = _("The text")
@@ -126,7 +127,12 @@ def _read_text(request: HttpRequest, work: Work, live_state: LiveState) -> None:
         work.refusal = _(
             "%(subject)s has %(size)s bytes; a configuration has at most %(most)s. Nothing was saved: shorten it."
         ) % {"subject": subject, "size": say_number(size), "most": say_number(LARGEST_FILE)}
-    renamed, mapping = {}, {}
+
+
+def _read_places(post: Any, live_state: LiveState) -> tuple[dict[str, str], dict[str, Any]]:
+    """What is said about stages that the text does not have: their names, and where the customers of others go."""
+    renamed: dict[str, str] = {}
+    mapping: dict[str, Any] = {}
     for index, stage in enumerate(post.getlist("live-stage")[:200]):
         name, to, reason = (_field(post, f"live-{part}", index) for part in ("name", "to", "reason"))
         if stage not in live_state.held:
@@ -135,7 +141,7 @@ def _read_text(request: HttpRequest, work: Work, live_state: LiveState) -> None:
             renamed[stage] = name
         elif to:
             mapping[stage] = {"to": to} | ({"reason_code": reason} if reason else {})
-    work.renamed, work.mapping = renamed, mapping
+    return renamed, mapping
 
 
 def _field(post: Any, name: str, index: int) -> str:
