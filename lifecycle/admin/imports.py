@@ -231,6 +231,8 @@ class ImportAdmin(TenantAdmin):
             except UploadGone:
                 raise _file_gone() from None
             context |= {"fields": list_fields(), **describe_columns(facts, rows, request.POST)}
+            # What was just sent and refused stays as it was typed: without it the file would count as exported now.
+            context["typed_as_of"] = request.POST.get("as_of")
             if facts.foreseen and upload.is_checked:
                 context |= describe_effects(facts, tenant=tenant, post=request.POST)
         return self._page(request, "upload", context)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -142,6 +143,18 @@ def test_a_mapping_that_does_not_fit_changes_nothing(tenant: TenantRef, admin_br
     date = press(admin_browser, page, "columns", as_of="tomorrow", **{"field-3": ""})
     assert "is not a date: “tomorrow”" in text_of(date)
     assert (row(tenant).state, row(tenant).revision) == (State.READY, 1)
+
+
+def test_the_time_of_the_export_stays_beside_columns_that_are_refused(tenant: TenantRef, admin_browser: Client) -> None:
+    """It was empty on the page that refused them, and with the next press the file counted as exported just now."""
+    page = upload(admin_browser, "id,name,title,name\n1,One,x,y\n")
+    wrong = press(admin_browser, page, "import", as_of="2026-03-31 18:00", **{"field-3": "salary"})
+    assert "The mapping names a field “salary”" in text_of(wrong)
+    assert fields_of(wrong)["as_of"] == "2026-03-31 18:00"
+    no_date = press(admin_browser, page, "import", as_of="tomorrow", **{"field-3": ""})
+    assert fields_of(no_date)["as_of"] == "tomorrow"
+    admin_browser.post(page, {**fields_of(wrong), "field-3": "", "do": "columns"})
+    assert row(tenant).as_of == datetime(2026, 3, 31, 18, tzinfo=UTC)
 
 
 def test_what_is_no_file_of_customers_is_refused_at_once(
