@@ -1,5 +1,7 @@
 // What was typed into a form is kept for this tab while it is being typed, and put back after the session had expired:
-// by then a poll, a submit or a link has led to the log-in page. Passwords and files are never kept.
+// by then a poll, a submit or a link has led to the log-in page. The same where the hour is over for which internal staff
+// work for a tenant, and they have to choose it again: it is that person's in that tenant. Passwords and files are never
+// kept.
 "use strict";
 
 (() => {
@@ -23,7 +25,7 @@
   }
 
   const pathOf = (form) => new URL(form.getAttribute("action") || location.href, location.href).pathname;
-  const isKept = (form) => form?.matches("form[method=post]") && !form.querySelector("input[type=password]") && user;
+  const isKept = (form) => form?.matches("form[method=post]") && !form.querySelector("input[type=password]") && user && !isLogIn;
 
   // Whether it is kept.
   function keep(form) {

@@ -1,14 +1,17 @@
 """What is typed into a form survives the end of the session, for the person who typed it and for no one else."""
 
+import datetime as dt
+
 import pytest
 from django.conf import settings
 from playwright.sync_api import expect
 
 from audit.models import LifecycleHistory
+from tenants.authentication import Impersonation
 from tenants.context import tenant_context
-from tests.browser.test_configuration import edit_draft
+from tests.browser.test_configuration import HOME, edit_draft
 from tests.browser.test_stories import await_looked
-from tests.factories import PASSWORD, CustomerFactory
+from tests.factories import PASSWORD, CustomerFactory, look_at, utc_now
 
 pytestmark = pytest.mark.browser
 
@@ -146,6 +149,49 @@ def test_a_configuration_is_back_after_the_session_had_expired(open_browser, rea
     expect(page.get_by_label("Name of stage 7")).to_have_value("Expansion")
     expect(page.locator(".editor .state")).to_have_text("Not saved yet")
     assert asked == [], "nothing is lost on the way to the log-in"
+
+
+def open_workspace(page, tenant):
+    page.wait_for_url("**/tenants?next=**")
+    page.get_by_label("Tenant", exact=True).select_option(tenant.slug)
+    page.get_by_label("Reason for access").fill("Ticket 8")
+    page.get_by_role("button", name="Open workspace").click()
+
+
+@pytest.mark.parametrize("ended_by", ["the submit", "a look at what is typed"])
+@pytest.mark.parametrize("is_same", [True, False], ids=["the same tenant", "another tenant"])
+def test_what_staff_typed_is_back_once_they_have_opened_the_workspace_again(
+    open_browser, page_client, users, tenant, other_tenant, ended_by, is_same
+):
+    """Their hour was over: the page to choose a tenant had forgotten what was typed."""
+    client = page_client(users.super_admin)
+    session = client.session
+    session["tenant"] = look_at(tenant.slug)
+    session.save()
+    page = open_browser()
+    page.goto("/login")
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": page.url}])
+    edit_draft(page, tenant, "Longer")
+    if ended_by == "the submit":
+        page.route("**/look", lambda _: None)
+    else:
+        session["tenant"] = Impersonation(tenant.slug, utc_now() - dt.timedelta(minutes=1)).to_session()
+        session.save()
+    page.get_by_label("Days expected in Live").fill("77")
+    if ended_by == "the submit":
+        session["tenant"] = Impersonation(tenant.slug, utc_now() - dt.timedelta(minutes=1)).to_session()
+        session.save()
+        page.get_by_role("button", name="Save the draft").click()
+    open_workspace(page, tenant if is_same else other_tenant)
+    page.unroute_all(behavior="ignoreErrors")
+    if is_same:
+        expect(page.get_by_label("Days expected in Live")).to_have_value("77")
+        expect(page.locator(".editor .state")).to_have_text("Not saved yet")
+        return
+    page.wait_for_url(f"**{HOME}*/change/")
+    page.goto(HOME)
+    assert page.evaluate("sessionStorage.getItem('c360:draft')") is None, "nothing of a tenant reaches another one"
 
 
 def test_a_403_says_what_is_wrong_and_not_that_it_is_our_fault(open_browser, users, tenant, customer):

@@ -92,6 +92,21 @@ def test_a_form_of_the_tenant_before_does_nothing_to_the_one_that_was_chosen_in_
     assert (pauses(tenant), pauses(other_tenant)) == (0, 1)
 
 
+def test_what_was_typed_waits_for_the_tenant_that_it_was_typed_for(page_client, tenant):
+    """As at a log-in (static/c360/drafts.js): the page to choose a tenant had forgotten it."""
+    client = page_client("super_admin")
+
+    def marks(address):
+        found = {tag["name"]: tag["content"] for tag in markup_of(client.get(address)).all("meta") if "name" in tag}
+        return found["c360-user"].split()[1:], "c360-log-in" in found
+
+    assert marks("/tenants") == ([], True)
+    client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
+    assert marks("/tenants") == ([tenant.slug], False)
+    for address in ("/", "/admin/tenants/configurationversion/"):
+        assert marks(address) == ([tenant.slug], False)
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x07b"])
 def test_a_reason_that_is_none_changes_nothing(staff, tenant, customer, reason):
     page = staff.post(f"/customers/{customer.id}/move", MOVE | {"change_reason": reason})
