@@ -19,7 +19,11 @@
       picker.type = "color";
       picker.value = shownColor(field);
       picker.setAttribute("aria-label", document.getElementById("editor").dataset.saysColor);
-      picker.addEventListener("input", () => { field.value = picker.value; setDirty(true); });
+      picker.addEventListener("input", () => {
+        field.value = picker.value;
+        setDirty(true);
+        keepLate(field);
+      });
       const follow = () => { picker.value = shownColor(field); };
       field.addEventListener("input", follow);
       document.getElementById(field.id.replace(/color$/, "category"))?.addEventListener("change", follow);
@@ -43,22 +47,27 @@
     return options.length ? field.selectedIndex > 0 : field.value !== field.defaultValue;
   }
 
-  // What is typed while the server answers is not in its answer: it is put back into the new rows. Rows keep their keys.
+  // What is typed while the server answers is not in its answer: it is put back into the new rows. Rows keep their keys,
+  // and lines that have their name in common, as the sources of an order, their ids.
   let late = null;
 
   function keepLate(field) {
+    if (!field.name || field.type === "file") return;
     const isMark = field.type === "checkbox" || field.type === "radio";
-    late?.set(isMark ? `${field.name}=${field.value}` : field.name, {
-      name: field.name, value: field.value, isMark, checked: field.checked,
-    });
+    const key = isMark ? `${field.name}=${field.value}` : field.id || field.name;
+    const chosen = field.multiple && field.options ? [...field.selectedOptions].map((option) => option.value) : null;
+    // What was chosen last comes last.
+    late?.delete(key);
+    late?.set(key, { id: field.id, name: field.name, value: field.value, isMark, checked: field.checked, chosen });
   }
 
   function putBackLate() {
-    for (const { name, value, isMark, checked } of late?.values() ?? []) {
+    for (const { id, name, value, isMark, checked, chosen } of late?.values() ?? []) {
       const selector = `#editor [name="${CSS.escape(name)}"]${isMark ? `[value="${CSS.escape(value)}"]` : ""}`;
-      const field = document.querySelector(selector);
+      const field = isMark || !id ? document.querySelector(selector) : document.getElementById(id);
       if (!field) continue;
       if (isMark) field.checked = checked;
+      else if (chosen) for (const option of field.options) option.selected = chosen.includes(option.value);
       else field.value = value;
     }
     late = null;

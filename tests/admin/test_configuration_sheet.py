@@ -268,6 +268,16 @@ def test_an_error_of_a_condition_is_filed_at_its_line() -> None:
     assert [error.code for error in sheet.rules[0].when[0].findings["field"]] == ["invalid_field"]
 
 
+def test_the_empty_line_of_a_rule_keeps_its_number_as_long_as_it_is_empty() -> None:
+    """By it what is typed there while the server answers is put back."""
+    data = QueryDict("rule=7&rule-7-when=0&rule-7-when-0-field=csat&rule-7-when-0-op=exists", mutable=True)
+    data.update(QueryDict("rule-7-when=1&rule-7-when-1-op=eq"))
+    numbers = [condition.number for condition in read_sheet(data).rules[0].when_shown]
+    assert numbers == [0, 1]
+    data["rule-7-when-1-value"] = "4"
+    assert [condition.number for condition in read_sheet(data).rules[0].when_shown] == [0, 1, 2]
+
+
 def test_stages_that_went_away_ask_for_a_place_for_their_customers() -> None:
     document = {"stages": ["Prospect", "Danger"]}
     live = MINIMAL["stages"]

@@ -136,6 +136,43 @@ def test_what_is_typed_while_the_server_answers_is_not_lost(open_browser, users,
     expect(page.get_by_role("button", name="Remove Lost")).to_be_enabled()
 
 
+def test_what_is_typed_into_one_of_several_lines_while_the_server_answers_stays_in_that_line(
+    open_browser, users, tenant
+):
+    """The sources of an order have one name: the second one, typed then, had replaced the first."""
+    page = open_browser(users.tenant_admin)
+    edit_draft(page, tenant, "Lines")
+    open_step(page, "Sources and currency").get_by_role("button", name="Add an order of sources").click()
+    order = page.locator("#sources fieldset")
+    order.get_by_label("Source 1", exact=True).fill("/import")
+    open_step(page, "Rules").get_by_role("button", name="Add an at-risk rule", exact=True).click()
+    rule = page.locator("#risk_rules fieldset.card").last
+    rule.get_by_label("Name", exact=True).fill("Quiet")
+    origins = open_step(page, "Automations").get_by_label("only for customers who come from").first
+    page.get_by_text("Message, time and limits").first.click()
+    held = []
+    page.route(
+        "**/change/**", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
+    page.evaluate(ANSWERED)
+    with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/change/")):
+        page.get_by_role("button", name="Check", exact=True).click()
+    order.get_by_label("Source 2", exact=True).fill("/billing")
+    rule.get_by_label("What to look at").first.select_option(index=1)
+    looked_at = rule.get_by_label("What to look at").first.input_value()
+    rule.get_by_label("Value").first.fill("3")
+    origins.select_option(["0", "2"])
+    page.locator("#stage-2-color + input[type=color]").fill("#123456")
+    held.pop().continue_()
+    expect(page.locator("body")).to_have_attribute("data-is-answered", "yes")
+    expect(order.get_by_label("Source 1", exact=True)).to_have_value("/import")
+    expect(order.get_by_label("Source 2", exact=True)).to_have_value("/billing")
+    expect(rule.get_by_label("What to look at").first).to_have_value(looked_at)
+    expect(rule.get_by_label("Value").first).to_have_value("3")
+    expect(origins).to_have_values(["0", "2"])
+    expect(page.locator("#stage-2-color")).to_have_value("#123456")
+
+
 def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     edit_draft(page, tenant, "Unsaved")

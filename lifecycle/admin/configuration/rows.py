@@ -77,9 +77,14 @@ class Conditioned(Reported):
 
     @property
     def when_shown(self) -> list[ConditionRow]:
-        """The conditions, and an empty line for one more."""
+        """The conditions, and an empty line for one more.
+
+        That keeps its number as long as it is empty: what is typed into it while the server answers is put back by it.
+        """
         filled = [row for row in self.when if not row.is_blank]
-        return [*filled, ConditionRow(number=max((row.number for row in self.when), default=-1) + 1)]
+        empty = [row.number for row in self.when if row.is_blank]
+        number = empty[-1] if empty else max((row.number for row in self.when), default=-1) + 1
+        return [*filled, ConditionRow(number=number)]
 
     @property
     def unknown_to(self) -> str:
