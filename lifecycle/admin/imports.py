@@ -64,6 +64,14 @@ KINDS = {
     CSV: gettext_lazy("CSV"),
     NDJSON: gettext_lazy("NDJSON, one object per line"),
 }
+State = ImportUpload.State
+# The states that buttons lead to.
+BEGINS = {
+    "encoding": State.READING,
+    "check": State.CHECKING,
+    "import": State.IMPORTING,
+    "go_on": State.IMPORTING,
+}
 NO_TENANT = gettext_lazy("You have not opened a tenant's workspace. Choose one first.")
 
 
@@ -123,6 +131,8 @@ class ImportAdmin(TenantAdmin):
             except MappingRefused as error:
                 refusal = error.on_page
             except UploadRefused as error:
+                if _is_done(request, self._find(object_id, tenant)):
+                    return HttpResponseRedirect(reverse(PAGE, args=[upload.pk]))
                 refusal = str(error)
             except InvalidValue as error:
                 refusal = describe_value(error)
@@ -164,9 +174,7 @@ class ImportAdmin(TenantAdmin):
 
     def _decide(self, request: HttpRequest, upload: ImportUpload) -> None:
         post, arguments = request.POST, service_arguments(request)
-        revision = post.get("revision", "")
-        seen = int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else 0
-        do = post.get("do", "")
+        seen, do = _read_revision(request), post.get("do", "")
         if do == "stop":
             stop_run(upload.id, revision=seen, **arguments)
         elif do == "go_on":
@@ -258,6 +266,32 @@ class ImportAdmin(TenantAdmin):
     def _page(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, f"admin/imports/{page}.html", {**shared, **context})
+
+
+def _read_revision(request: HttpRequest) -> int:
+    """What the page had shown; 0 for what is no number."""
+    revision = request.POST.get("revision", "")
+    return int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else 0
+
+
+def _is_done(request: HttpRequest, upload: ImportUpload) -> bool:
+    """Whether the upload is as the button was to make it, by the same person: it was pressed twice."""
+    post, do, decided = request.POST, request.POST.get("do", ""), upload.revision - _read_revision(request)
+    if do == "stop":
+        return decided == 1 and upload.state == State.READY and bool(upload.last_run) and not upload.is_checked
+    is_theirs = upload.started_by == service_arguments(request)["actor"].name
+    # The columns are another decision than the run.
+    if not (is_theirs and decided in (1, 2) and upload.state == BEGINS.get(do)):
+        return False
+    facts = read_facts(upload)
+    if do not in ("check", "import"):
+        return do == "go_on" or facts.encoding == post.get("encoding", "")
+    starts_effects = do == "import" and "start_effects" in post
+    try:
+        asked = read_mapping(post, facts), read_as_of(post.get("as_of", "")), starts_effects
+    except InvalidValue:
+        return False
+    return asked == (facts.mapping, upload.as_of, facts.starts_effects)
 
 
 def _file_gone() -> PageGone:

@@ -22,6 +22,7 @@ from lifecycle.services.imports.importing import Import
 from lifecycle.services.imports.working import UploadWorker
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.roles import Role
 from tests.admin.test_walk import browser
 from tests.admin.uploads import (
     FILE,
@@ -39,7 +40,7 @@ from tests.admin.uploads import (
     upload,
     work,
 )
-from tests.factories import CustomerFactory, utc_now
+from tests.factories import CustomerFactory, UserFactory, utc_now
 from tests.services.test_encryption import dump_everything
 
 # 30 customers; in line 11 one of them again, and another in the last.
@@ -50,7 +51,7 @@ def test_only_one_of_two_people_starts_it(tenant: TenantRef, users: Any, admin_b
     page = upload(admin_browser, FILE)
     form = {**fields_of(admin_browser.get(page)), "do": "import"}
     admin_browser.post(page, form)
-    second = browser(users.tenant_admin).post(page, form)
+    second = browser(UserFactory(tenant=tenant, role=Role.TENANT_ADMIN)).post(page, form)
     assert "The file is in another state than the page showed. Nothing was changed." in text_of(second)
     work()
     late = browser(users.tenant_admin).post(page, {**form, "do": "stop"})
@@ -58,6 +59,33 @@ def test_only_one_of_two_people_starts_it(tenant: TenantRef, users: Any, admin_b
     assert actions(tenant).count("begin_import") == actions(tenant).count("import_customers") == 1
     with tenant_context(tenant.id):
         assert LifecycleHistory.objects.count() == 3
+
+
+def test_what_is_pressed_twice_leads_where_the_first_press_led(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said that someone else had been faster, or that nothing was changed."""
+    page = upload(admin_browser, many(30))
+    form = fields_of(admin_browser.get(page)) | {"as_of": "2026-03-31 18:00"}
+
+    def press_twice(**pressed: str) -> None:
+        assert [admin_browser.post(page, pressed).status_code for _ in range(2)] == [302, 302], pressed
+
+    press_twice(**form, do="import")
+    other = admin_browser.post(page, {**form, "do": "import", "field-1": ""})
+    assert "Nothing was changed" in text_of(other), "other columns are another wish"
+    no_date = admin_browser.post(page, {**form, "do": "import", "as_of": "tomorrow"})
+    assert "Nothing was changed" in text_of(no_date)
+    monkeypatch.setattr(working, "Import", partial(Import, batch_size=10))
+    UploadWorker().work()
+    press_twice(revision=str(row(tenant).revision), do="stop")
+    press_twice(revision=str(row(tenant).revision), do="go_on")
+    press_twice(revision=str(row(tenant).revision), do="stop")
+    press_twice(revision=str(row(tenant).revision), do="encoding", encoding="utf-8")
+    work()
+    press_twice(**fields_of(admin_browser.get(page)), do="check")
+    begun = [name for name in actions(tenant) if name in ("begin_import", "check_import", "stop_import")]
+    assert begun == ["begin_import", "stop_import", "begin_import", "stop_import", "check_import"]
 
 
 def test_a_worker_that_is_killed_neither_loses_nor_doubles(
@@ -181,7 +209,8 @@ def test_one_of_two_people_goes_on_with_an_import_and_no_one_who_may_not(
         assert "Nothing was changed" in text_of(admin_browser.post(page, {**form, "revision": revision})), revision
     assert (row(tenant).state, actions(tenant).count("begin_import")) == (State.READY, 1)
     assert "Begun" in text_of(admin_browser.post(page, form, follow=True))
-    assert "Nothing was changed" in text_of(browser(users.tenant_admin).post(page, form))
+    another = browser(UserFactory(tenant=tenant, role=Role.TENANT_ADMIN))
+    assert "Nothing was changed" in text_of(another.post(page, form))
     work(worker)
     assert (row(tenant).state, row(tenant).created, len(stages(tenant))) == (State.DONE, 30, 30)
     assert actions(tenant).count("begin_import") == 2
