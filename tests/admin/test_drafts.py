@@ -17,6 +17,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.starters import STARTERS
 from tenants.sentences import describe_finding
 from tests.admin.drafts import editor, entries, form_of, new_draft, publish, reported, reread
+from tests.admin.uploads import fields_of
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services.publishing import SHORTER, written
 
@@ -69,6 +70,17 @@ def test_a_draft_begins_with_what_is_live_with_a_starter_or_with_nothing(
     assert draft.document["stages"] == expected
     assert draft.comment == "For spring"
     assert entries(tenant)[-1] == ("open_draft", "For spring")
+
+
+def test_a_new_draft_that_is_asked_for_twice_is_one(tenant: TenantRef, admin_browser: Client) -> None:
+    address = reverse("admin:tenants_configurationversion_add")
+    form = {**fields_of(admin_browser.get(address)), "base": "live", "comment": "For spring"}
+    first, second = (admin_browser.post(address, form).headers["Location"] for _ in range(2))
+    assert first == second
+    assert admin_browser.post(address, {**form, "comment": "For fall"}).headers["Location"] != first
+    again = {**fields_of(admin_browser.get(address)), "base": "live", "comment": "For spring"}
+    assert admin_browser.post(address, again).headers["Location"] != first
+    assert entries(tenant).count(("open_draft", "For spring")) == 2
 
 
 def test_saving_the_form_keeps_what_it_says(
@@ -335,6 +347,8 @@ def test_work_on_a_draft_that_was_discarded_in_the_meantime_becomes_a_draft_of_i
     assert reported(saved) == (
         f"{who} discarded this draft while you were editing it. What you had in front of you is kept as this new draft."
     )
+    # Also where the button was pressed twice.
+    assert admin_browser.post(editor(draft), data, follow=True).redirect_chain == saved.redirect_chain
     with tenant_context(tenant.id):
         kept = ConfigurationVersion.objects.get(comment="Faster")
     assert (kept.published_at, kept.document["max_days"]) == (None, {"Active": 5})

@@ -1,8 +1,9 @@
 """A draft that someone else published or discarded while it was being edited: what was written becomes a new draft."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,7 +18,7 @@ from tenants.actors import TenantRef
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.services.accounts.members import name_members_then
-from tenants.services.configuration.versions import open_draft
+from tenants.services.configuration.versions import open_draft_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,10 @@ def keep_work(request: HttpRequest, ended: Ended) -> HttpResponse | dict[str, An
         kept = _("Save the draft to keep what is in front of you as a new draft.")
         work.refusal = " ".join(filter(None, (ended.sentence, kept, work.refusal)))
         return gather_editor(ended.draft, work, live_state=live_state)
-    draft = open_draft(
+    # One, also where the button was pressed twice.
+    kept_as = json.dumps([arguments["actor"].name, work.comment, work.document], sort_keys=True)
+    draft = open_draft_once(
+        uuid5(ended.draft.pk, kept_as),
         document=work.document,
         renamed={stage: name for stage, name in work.renamed.items() if stage in live_state.held},
         mapping={stage: place for stage, place in work.mapping.items() if stage in live_state.held},

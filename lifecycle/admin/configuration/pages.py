@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django import forms
 from django.contrib import admin
@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from uuid_utils.compat import uuid7
 
 from lifecycle.admin.configuration import (
     drafts,
@@ -32,7 +33,7 @@ from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.starters import STARTERS
 from tenants.services.accounts.members import name_members_then
 from tenants.services.configuration.policies import policy_of
-from tenants.services.configuration.versions import live_version, open_draft
+from tenants.services.configuration.versions import live_version, open_draft_once
 
 LIVE, EMPTY = "live", "empty"
 NO_TENANT = gettext_lazy("You have not opened a tenant's workspace. Choose one first.")
@@ -45,9 +46,10 @@ class NewDraftForm(forms.Form):
     comment = forms.CharField(
         label=gettext_lazy("Description"), max_length=LONGEST_COMMENT, required=False, widget=forms.TextInput
     )
+    form_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, has_live: bool, initial: dict[str, Any]) -> None:
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial={"form_id": uuid7(), **initial})
         base = self.fields["base"]
         assert isinstance(base, forms.ChoiceField)  # noqa: S101  for the type checker
         base.choices = [
@@ -57,6 +59,11 @@ class NewDraftForm(forms.Form):
         ]
         if initial.get("base") not in dict(base.choices):
             self.initial["base"] = LIVE if has_live else next(iter(STARTERS))
+
+    def name_draft(self) -> UUID:
+        """The id of the draft that it opens: one, also where the form is sent twice as it is."""
+        asked = self.cleaned_data
+        return uuid5(asked["form_id"] or uuid7(), f"{asked['base']} {asked['comment']}")
 
 
 @admin.register(ConfigurationVersion)
@@ -108,7 +115,12 @@ class ConfigurationAdmin(TenantAdmin):
             document: Any = {"stages": []} if base == EMPTY else None
             if base in STARTERS:
                 document = dict(STARTERS[base].document)
-            draft = open_draft(document=document, comment=form.cleaned_data["comment"], **service_arguments(request))
+            draft = open_draft_once(
+                form.name_draft(),
+                document=document,
+                comment=form.cleaned_data["comment"],
+                **service_arguments(request),
+            )
             return HttpResponseRedirect(reverse(gone.EDITOR, args=[draft.pk]))
         return self._page(request, "new_draft", {"title": _("New draft"), "form": form})
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
@@ -71,10 +71,12 @@ def open_draft(
     document: Any = None,
     renamed: Mapping[str, str] | None = None,
     mapping: Mapping[str, Any] | None = None,
+    draft_id: UUID | None = None,
 ) -> ConfigurationVersion:
     """A new draft that begins as ``document``, else as the live configuration, or empty when there is none."""
     live = live_version(tenant)
     draft = ConfigurationVersion.objects.create(
+        id=draft_id or uuid7(),
         tenant_id=tenant.id,
         document=document if document is not None else live.document if live else {"stages": []},
         renamed=dict(renamed or {}),
@@ -86,6 +88,18 @@ def open_draft(
     )
     record_administration("open_draft", draft.pk, tenant_id=tenant.id, actor=actor, reason=comment, now=now)
     return draft
+
+
+def open_draft_once(draft_id: UUID, *, tenant: TenantRef, **given: Any) -> ConfigurationVersion:
+    """As ``open_draft``, under the id that a wish has each time it is sent: a second one gets what the first opened.
+
+    Of two at once the second waits.
+    """
+    try:
+        with transaction.atomic():
+            return open_draft(draft_id=draft_id, tenant=tenant, **given)
+    except IntegrityError:
+        return ConfigurationVersion.objects.get(tenant_id=tenant.id, id=draft_id)
 
 
 def save_draft(
