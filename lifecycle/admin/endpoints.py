@@ -28,6 +28,13 @@ class EndpointForm(ModelForm):
         fields = ("name", "url")
         widgets = {"url": forms.URLInput(attrs={"size": 60})}
 
+    def clean_name(self) -> str:
+        """A name that no endpoint of the tenant has yet. Said by the service, it would take along what was typed."""
+        name: str = self.cleaned_data["name"]
+        if WebhookEndpoint.objects.filter(name=name).exists():
+            raise ValidationError(str(EndpointRefused("endpoint_exists")))
+        return name
+
     def clean_url(self) -> str:
         """https, to the public internet."""
         url: str = self.cleaned_data["url"]

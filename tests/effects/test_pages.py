@@ -256,6 +256,9 @@ def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(page_client: Pages,
     made = client.post(f"{address}add/", {"name": "crm", "url": "https://crm.example/hook"}, follow=True)
     assert b"whsec_" in made.content
     assert b"whsec_" not in client.get(address).content
+    again = client.post(f"{address}add/", {"name": "crm", "url": "https://crm.example/another"})
+    assert again.status_code == 200 and b"There is already an endpoint with this name" in again.content
+    assert b'value="https://crm.example/another"' in again.content, "what was typed is still there"
 
 
 @pytest.mark.parametrize("action", ["test", "rotate", "remove"])
