@@ -3,9 +3,11 @@
 import pytest
 from django.urls import reverse
 
-from lifecycle.models import RiskFiring, RulePlay
+from lifecycle.admin.configuration import health_pages, rule_play
+from lifecycle.models import HealthPlay, RiskFiring, RulePlay
 from lifecycle.services.risk.playing import work_off_plays
 from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
 from tests.admin.drafts import new_draft
 from tests.admin.test_walk import browser
 from tests.factories import utc_now
@@ -44,6 +46,28 @@ def test_a_draft_without_rules_or_with_errors_says_so_and_plays_nothing(tenant, 
     admin_browser.post(address)
     with tenant_context(tenant.id):
         assert RulePlay.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("page", "module", "service"),
+    [("rules", rule_play, "begin_play"), ("health", health_pages, "begin_health_play")],
+)
+def test_a_draft_that_someone_saves_with_an_error_in_that_moment_is_not_played(
+    tenant, admin_browser, monkeypatch, page, module, service
+):
+    """Between the look at the draft and its lock: it met an error."""
+    draft, begin = new_draft(tenant, DOCUMENT), getattr(module, service)
+
+    def begin_late(found, **given):
+        ConfigurationVersion.objects.filter(pk=draft.pk).update(document={"stages": []})
+        return begin(found, **given)
+
+    monkeypatch.setattr(module, service, begin_late)
+    answer = admin_browser.post(reverse(f"admin:configuration_{page}", args=[draft.pk]))
+    assert answer.status_code == 200
+    assert "The draft has errors: correct them first, then look again." in answer.content.decode()
+    with tenant_context(tenant.id):
+        assert not RulePlay.objects.exists() and not HealthPlay.objects.exists()
 
 
 def test_an_account_manager_plays_no_rules(tenant, users, reported):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.configuration.gone import draft_gone
 from lifecycle.admin.configuration.judging import read_live_state
+from lifecycle.admin.configuration.rule_play import HAS_ERRORS
 from lifecycle.rules.health import BANDS
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.services.configuration.health_preview import (
@@ -22,6 +23,7 @@ from lifecycle.services.insight.health_plays import begin_health_play, describe_
 from tenants.actors import TenantRef
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.document import InvalidConfiguration
 from tenants.services.configuration.versions import NoSuchVersion
 
 HEALTH: Final = "admin:configuration_health"
@@ -48,6 +50,9 @@ def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> HttpRes
             begin_health_play(draft, live=question.live, names=question.names, **arguments)
         except NoSuchVersion as error:
             raise draft_gone(draft.pk, tenant=arguments["tenant"]) from error
+        except InvalidConfiguration:
+            # As someone else has saved it between our look and our turn.
+            return {"draft": draft, "refusal": str(HAS_ERRORS)}
         return HttpResponseRedirect(f"{reverse(HEALTH, args=[draft.pk])}#past-heading")
     asked = request.GET.get("to", "")
     band = asked if asked in BANDS else ""
@@ -108,7 +113,7 @@ def _ask(draft: ConfigurationVersion, tenant: TenantRef) -> tuple[HealthQuestion
     if live is None:
         return None, _("Nothing is live yet, so there is nothing to compare the draft with.")
     question = ask_of_draft(draft, live=live, tenant=tenant)
-    return question, "" if question else _("The draft has errors: correct them first, then look again.")
+    return question, "" if question else str(HAS_ERRORS)
 
 
 def _label(band: str) -> str:

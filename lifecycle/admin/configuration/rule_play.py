@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.admin.configuration.gone import draft_gone
 from lifecycle.rules.horizon import HORIZON_DAYS
@@ -17,11 +17,12 @@ from lifecycle.services.risk.playing import RuleResult, begin_play, describe_res
 from lifecycle.services.risk.times import as_timestamp
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.document import parse_configuration, read_configuration
+from tenants.rules.configuration.document import InvalidConfiguration, parse_configuration, read_configuration
 from tenants.sentences.figures import say_number
 from tenants.services.configuration.versions import NoSuchVersion
 
 RULES: Final = "admin:configuration_rules"
+HAS_ERRORS: Final = gettext_lazy("The draft has errors: correct them first, then look again.")
 _WEEK: Final = 7
 _BAR, _STEP, _HEIGHT, _BASE = 22, 26, 70, 84
 
@@ -51,7 +52,7 @@ def show_rules(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
     configuration, _findings = read_configuration(draft.document)
     refusal = ""
     if configuration is None:
-        refusal = _("The draft has errors: correct them first, then look again.")
+        refusal = str(HAS_ERRORS)
     elif not configuration.risk_rules:
         refusal = _("The draft has no at-risk rules yet.")
     if request.method == "POST" and not refusal:
@@ -60,7 +61,11 @@ def show_rules(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
             begin_play(draft, known=known if known in KNOWN else "", **arguments)
         except NoSuchVersion as error:
             raise draft_gone(draft.pk, tenant=arguments["tenant"]) from error
-        return HttpResponseRedirect(reverse(RULES, args=[draft.pk]))
+        except InvalidConfiguration:
+            # As someone else has saved it between our look and our turn.
+            refusal = str(HAS_ERRORS)
+        else:
+            return HttpResponseRedirect(reverse(RULES, args=[draft.pk]))
     return {"refusal": refusal, **gather_play(draft, arguments["tenant"])}
 
 
