@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences.codes import name_entry_point
+from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -240,6 +241,22 @@ def test_in_json_a_missing_stage_can_be_called_a_rename(
         ("Prospect", "Lead", "", ""),
         ("At-Risk", "", "Active", "Gone"),
     ]
+
+
+def test_a_stage_that_is_being_emptied_keeps_the_name_that_json_gave_it_in_the_form(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved there, the draft had a new stage, and no place for the customers."""
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    publish(admin_browser, new_draft(tenant, SHORTER, mapping={"At-Risk": "Active", "Prospect": "Lead"}), "Fewer")
+    document = {**SHORTER, "stages": [*SHORTER["stages"], "Danger"]}
+    draft = new_draft(tenant, document, renamed={"At-Risk": "Danger"})
+    shown = admin_browser.get(editor(draft))
+    assert [row.stage for row in shown.context["sheet"].gone] == []
+    admin_browser.post(editor(draft), form_of(shown))
+    saved = reread(tenant, draft)
+    assert (saved.revision, saved.renamed, saved.mapping) == (2, {"At-Risk": "Danger"}, {})
 
 
 def test_what_was_said_of_stages_is_kept_beside_a_text_that_is_no_json(

@@ -134,7 +134,8 @@ def gather_look(draft: ConfigurationVersion, work: Work, *, live_state: LiveStat
     cannot_lay_out = ""
     if work.view == FORM and work.sheet is None:
         try:
-            work.sheet = lay_out(work.document, renamed=work.renamed, live_stages=live_state.stages)
+            # Also what is being emptied can get another name, and keep its customers so.
+            work.sheet = lay_out(work.document, renamed=work.renamed, live_stages=live_state.held)
         except CannotLayOut as refusal:
             work.view, cannot_lay_out = JSON, str(refusal)
     context: dict[str, Any] = {

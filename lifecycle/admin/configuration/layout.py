@@ -42,7 +42,7 @@ _NUMBERS = ("delay_minutes", "hold_minutes", "cap_per_hour")
 def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collection[str]) -> Sheet:
     """The rows of a document; writing them gives a document that means the same. Raises CannotLayOut.
 
-    ``renamed`` maps live stages to their names in the document; entries that name no live stage are not followed.
+    ``renamed`` maps stages of today to their names in the document; entries that name none of them are not followed.
     """
     known = read_object(document, _("The configuration"), KEYS, ("stages",))
     sheet = Sheet(is_open="transitions" not in known)
