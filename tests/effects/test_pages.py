@@ -1,6 +1,8 @@
 """What a change started, its undo, and a person's notifications, on the pages and in the admin."""
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +21,7 @@ from lifecycle.models import (
     Notification,
     WebhookEndpoint,
 )
-from lifecycle.services.effects.endpoints import delete_endpoint
+from lifecycle.services.effects.endpoints import delete_endpoint, read_destination, rotate_secret
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import People
@@ -259,6 +261,31 @@ def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(page_client: Pages,
     again = client.post(f"{address}add/", {"name": "crm", "url": "https://crm.example/another"})
     assert again.status_code == 200 and b"There is already an endpoint with this name" in again.content
     assert b'value="https://crm.example/another"' in again.content, "what was typed is still there"
+
+
+def test_a_secret_that_is_renewed_twice_in_a_row_leaves_the_one_that_receivers_have(
+    page_client: Pages, tenant: TenantRef
+) -> None:
+    """The button was pressed twice: with the former secret gone no receiver could verify anything any more."""
+    client, address = page_client("tenant_admin"), "/admin/lifecycle/webhookendpoint/"
+
+    def secret_on(answer: Any) -> str:
+        (shown,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", answer.content.decode())
+        return str(shown)
+
+    new = {"name": "crm", "url": "https://crm.example/hook"}
+    first = secret_on(client.post(f"{address}add/", new, follow=True))
+    with tenant_context(tenant.id):
+        id_ = WebhookEndpoint.objects.get().id
+    asked = {"action": "rotate", "_selected_action": [str(id_)]}
+    unseen, seen = (secret_on(client.post(address, asked, follow=True)) for _ in range(2))
+    later = utc_now() + timedelta(minutes=1)
+    with tenant_context(tenant.id):
+        destination = read_destination(id_, tenant=tenant, now=utc_now())
+        assert destination is not None and destination.secrets == (seen, first) and unseen not in destination.secrets
+        newest = rotate_secret(id_, tenant=tenant, actor=system_actor("test"), now=later)
+        destination = read_destination(id_, tenant=tenant, now=later)
+        assert destination is not None and destination.secrets == (newest, seen), "two sign at most"
 
 
 @pytest.mark.parametrize("action", ["test", "rotate", "remove"])

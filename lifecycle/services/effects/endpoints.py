@@ -26,6 +26,8 @@ from tenants.rules.messages import Message
 ACTOR: Final = system_actor("effects_worker")
 # Both secrets sign for so long, so that a receiver can be given the new one in time.
 ROTATION: Final = dt.timedelta(hours=24)
+# A rotation so soon after another one is the same wish, sent twice: no receiver has been given the new secret yet.
+SENT_AGAIN: Final = dt.timedelta(seconds=30)
 MOST_ENDPOINTS: Final = 50
 GONE: Final = "gone"
 FAILING: Final = "failing"
@@ -92,13 +94,20 @@ def create_endpoint(
 
 
 def rotate_secret(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> str | None:
-    """Give the endpoint a new secret, shown this once; the former one signs beside it for a day. None: no such one."""
+    """Give the endpoint a new secret, shown this once; the former one signs beside it for a day. None: no such one.
+
+    Sent twice, the secret of the second time takes the place of that of the first: the former one stays.
+    """
     endpoint = WebhookEndpoint.objects.select_for_update().filter(tenant_id=tenant.id, id=endpoint_id).first()
     if endpoint is None:
         return None
-    # A message has two signatures at most: one that was to end soon ends now.
-    _secrets(tenant, endpoint.id).exclude(until=None).delete()
-    _secrets(tenant, endpoint.id).update(until=now + ROTATION)
+    secrets = _secrets(tenant, endpoint.id)
+    if secrets.filter(until__gt=now + ROTATION - SENT_AGAIN).exists():
+        secrets.filter(until=None).delete()
+    else:
+        # A message has two signatures at most: one that was to end soon ends now.
+        secrets.exclude(until=None).delete()
+        secrets.update(until=now + ROTATION)
     _record("rotate_webhook_secret", endpoint, tenant, actor, now)
     return _give_secret(endpoint.id, tenant)
 
