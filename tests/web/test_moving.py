@@ -77,6 +77,19 @@ def test_without_javascript_the_same_form_is_a_page_and_leads_back(manager, cust
     assert "The customer is now in “Onboarded”." in text_of(manager.get(response["Location"]))
 
 
+def test_a_form_that_is_sent_twice_is_not_taken_for_a_change_of_someone_else(manager, page_client, tenant, customer):
+    inputs = markup_of(manager.get(f"/customers/{customer.id}/move")).all("input")
+    given = {one["name"]: one["value"] for one in inputs if one.get("name") == "submission"}
+    answers = [submit(manager, customer, "Onboarded", htmx=False, **given) for _ in range(2)]
+    assert [(one.status_code, one.get("Location")) for one in answers] == [(302, f"/customers/{customer.id}")] * 2
+    assert [row.to_stage for row in rows(LifecycleHistory, tenant, customer)] == ["Prospect", "Onboarded"]
+    assert rows(RefusedAttempt, tenant, customer) == []
+    # What someone else has done is said all the same, and kept in mind.
+    late = submit(page_client("tenant_admin"), customer, "Onboarded", htmx=False, **given)
+    assert (late.status_code, "was just updated by someone else." in text_of(late)) == (412, True)
+    assert [row.code for row in rows(RefusedAttempt, tenant, customer)] == ["version_conflict"]
+
+
 def test_the_dialog_offers_what_the_configuration_allows_and_says_why_not_the_rest(manager, customer):
     dialog = manager.get(f"/customers/{customer.id}/move", headers=HTMX)
     radios = [tag for tag in markup_of(dialog).all("input") if tag.get("type") == "radio"]

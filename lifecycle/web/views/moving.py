@@ -22,6 +22,7 @@ from lifecycle.web.customer_page import gather_customer
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.submissions import once
 from lifecycle.web.timeline import show_missed
 from lifecycle.web.typed_reasons import Open, keep_reasons
 from lifecycle.web.undoing import say_moved
@@ -37,6 +38,7 @@ SOURCE = "UI"
 
 
 @page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+@once
 def move_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """Offer the stages that are open to the customer, and move it to the one that is chosen [FR-02]."""
     if request.method != "POST":
