@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core import exceptions as django_exceptions
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views import defaults
+from django.views.csrf import csrf_failure
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -309,6 +312,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     if _is_api(request):
         return problem_response(403, "permission_denied", str(exception) or _("You don't have access."))
     return defaults.permission_denied(request, exception)
+
+
+def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW: the token of a form is not, or no longer, the browser's.
+
+    Each log-in gives the browser another one. The form that logs in, pressed again while the page behind it is on its
+    way, or sent from another tab, leads on, as it does with a token of now: someone is logged in already.
+    """
+    if request.path == settings.LOGIN_URL and request.user.is_authenticated:
+        return redirect_to_login(request.POST.get("next") or settings.LOGIN_REDIRECT_URL)
+    return csrf_failure(request, reason=reason)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

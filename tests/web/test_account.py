@@ -64,6 +64,23 @@ def test_who_is_logged_in_is_not_asked_again(page_client):
     assert page_client("viewer").get("/login")["Location"] == "/"
 
 
+def test_a_login_form_that_is_sent_again_leads_on(page_client, users):
+    """Pressed while the first page is on its way, or from another tab: the log-in gave the browser another token."""
+    given = {"enforce_csrf_checks": True, "HTTP_REFERER": "https://testserver/login"}
+    client, other = page_client(None, **given), page_client(None, **given)
+    inputs = markup_of(client.get("/login?next=/customers")).all("input")
+    sent = {tag["name"]: tag["value"] for tag in inputs if tag.get("name") in ("next", "csrfmiddlewaretoken")}
+    assert log_in(client, users.viewer, **sent)["Location"] == "/customers"
+    again = log_in(client, users.viewer, **sent)
+    assert (again.status_code, again.get("Location")) == (302, "/login?next=/customers")
+    assert client.get(again["Location"])["Location"] == "/customers"
+    # No one is logged in by it who was not.
+    other.get("/login")
+    refused = log_in(other, users.viewer, **sent)
+    assert (refused.status_code, "The form has expired" in text_of(refused)) == (403, True)
+    assert other.get("/customers").status_code == 302
+
+
 def test_a_session_that_no_page_accepts_any_more_ends_at_the_login_instead_of_going_in_circles(
     page_client, monkeypatch
 ):
