@@ -39,6 +39,21 @@
     showTrouble(said.unreachable);
   }, true);
 
+  // The same form, sent again before there is an answer, would have the browser give up the first answer: with it goes
+  // the session that another password gives, and what it says of what was done. The first one counts, for so long: its
+  // answer may never come. What htmx sends is no matter of this, nor is what another button of the form says.
+  const AWAITED_MS = 10000;
+  let sent = new WeakMap();
+  window.addEventListener("pageshow", ({ persisted }) => { if (persisted) sent = new WeakMap(); });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || !form.matches("[method=post]")) return;
+    const fields = new URLSearchParams(new FormData(form, event.submitter)).toString();
+    const before = sent.get(form);
+    if (before?.fields === fields && performance.now() - before.at < AWAITED_MS) event.preventDefault();
+    else sent.set(form, { fields, at: performance.now() });
+  });
+
   // What a person asked for and is not there after a moment is on its way: said to the eye by a bar, and by aria-busy.
   const SOON = 300;
   const waiting = new Map();

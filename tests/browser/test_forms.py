@@ -205,3 +205,25 @@ def test_a_403_says_what_is_wrong_and_not_that_it_is_our_fault(open_browser, use
     page.reload()
     expect(page.get_by_role("dialog").get_by_label("Note")).to_have_value("They called us. Twice.")
     assert count_moves(tenant, customer) == 1
+
+
+def test_a_form_that_is_pressed_again_before_its_answer_is_sent_once(open_browser, real_passwords, users):
+    """Sent again it would meet a session that had ended with the former password, and the new one would be lost."""
+    page = enter(open_browser, users.viewer)
+    page.goto("/account")
+    page.get_by_label("Current password").fill(PASSWORD)
+    for label in ("New password", "Confirm password"):
+        page.get_by_label(label).fill("quite another one 7")
+    held = []
+    page.route("**/account/password", lambda route: held.append(route))
+    button = page.get_by_role("button", name="Change password", exact=True)
+    # A click of the mouse would wait for the page that comes.
+    button.evaluate("button => button.click()")
+    for _ in range(1200):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    button.evaluate("button => button.click()")
+    held[0].continue_()
+    expect(page.get_by_text("Your password has been changed, and you are logged out everywhere else.")).to_be_visible()
+    assert len(held) == 1
