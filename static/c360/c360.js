@@ -19,8 +19,10 @@
     const toasts = byId("toasts");
     const notice = byId("trouble").content.cloneNode(true);
     notice.querySelector("p").textContent = text;
-    toasts.replaceChildren(notice);
-    window.setTimeout(() => toasts.replaceChildren(), 8000);
+    // Each has its time: one that has taken another's place does not go with it.
+    const shown = [...notice.childNodes];
+    toasts.replaceChildren(...shown);
+    window.setTimeout(() => { for (const one of shown) one.remove(); }, 8000);
   }
 
   // --- away, and slow -------------------------------------------------------------------------------------------

@@ -16,6 +16,13 @@ pytestmark = pytest.mark.browser
 # What is looked up each half minute, or each minute, is here twice a second.
 HASTE = "const start = window.setInterval; window.setInterval = (work, after) => start(work, Math.min(after, 500))"
 REFRESH = "htmx.trigger('#results', 'c360:refresh')"
+# How long a trouble is said ends when the test says so: the first, the second...
+ENDS = """const start = window.setTimeout;
+window.ends = [];
+window.setTimeout = (work, after) => after === 8000 ? window.ends.push(work) : start(work, after)"""
+# What htmx reports of a request that has found no way to the server.
+UNREACHED = """document.body.dispatchEvent(
+  new CustomEvent("htmx:sendError", { bubbles: true, detail: { elt: document.body } }))"""
 
 
 @pytest.fixture
@@ -150,3 +157,16 @@ def test_what_the_filters_of_the_board_were_asked_is_answered_when_the_menu_of_a
     expect(page.locator(".card-of-board")).to_have_count(1)
     expect(page.locator(f"#card-{customer.id}")).to_be_visible()
     expect(page).to_have_url(re.compile("search=aurora"))
+
+
+def test_a_trouble_is_said_for_its_time_whatever_was_said_before_it(open_browser, users, tenant):
+    page = open_browser(users.viewer)
+    page.add_init_script(ENDS)
+    page.goto("/customers")
+    shown = page.locator("#toasts .notice")
+    page.evaluate(UNREACHED)
+    page.evaluate(UNREACHED)
+    page.evaluate("window.ends[0]()")
+    expect(shown).to_have_count(1)
+    page.evaluate("window.ends[1]()")
+    expect(shown).to_have_count(0)
