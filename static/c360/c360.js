@@ -313,6 +313,8 @@
   });
 
   const isBackground = (event) => event.detail.elt?.matches("[data-live]");
+  // What asks every two seconds how far something is: it has changed nothing, and asks again.
+  const isPolling = (event) => event.detail.elt?.matches('[hx-trigger^="every"]');
   const isUnasked = (event) => event.detail.elt?.matches("[data-live], [data-bell]");
 
   document.addEventListener("htmx:beforeSend", (event) => {
@@ -385,7 +387,7 @@
       showTrouble(readSentence(responseText) || said.denied);
     } else if (status === 404) {
       showTrouble(said.gone);
-    } else {
+    } else if (!isPolling(event)) {
       showTrouble(said.failed);
     }
   });

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import expect
 
 from tests.browser.held import Held
@@ -10,6 +11,7 @@ from tests.browser.looks import HEARD
 from tests.browser.test_stories import await_looked, badge, open_customer, patch_stage
 from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory
+from tests.services.bulk.changing import actor_of, begin, select
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +25,12 @@ window.setTimeout = (work, after) => after === 8000 ? window.ends.push(work) : s
 # What htmx reports of a request that has found no way to the server.
 UNREACHED = """document.body.dispatchEvent(
   new CustomEvent("htmx:sendError", { bubbles: true, detail: { elt: document.body } }))"""
+# What htmx reports of an answer that the server could not give just then, and what the page says of it.
+UNAVAILABLE = """(part) => {
+  const detail = { elt: part, xhr: { status: 503, responseText: "" } };
+  part.dispatchEvent(new CustomEvent("htmx:responseError", { bubbles: true, detail }));
+  return document.getElementById("toasts").textContent.trim();
+}"""
 
 
 @pytest.fixture
@@ -170,3 +178,13 @@ def test_a_trouble_is_said_for_its_time_whatever_was_said_before_it(open_browser
     expect(shown).to_have_count(1)
     page.evaluate("window.ends[1]()")
     expect(shown).to_have_count(0)
+
+
+def test_a_look_at_the_progress_that_has_failed_says_nothing_of_what_was_changed(open_browser, users, tenant, customer):
+    actor = actor_of(users.account_manager)
+    change = select(tenant, actor, [customer.id])
+    begin(tenant, actor, change, "Renewing")
+    page = open_browser(users.account_manager, at=reverse("bulk-change", args=[change.id]))
+    assert page.locator("#bulk").evaluate(UNAVAILABLE) == ""
+    # Of what was pressed it does.
+    assert "may not have been saved" in page.locator("#main").evaluate(UNAVAILABLE)
