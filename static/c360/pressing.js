@@ -28,18 +28,25 @@
     for (const element of all) tell(element, "c360:let-go");
   }
 
-  document.addEventListener("pointerdown", () => {
+  function beginPress() {
     isPressed = true;
     window.clearTimeout(pressing);
     pressing = window.setTimeout(endPress, LONGEST_PRESS_MS);
-  }, true);
-  for (const name of ["pointerup", "pointercancel"]) {
-    document.addEventListener(name, () => {
-      window.clearTimeout(pressing);
-      // Later: the click comes after this.
-      pressing = window.setTimeout(endPress);
-    }, true);
   }
+
+  function finishPress() {
+    window.clearTimeout(pressing);
+    // Later: the click comes after this.
+    pressing = window.setTimeout(endPress);
+  }
+
+  document.addEventListener("pointerdown", beginPress, true);
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, finishPress, true);
+  // Space presses what has the focus, and clicks as it is let go. In a field of text it is a letter.
+  document.addEventListener("keydown", ({ key, target }) => {
+    if (key === " " && target.matches("button, summary, [type=checkbox], [type=radio]")) beginPress();
+  }, true);
+  document.addEventListener("keyup", ({ key }) => { if (key === " ") finishPress(); }, true);
   document.addEventListener("htmx:beforeSend", ({ detail: { xhr, elt, target } }) => {
     const part = elt.matches(UNASKED) ? null : target.parentElement?.closest("[data-live]");
     if (!part) return;

@@ -56,7 +56,8 @@ def test_several_are_ticked_shown_moved_and_taken_back(open_browser, users, tena
     assert stages_of(tenant) == ["Live", "Live", "Live"]
 
 
-def test_what_is_pressed_or_has_the_focus_stays_while_the_progress_is_looked_up(open_browser, users, tenant):
+@pytest.mark.parametrize("by", ["the mouse", "a key"])
+def test_what_is_pressed_or_has_the_focus_stays_while_the_progress_is_looked_up(open_browser, users, tenant, by):
     actor = actor_of(users.account_manager)
     change = select(tenant, actor, [make(tenant, "Aurora Logistics").id])
     begin(tenant, actor, change, "Renewing")
@@ -78,12 +79,18 @@ def test_what_is_pressed_or_has_the_focus_stays_while_the_progress_is_looked_up(
     expect(page.locator("[data-former]")).to_have_count(0)
     expect(stop).to_be_focused()
 
-    stop.hover()
-    page.mouse.down()
+    if by == "the mouse":
+        stop.hover()
+        page.mouse.down()
+    else:
+        page.keyboard.down("Space")
     stop.evaluate("button => { button.dataset.former = 'true'; }")
     await_look()
     expect(page.locator("[data-former]")).to_have_count(1)
-    page.mouse.up()
+    if by == "the mouse":
+        page.mouse.up()
+    else:
+        page.keyboard.up("Space")
     expect(page.get_by_text("Stopped: 1 customer was left as it was.")).to_be_visible()
     assert stages_of(tenant) == ["Live"]
 
