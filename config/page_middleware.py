@@ -22,6 +22,7 @@ from django.utils.cache import patch_vary_headers
 
 from storage.failures import refuses_writes, sql_state
 from tenants.models import User
+from tenants.pages import keep_choice
 from tenants.services.accounts.open_sessions import see_page_session
 from tenants.services.accounts.own_settings import in_settings_of
 
@@ -65,6 +66,8 @@ class PageSessions(_ForPages, SessionMiddleware):
             if session.accessed:
                 patch_vary_headers(response, ("Cookie",))
             return response
+        if session.modified and response.status_code < 500:
+            keep_choice(request)
         return super().process_response(request, response)
 
 

@@ -1,6 +1,7 @@
 """What every page of a tenant's data begins with: the session's user, their right, their tenant."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -113,12 +114,35 @@ def choose_tenant(request: HttpRequest, slug: str, *, reason: str) -> TenantRef 
         # Forms of the tenant before, open in other tabs, have expired: sent, they would act on this one.
         rotate_token(request)
     request.session[CHOSEN_TENANT] = Impersonation(tenant.slug, until).to_session()
+    _note_choice(request)
     return tenant
 
 
 def leave_tenant(request: HttpRequest) -> None:
     """End the impersonation."""
     request.session.pop(CHOSEN_TENANT, None)
+    _note_choice(request)
+
+
+def keep_choice(request: HttpRequest) -> None:
+    """Before the session is saved, which is saved as a whole: the tenant that was chosen, or left, in another tab since
+    this request began stays chosen, or left. One statement where the request knows of one, else none.
+
+    Forms that are open in the other tab would act on the tenant before.
+    """
+    mine = read_impersonation(request.session)
+    if mine is None or "chooses_tenant" in request.__dict__:
+        return
+    kept = read_impersonation(type(request.session)(request.session.session_key))
+    if kept is None:
+        request.session.pop(CHOSEN_TENANT)
+    else:
+        same = replace(kept, change_reason=mine.change_reason)
+        request.session[CHOSEN_TENANT] = (same if kept.slug == mine.slug else kept).to_session()
+
+
+def _note_choice(request: HttpRequest) -> None:
+    request.__dict__["chooses_tenant"] = True
 
 
 def identify_page(request: HttpRequest, *, of_tenant: bool = True) -> Identity | None:
@@ -133,6 +157,7 @@ def identify_page(request: HttpRequest, *, of_tenant: bool = True) -> Identity |
         # Deactivated in the meantime, or the chosen tenant is gone: choose, or log in, again.
         if request.session.pop(CHOSEN_TENANT, None) is None:
             return None
+        _note_choice(request)
         return identify_page(request, of_tenant=of_tenant)
 
 

@@ -5,8 +5,11 @@ from django.urls import reverse
 
 from audit.models import AdministrationEntry
 from lifecycle.models import CustomerLifecycleStatus, EffectPause
+from lifecycle.services.transitions.apply import apply
+from tenants.authentication import read_impersonation
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion, User
+from tests.services.threads import run_together
 from tests.web.conftest import HTMX, markup_of, text_of
 
 ASKED = "Reason for the change"
@@ -105,6 +108,29 @@ def test_what_was_typed_waits_for_the_tenant_that_it_was_typed_for(page_client, 
     assert marks("/tenants") == ([tenant.slug], False)
     for address in ("/", "/admin/tenants/configurationversion/"):
         assert marks(address) == ([tenant.slug], False)
+
+
+@pytest.mark.parametrize("what", ["another one is chosen", "it is left"])
+def test_what_becomes_of_the_tenant_in_another_tab_stays_when_a_slow_change_is_answered(
+    staff, page_client, tenant, other_tenant, customer, monkeypatch, what
+):
+    """The answer keeps the reason in the session, and with it had brought back the tenant for which it was given."""
+    is_left = what == "it is left"
+    sent = {"leave": "1"} if is_left else {"tenant": other_tenant.slug, "reason": "Ticket 8"}
+    other_tab = page_client(None)
+    other_tab.cookies = staff.cookies
+
+    def act(*given, **options):
+        (answer,) = run_together([lambda: other_tab.post("/tenants", sent)])
+        assert answer.status_code == 302
+        return apply(*given, **options)
+
+    monkeypatch.setattr("lifecycle.web.views.moving.apply", act)
+    moved = staff.post(f"/customers/{customer.id}/move", MOVE | {"change_reason": "They asked by phone"})
+    assert moved.status_code == 302
+    assert (stage_of(tenant, customer), looks(tenant)) == ("Active", ["Ticket 7", "They asked by phone"])
+    chosen = read_impersonation(staff.session)
+    assert (chosen and chosen.slug) == (None if is_left else other_tenant.slug)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x07b"])
