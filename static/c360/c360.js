@@ -422,6 +422,6 @@
   // After a log-in in the middle of a change: its dialog opens again, with what was typed.
   document.addEventListener("DOMContentLoaded", () => {
     const opener = byId("change-stage");
-    if (opener && window.c360Drafts?.waiting()?.path === new URL(opener.href).pathname) opener.click();
+    if (opener && window.c360Drafts?.isWaiting(new URL(opener.href).pathname)) opener.click();
   });
 })();

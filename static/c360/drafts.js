@@ -1,7 +1,7 @@
-// What was typed into a form is kept for this tab while it is being typed, and put back after the session had expired:
-// by then a poll, a submit or a link has led to the log-in page. The same where the hour is over for which internal staff
-// work for a tenant, and they have to choose it again: it is that person's in that tenant. Passwords and files are never
-// kept.
+// What was typed into the forms of a page is kept for this tab while it is being typed, and put back after the session had
+// expired: by then a poll, a submit or a link has led to the log-in page. The same where the hour is over for which internal
+// staff work for a tenant, and they have to choose it again: it is that person's in that tenant. Passwords and files are
+// never kept.
 "use strict";
 
 (() => {
@@ -13,7 +13,9 @@
 
   function read() {
     try {
-      return JSON.parse(sessionStorage.getItem(KEY));
+      const draft = JSON.parse(sessionStorage.getItem(KEY));
+      // One of a former release has no forms.
+      return draft?.forms ? draft : null;
     } catch {
       return null;
     }
@@ -24,14 +26,27 @@
     sessionStorage.removeItem(RETURNING);
   }
 
+  // One form, put back or cancelled; what was typed into the others of the page stays, and waits for no other page.
+  function forgetForm(form) {
+    const draft = read();
+    if (!draft?.forms[pathOf(form)]) return;
+    delete draft.forms[pathOf(form)];
+    forget();
+    if (Object.keys(draft.forms).length) sessionStorage.setItem(KEY, JSON.stringify(draft));
+  }
+
   const pathOf = (form) => new URL(form.getAttribute("action") || location.href, location.href).pathname;
   const isKept = (form) => form?.matches("form[method=post]") && !form.querySelector("input[type=password]") && user && !isLogIn;
 
   // Whether it is kept.
   function keep(form) {
     const fields = [...new FormData(form)].filter(([name, value]) => typeof value === "string" && name !== "csrfmiddlewaretoken");
+    const before = read();
+    const isOfPage = before?.page === location.pathname && before.user === user;
+    if (!isOfPage) forget();
+    const forms = { ...(isOfPage ? before.forms : {}), [pathOf(form)]: fields };
     try {
-      sessionStorage.setItem(KEY, JSON.stringify({ path: pathOf(form), page: location.pathname, user, at: Date.now(), fields }));
+      sessionStorage.setItem(KEY, JSON.stringify({ page: location.pathname, user, at: Date.now(), forms }));
       return true;
     } catch {
       // More than the tab may keep: the form works without.
@@ -39,17 +54,20 @@
     }
   }
 
+  // The forms, by their paths, for which something waits since this page was opened.
+  const awaited = new Set();
+
   // Puts a draft of this form's back, if there is one; true if it did.
   function restore(form) {
-    const draft = read();
-    if (!sessionStorage.getItem(RETURNING) || draft?.path !== pathOf(form)) return false;
-    forget();
+    const fields = read()?.forms[pathOf(form)];
+    if (!awaited.delete(pathOf(form)) || !fields) return false;
+    forgetForm(form);
     if (form.dataset.restore === "resubmit") {
-      resubmit(form, draft.fields);
+      resubmit(form, fields);
       return true;
     }
     const values = new Map();
-    for (const [name, value] of draft.fields) values.set(name, [...(values.get(name) ?? []), value]);
+    for (const [name, value] of fields) values.set(name, [...(values.get(name) ?? []), value]);
     for (const field of form.elements) {
       if (!field.name || ["hidden", "submit", "button", "file", "password"].includes(field.type)) continue;
       const kept = values.get(field.name);
@@ -89,14 +107,17 @@
     if (pathOf(event.target).endsWith("/logout")) forget();
     else if (isKept(event.target)) keep(event.target);
   }, true);
-  document.addEventListener("c360:moved", forget);
-  // With a dialog goes what was typed into it. The palette and the help take nothing along that was typed beside them.
+  // With a dialog goes what was typed into it, moved or not, and nothing that was typed beside it.
   document.addEventListener("close", ({ target }) => {
-    const path = read()?.path;
-    if ([...target.querySelectorAll("form")].some((form) => pathOf(form) === path)) forget();
+    for (const form of target.querySelectorAll("form")) forgetForm(form);
   }, true);
 
-  window.c360Drafts = { keep: (form) => isKept(form) && keep(form), restore, returning: () => sessionStorage.setItem(RETURNING, "1"), waiting: () => (sessionStorage.getItem(RETURNING) ? read() : null) };
+  window.c360Drafts = {
+    keep: (form) => isKept(form) && keep(form),
+    restore,
+    returning: () => sessionStorage.setItem(RETURNING, "1"),
+    isWaiting: (path) => awaited.has(path),
+  };
 
   const draft = read();
   if (isLogIn) {
@@ -104,10 +125,11 @@
   } else if (user) {
     const isStale = draft && (draft.user !== user || Date.now() - draft.at > LONGEST_AWAY_MS);
     if (isStale || !sessionStorage.getItem(RETURNING)) forget();
+    else for (const path of Object.keys(draft?.forms ?? {})) awaited.add(path);
     // Once all scripts are there: one of them says that what was typed is back.
     document.addEventListener("DOMContentLoaded", () => {
       for (const form of document.querySelectorAll("form[method=post]")) {
-        if (isKept(form) && restore(form)) break;
+        if (isKept(form) && restore(form) && form.dataset.restore === "resubmit") break;
       }
     });
   }

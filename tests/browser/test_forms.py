@@ -131,6 +131,28 @@ def test_what_was_typed_is_back_though_the_palette_was_open_in_between(
     expect(page.get_by_text("What you typed is back; it has not been saved yet.")).to_be_visible()
 
 
+def test_what_was_typed_into_several_forms_of_a_page_is_back(open_browser, real_passwords, users, tenant, customer):
+    page = enter(open_browser, users.account_manager)
+    page.goto(f"/customers/{customer.id}")
+    await_looked(page, "#customer")
+    page.locator("#note-text").fill("They called us. Twice.")
+    page.locator("#task-title").fill("Call them back")
+    # What is cancelled takes nothing along that was typed beside it.
+    page.locator("#change-stage").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Note").fill("No, they stay.")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expire(page)
+    page.evaluate("htmx.trigger('#customer', 'c360:refresh')")
+    log_in(page, users.account_manager)
+    page.wait_for_url(f"**/customers/{customer.id}")
+    expect(page.get_by_text("What you typed is back; it has not been saved yet.")).to_have_count(2)
+    expect(page.locator("#note-text")).to_have_value("They called us. Twice.")
+    expect(page.locator("#task-title")).to_have_value("Call them back")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 @pytest.mark.parametrize("button", ["Save the draft", "Check"])
 def test_a_configuration_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, button):
     page = enter(open_browser, users.tenant_admin)
