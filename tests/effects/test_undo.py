@@ -31,7 +31,7 @@ from lifecycle.services.transitions import undo as undoing
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.undo import UndoRefused, begin_undo, find_tenants_with_undos, work_off_undos
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
-from tenants.actors import TenantRef, system_actor
+from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import make_people
 from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
@@ -229,6 +229,30 @@ def test_another_person_s_change_and_an_unknown_one(db: None, other_tenant: Tena
         assert Undo.objects.count() == 0
     with tenant_context(other_tenant.id), pytest.raises(UndoRefused):
         begin_undo(request_id, tenant=other_tenant, actor=ACTOR, now=utc_now())
+
+
+def test_who_asked_for_a_part_of_a_request_does_not_undo_what_others_asked_for(db: None) -> None:
+    tenant, customers = make(3)
+    ann, bob = (Actor("user", str(uuid4()), frozenset({"update_lifecycle"})) for _ in range(2))
+
+    def move_for(*people: Actor) -> UUID:
+        """As a service account does, which names in each item on whose behalf it acts."""
+        request_id, now = uuid4(), utc_now()
+        asked = [Change(customers.pop().id, "At-Risk", "Usage", on_behalf_of=person.name) for person in people]
+        with tenant_context(tenant.id):
+            assert all(outcome.moved for outcome in apply(Call(tenant, ACTOR, "API", now, request_id), asked))
+        return request_id
+
+    both, own = move_for(ann, bob), move_for(bob)
+    with tenant_context(tenant.id):
+        for person in (ann, bob):
+            with pytest.raises(UndoRefused) as refused:
+                begin_undo(both, tenant=tenant, actor=person, now=utc_now())
+            assert refused.value.code == "permission_denied"
+        assert Undo.objects.count() == 0
+        assert begin_undo(own, tenant=tenant, actor=bob, now=utc_now()).to_move == 1
+    # Whose request it was may take all of it back.
+    assert undo(tenant, both).moved == 2
 
 
 def test_two_workers_share_an_undo(db: None, monkeypatch: pytest.MonkeyPatch, in_threads: Any) -> None:
