@@ -7,6 +7,7 @@ from lifecycle.services.configuration.publication import publish_configuration
 from tenants.context import tenant_context
 from tests.api.lifecycles import address
 from tests.api.tags import REWRITTEN
+from tests.api.test_credentials import client_with, make_key
 from tests.api.traces import nothing_changes, refused_attempts
 from tests.factories import ADMIN_ACTOR, MINIMAL, utc_now
 
@@ -34,6 +35,22 @@ def test_after_a_publication_who_has_the_present_version_is_sent_what_it_offers_
     moved = manager.patch(address(customer.id), {"stage": "Active"}, headers={"If-Match": '"1"'})
     assert (moved.status_code, moved.headers["ETag"]) == (200, '"2"')
     assert manager.get(address(customer.id), headers={"If-None-Match": '"2"'}).status_code == 304
+
+
+def test_what_was_offered_without_the_right_to_change_is_sent_again_with_it_and_the_other_way_round(
+    tenant, users, customer
+):
+    reader = client_with(make_key(tenant, users, "view_lifecycle").secret)
+    writer = client_with(make_key(tenant, users, "view_lifecycle", "update_lifecycle").secret)
+    for before, after in ((reader, writer), (writer, reader)):
+        seen = before.get(address(customer.id))
+        # As a program's cache asks: with the tag that it was given, if it was given one.
+        known = {"If-None-Match": seen.headers["ETag"]} if "ETag" in seen.headers else {}
+        now = after.get(address(customer.id), headers=known)
+        assert now.status_code == 200
+        assert any(way["allowed"] for way in now.json()["transitions"]) == (after is writer)
+    tag = writer.get(address(customer.id)).headers["ETag"]
+    assert writer.get(address(customer.id), headers={"If-None-Match": tag}).status_code == 304
 
 
 def publish(document, tenant):
