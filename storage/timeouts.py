@@ -4,6 +4,9 @@ The limits are set on the roles (``tenants.services.database``), where they hold
 well. What is set here holds until the end of the transaction, and does not reach the next borrower of the connection.
 """
 
+import math
+from typing import Any, Final
+
 from django.db import DEFAULT_DB_ALIAS, connections
 
 # PostgreSQL's transaction_timeout: a change of it counts in a running transaction only when it was off before.
@@ -15,6 +18,8 @@ SELECT set_config('transaction_timeout', '0', true), set_config('statement_timeo
 UNLIMITED = 0
 # A batch of a job that no one waits for in front of a page.
 JOB_SECONDS = 600
+# How much later the server's own end of a statement may be here.
+ARRIVING_SECONDS: Final = 10.0
 
 
 def allow_seconds(transaction: int, *, lock: int = 60, idle: int = 60, using: str = DEFAULT_DB_ALIAS) -> None:
@@ -22,9 +27,11 @@ def allow_seconds(transaction: int, *, lock: int = 60, idle: int = 60, using: st
 
     ``lock``: waiting for one lock; ``idle``: between two statements. Call inside a transaction. One statement.
     """
-    connection = connections[using]
+    connection: Any = connections[using]
     if not connection.in_atomic_block:
         raise RuntimeError("allow_seconds is for a transaction: outside of one it would be for no one.")
     seconds = {"statement": transaction, "lock": lock, "idle": idle, "transaction": transaction}
     with connection.cursor() as cursor:
         cursor.execute(_ALLOW, {name: f"{value}s" for name, value in seconds.items()})
+    allowed = math.inf if transaction == UNLIMITED else transaction + ARRIVING_SECONDS
+    connection.connection.allowed_seconds = allowed

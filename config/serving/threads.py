@@ -136,12 +136,15 @@ class Threads:
             thread.join(seconds)
 
     def end_silent_connections(self, seconds: float) -> None:
-        """Close the database's line of a thread that has waited for an answer for so long: it goes on with an error."""
+        """Close the database's line of a thread that has waited for an answer for so long: it goes on with an error.
+
+        Not before its transaction's own time is over, as for publishing a configuration (``storage.timeouts``).
+        """
         now = time.monotonic()
         for wrapper in self._connections:
             raw = wrapper.connection
             since = getattr(raw, "waiting_since", None)
-            if since is not None and now - since > seconds:
+            if since is not None and now - since > max(seconds, raw.allowed_seconds):
                 with suppress(OSError, psycopg.Error):
                     shut_down(raw.pgconn.socket)
 

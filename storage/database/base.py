@@ -65,6 +65,9 @@ class Connection(psycopg.Connection[Any]):
     committed_at = 0
     # Since when the driver has been waiting for the server; None while it does not.
     waiting_since: float | None = None
+    # For how long the server may be at a statement of the transaction at hand, where that was allowed more than others
+    # (storage.timeouts). It ends such a statement by itself: until then it is not silent.
+    allowed_seconds = 0.0
     # Of a replica: up to where it had replayed the log when it was last asked.
     replayed = 0
     # What has to go before the first statement of the transaction at hand, as long as none was sent.
@@ -102,7 +105,7 @@ class Connection(psycopg.Connection[Any]):
 
     def commit(self) -> None:
         """As the driver does; a transaction that was never begun is forgotten. Raises CommitUnknown."""
-        self.opening = ()
+        self.opening, self.allowed_seconds = (), 0.0
         try:
             self._commit()
         except psycopg.OperationalError as error:
@@ -120,7 +123,7 @@ class Connection(psycopg.Connection[Any]):
 
     def rollback(self) -> None:
         """As the driver does; a transaction that was never begun is forgotten."""
-        self.opening = ()
+        self.opening, self.allowed_seconds = (), 0.0
         super().rollback()
         self.forget_prepared()
 
@@ -141,10 +144,10 @@ class Connection(psycopg.Connection[Any]):
             if error.sqlstate is None and self.pgconn.status != ConnStatus.OK:
                 raise psycopg.OperationalError(self.pgconn.get_error_message()) from error
             raise
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
             waited = time.monotonic() - self.waiting_since
-            # Who says how long they wait, as for a notification, awaits no answer.
-            is_answer_due = self.opening_seconds is None and options.get("timeout") is None
+            # Who says how long they wait, as for a notification, awaits no answer. An error of the server is one.
+            is_answer_due = self.opening_seconds is None and options.get("timeout") is None and error.sqlstate is None
             if is_answer_due and waited >= settings.DATABASE_SILENT_SECONDS:
                 note_silence(self.place)
             raise

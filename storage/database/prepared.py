@@ -54,7 +54,7 @@ def _run(raw: Any, statement: _Statement, values: Any, first: bytes | None) -> A
         is_kept = not settings.DATABASE_POOLER
         if is_kept and not before and statement.name in raw.prepared:
             link.send_query_prepared(statement.name, values)
-            return check(link, collect(link)[-1])
+            return check(link, collect(link, allowed=raw.allowed_seconds)[-1])
         link.enter_pipeline_mode()
         try:
             for opening in before:
@@ -73,7 +73,8 @@ def _run(raw: Any, statement: _Statement, values: Any, first: bytes | None) -> A
             else:
                 link.send_query_params(statement.text, values)
             link.pipeline_sync()
-            results = collect_pipeline(link, first_within=raw.opening_seconds if before else None)
+            first_within = raw.opening_seconds if before else None
+            results = collect_pipeline(link, first_within=first_within, allowed=raw.allowed_seconds)
         finally:
             if link.status == ConnStatus.OK:
                 link.exit_pipeline_mode()

@@ -1,5 +1,6 @@
 """What libpq answers, waited for and judged without the driver's generators."""
 
+import math
 import select
 from typing import Any
 
@@ -29,24 +30,27 @@ def execute(link: Any, statement: bytes, *, within: float | None = None) -> Any:
     return [check(link, result) for result in collect(link, within=within)][-1]
 
 
-def collect(link: Any, *, within: float | None = None) -> list[Any]:
-    """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread."""
+def collect(link: Any, *, within: float | None = None, allowed: float = 0.0) -> list[Any]:
+    """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread.
+
+    ``allowed``: for how long the server may be at it (``Connection.allowed_seconds``).
+    """
     _flush(link)
     results: list[Any] = []
-    while (result := _next_result(link, within)) is not None:
+    while (result := _next_result(link, within, allowed)) is not None:
         results.append(result)
     return results
 
 
-def collect_pipeline(link: Any, *, first_within: float | None = None) -> list[Any]:
+def collect_pipeline(link: Any, *, first_within: float | None = None, allowed: float = 0.0) -> list[Any]:
     """The results of all statements of a pipeline, one each, up to its end. Waits at the socket.
 
-    ``first_within``: so many seconds are waited for the first of them.
+    ``first_within``: so many seconds are waited for the first of them. ``allowed``: as for ``collect``.
     """
     _flush(link)
     results: list[Any] = []
     while True:
-        result = _next_result(link, None if results else first_within)
+        result = _next_result(link, None if results else first_within, allowed)
         if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
             return results
         # Nothing is between the results of one statement and those of the next.
@@ -59,16 +63,16 @@ def _flush(link: Any) -> None:
         link.consume_input()
 
 
-def _next_result(link: Any, within: float | None) -> Any:
+def _next_result(link: Any, within: float | None, allowed: float) -> Any:
     """The next result, None after the last one of a statement. Raises OperationalError when the connection is lost."""
     poller = None
-    seconds = settings.DATABASE_SILENT_SECONDS if within is None else within
+    seconds = max(settings.DATABASE_SILENT_SECONDS, allowed) if within is None else within
     while link.is_busy():
         if poller is None:
             poller = select.poll()
             poller.register(link.socket, select.POLLIN)
         # Its machine has stopped, or the network in between.
-        if not poller.poll(seconds * 1000):
+        if not poller.poll(None if seconds == math.inf else seconds * 1000):
             place = find_place(link)
             link.finish()
             # A server that is waited for in its own measure has its own remedy as well (storage.replica).

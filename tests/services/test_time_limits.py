@@ -6,11 +6,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.test import override_settings
 
 from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration.previews import preview_configuration
 from lifecycle.services.configuration.publication import publish_configuration
+from storage.cursors import fetch_prepared
+from storage.failures import sql_state
 from storage.timeouts import UNLIMITED, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -115,6 +118,18 @@ def hold(customer: Any) -> psycopg.Connection[Any]:
     holder = psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=connection.settings_dict["NAME"])
     holder.execute("SELECT FROM customer_lifecycle_status WHERE customer_id = %s FOR UPDATE", [customer.id])
     return holder
+
+
+def test_a_job_that_waits_for_a_lock_has_not_lost_its_database(tenant: TenantRef, customer: Any) -> None:
+    """What holds up its rows holds up no one else's; a database that is away does."""
+    take = "SELECT stage FROM customer_lifecycle_status WHERE customer_id = %(id)s::uuid FOR UPDATE"
+    with hold(customer), pytest.raises(OperationalError) as missed, tenant_context(tenant.id):
+        allow_seconds(600, lock=3)
+        with override_settings(DATABASE_SILENT_SECONDS=1):
+            fetch_prepared(take, {"id": customer.id}, using="default")
+    assert sql_state(missed.value) == "55P03"
+    # What comes next is as patient as anything.
+    assert connection.connection.allowed_seconds == 0
 
 
 def test_a_change_that_waits_too_long_for_a_lock_is_a_503_with_retry_after(

@@ -1,14 +1,17 @@
 """The database is away, in each of the ways in which it is: a moment's 503, never a 500, and all is well afterwards."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from config.serving.threads import Threads
 from storage.database.base import Connection
 from tests.browser.servers import Server, environment_of, find_port
 from tests.conftest import People
@@ -135,6 +138,23 @@ def test_a_database_that_falls_silent_holds_no_one_for_long(site: Site) -> None:
     assert time.monotonic() - began < 55
     site.gate.be(OPEN)
     site.await_well()
+
+
+def test_a_database_that_may_be_at_it_for_longer_is_not_silent() -> None:
+    threads = Threads(0, waiting=0, waiting_seconds=1)
+    ours, servers = socket.socketpair()
+    with ours, servers:
+        line = SimpleNamespace(socket=ours.fileno())
+        # As publishing a configuration is allowed: ten minutes.
+        raw = SimpleNamespace(pgconn=line, waiting_since=time.monotonic() - 100, allowed_seconds=610.0)
+        threads._connections.append(SimpleNamespace(connection=raw))
+        servers.setblocking(False)
+        threads.end_silent_connections(60)
+        with pytest.raises(BlockingIOError):
+            servers.recv(1)
+        raw.allowed_seconds = 0.0
+        threads.end_silent_connections(60)
+        assert servers.recv(1) == b""
 
 
 def test_readiness_says_nothing_of_a_restart_that_is_over(site: Site) -> None:
