@@ -5,11 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from config.metrics import PREFIX, VARIABLE
+from lifecycle.management.commands.move_customers import Command
+from lifecycle.management.stopping import StopRequest
+from lifecycle.messaging import metrics
+from lifecycle.messaging.process import HealthFile
+from tenants.actors import TenantRef
 from tests.messaging.kafka import await_that
 from tests.operations.conftest import Product
 from tests.operations.processes import PROXY_HEADERS, Process, workers_of
@@ -80,6 +87,21 @@ if os.environ.get("LAST"): print(render_metrics()[0].decode())
     ).stdout
     assert "\nstreams 3.0\n" in page
     assert "\nhints_total 10.0\n" in page
+
+
+def test_a_mover_gets_on_with_each_batch_of_a_job_that_takes_longer_than_its_alarm_waits() -> None:
+    seen: list[float] = []
+
+    def work(_: TenantRef) -> Iterator[str]:
+        for batch in range(3):
+            metrics.last_round.set(0)
+            yield f"batch {batch}"
+            seen.extend(sample.value for family in metrics.last_round.collect() for sample in family.samples)
+
+    mover = Command()
+    mover._put_off, mover._health = {}, HealthFile(None)
+    assert mover._work_off("bulk change", [TenantRef(uuid4(), "acme")], work, StopRequest())
+    assert len(seen) == 3 and all(seen)
 
 
 def test_no_process_exports_what_another_measures(product: Product) -> None:
