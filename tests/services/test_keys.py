@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.test import override_settings
@@ -74,6 +77,26 @@ def test_a_rotation_keeps_every_data_key_and_needs_the_old_master_key_no_more(te
     assert read_master_keys(tenant) == [2] * 25
     with override_settings(MASTER_KEYS=ONLY_NEW), tenant_context(tenant.id):
         assert load_keys(tenant.id, before) == before
+
+
+def test_processes_that_are_restarted_one_by_one_read_what_the_others_write(tenant: TenantRef) -> None:
+    """In the order of docs/security.md: the new key comes behind the others first, and in front once all know it."""
+    handbook = (Path(settings.BASE_DIR) / "docs" / "security.md").read_text()
+    (row,) = re.findall(r"^\| MASTER_KEYS \|.*$", handbook, flags=re.M)
+    assert re.search("behind the others.*restart.*in front.*restart.*rotate_keys", row)
+    behind = {**OLD, **NEW}
+    assert next(iter(behind)) == next(iter(OLD)) and next(iter(NEW)) not in OLD
+    for former, later in ((OLD, behind), (behind, NEW)):
+        for writes, reads in ((former, later), (later, former)):
+            with override_settings(MASTER_KEYS=writes):
+                made = make_keys(tenant, 2)
+            with override_settings(MASTER_KEYS=reads), tenant_context(tenant.id):
+                assert load_keys(tenant.id, made) == made
+    # In front at once: those that are not restarted yet do not know it.
+    with override_settings(MASTER_KEYS=NEW):
+        made = make_keys(tenant, 1)
+    with override_settings(MASTER_KEYS=OLD), tenant_context(tenant.id), pytest.raises(cipher.MasterKeyMissing):
+        load_keys(tenant.id, made)
 
 
 def test_a_rotation_interrupted_half_way_goes_on_with_the_rest(
