@@ -186,6 +186,20 @@ def test_each_process_is_given_all_that_it_needs(env: dict[str, str]) -> None:
         assert lacking == set(), name
 
 
+def test_published_seals_can_be_compared_in_a_service_that_reads_both_sides(env: dict[str, str]) -> None:
+    """`docker compose run --rm consumer python manage.py verify_audit --published`, as the handbook has it."""
+    services = load({**env, "AUDIT_SEAL_TOPIC": "audit.seals", "AUDIT_VERIFY_KEYS": env["INDEX_KEY"]})
+    public = {"AUDIT_SEAL_TOPIC", "AUDIT_VERIFY_KEYS"}
+    needed = NEEDS["verify_audit"] | {"KAFKA_BOOTSTRAP_SERVERS"} | public
+    able = {name for name, service in services.items() if needed <= service.environment.keys()}
+    document = yaml.safe_load((PROJECT / "compose.yaml").read_text())
+    for name in able:
+        assert {"database", "events"} <= set(document["services"][name]["networks"]), name
+    assert able == {"consumer"}
+    handbook = (PROJECT / "docs" / "operations.md").read_text()
+    assert re.search(r"`verify_audit --published`\) as `docker compose run --rm consumer", handbook)
+
+
 def test_without_a_value_that_somebody_needs_nothing_starts(env: dict[str, str]) -> None:
     needed = {*SECRETS, "VALKEY_PASSWORD", "SITE_ADDRESS", "ALLOWED_HOSTS", "DATA_AT_REST", "KAFKA_BOOTSTRAP_SERVERS"}
     for name in needed:
