@@ -200,6 +200,16 @@ def test_published_seals_can_be_compared_in_a_service_that_reads_both_sides(env:
     assert re.search(r"`verify_audit --published`\) as `docker compose run --rm consumer", handbook)
 
 
+def test_commands_of_the_handbook_that_take_a_file_are_given_its_folder() -> None:
+    """The image has none of the host's files, and nothing can be written in it but /tmp, which ends with a command."""
+    handbook = " ".join((PROJECT / "docs" / "operations.md").read_text().split())
+    commands = re.findall(r"`(docker compose run [^`]*)`", handbook)
+    with_files = [command for command in commands if re.search(r"\w\.(json|csv|ndjson)\b", command)]
+    assert with_files
+    for command in with_files:
+        assert re.search(r' -v "\$PWD:(/\w+)" -w \1 \w+ python /app/manage\.py ', command), command
+
+
 def test_without_a_value_that_somebody_needs_nothing_starts(env: dict[str, str]) -> None:
     needed = {*SECRETS, "VALKEY_PASSWORD", "SITE_ADDRESS", "ALLOWED_HOSTS", "DATA_AT_REST", "KAFKA_BOOTSTRAP_SERVERS"}
     for name in needed:
