@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from config.processes import NEEDS
+from lifecycle.services.lists.exports import MOST_AT_ONCE, MOST_ROWS
 from tests.late import Late
 from tests.production.compose import PROJECT, load, read_dockerfile, read_env
 from tests.production.test_shape import PROCESSES, SECRETS
@@ -202,6 +203,24 @@ def test_a_process_that_hangs_is_noticed_and_no_upgrade_stops_the_service(
             probes = ("startupProbe", "livenessProbe", "readinessProbe")
             paths = [container[probe]["httpGet"]["path"] for probe in probes]
             assert paths == ["/healthz", "/healthz/live", "/healthz/live"]
+
+
+def test_the_web_is_not_evicted_for_the_largest_files_that_it_makes(workloads: dict[str, dict[str, Any]]) -> None:
+    (limit,) = [
+        volume["emptyDir"]["sizeLimit"]
+        for volume in workloads["web"]["spec"]["template"]["spec"]["volumes"]
+        if "emptyDir" in volume
+    ]
+    number, unit = int(limit[:-2]), {"Mi": 2**20, "Gi": 2**30}[limit[-2:]]
+    # A row of the usual columns as XLSX has it, about 750 bytes, lies there twice while the book is put together. Then
+    # the book, and as much of it again as is sent.
+    bytes_a_row = 2 * 750 + 2 * 100
+    workers = int(env_example()["WEB_WORKERS"])
+    assert number * unit >= workers * MOST_AT_ONCE * MOST_ROWS * bytes_a_row
+
+
+def env_example() -> dict[str, str]:
+    return read_env(PROJECT / ".env.example")
 
 
 def test_what_is_for_operators_is_not_reached_from_outside(everything: list[dict[str, Any]]) -> None:
