@@ -214,9 +214,9 @@ def write_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([guard(head) for head in table.heads])
-    writer.writerows(
-        [cell.plain or (cell.text if cell.is_number else guard(cell.text)) for cell in row] for row in table.rows
-    )
+    for row in table.rows:
+        texts = [(cell.plain or cell.text, cell.is_number) for cell in row]
+        writer.writerow([text if is_number else guard(text) for text, is_number in texts])
     return "\ufeff" + text.getvalue()
 
 

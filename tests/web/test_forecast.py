@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lifecycle.models import CustomerForecast, CustomerLifecycleStatus, ForecastFit
+from lifecycle.models import Customer, CustomerForecast, CustomerLifecycleStatus, ForecastFit
 from lifecycle.rules.forecast.tables import Bin, Cell, Proof
 from lifecycle.web.forecast_page import PARTS, calibration_chart
 from tenants.context import tenant_context
@@ -115,6 +115,15 @@ def test_the_page_of_the_forecast_has_its_proof_and_whom_to_call_first(tenant, l
     proof = api_client("viewer").get("/api/v1/insight/forecast").json()["proof"]
     assert proof["brier"] == 0.0512 and proof["bins"][-1]["said"] == 0.9 and len(proof["bins"]) == 10
     assert "/insight/forecast" in client.get("/insight").content.decode()
+
+
+def test_no_owner_in_the_file_of_whom_to_call_first_is_a_formula(tenant, likely, page_client):
+    keep(tenant, ForecastFit.SHOWN)
+    with tenant_context(tenant.id):
+        Customer.objects.filter(id=likely.id).update(owner="=1+1", owner_key="=1+1")
+    file = page_client("viewer").get("/insight/forecast?csv=forecast-highest").content.decode("utf-8-sig")
+    ((name, _stage, owner, *_chance),) = list(csv.reader(io.StringIO(file)))[1:]
+    assert (name, owner) == ("Nimbus Retail", "'=1+1")
 
 
 def test_a_program_asks_for_the_customers_of_an_owner_or_a_segment_and_gets_the_list_behind_their_number(
