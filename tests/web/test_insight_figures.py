@@ -153,6 +153,20 @@ def test_each_figure_of_each_view_opens_a_list_that_has_what_it_says(generated, 
     assert len(lists.read) > 40 and len(figures) == 14
 
 
+def test_where_no_stage_is_lost_those_who_recovered_are_listed_all_the_same(db):
+    tenant = TenantFactory(configuration={**MINIMAL, "categories": {"At-Risk": "risk"}})
+    tell(tenant, {"ann": [(0, "Active"), (10, "At-Risk"), (40, "Active")]}, {})
+    keep_facts(tenant)
+    with tenant_context(tenant.id):
+        stages = Stages.of(live_policy(tenant.id), tenant)
+        question = Question.read(QueryDict(f"{PERIODS[0]}&show=save"), LATER.date())
+        (table,) = show(question, stages, tenant=tenant, now=LATER, may_open=True).tables
+        lists = Lists(tenant, stages)
+        of_all = table.rows[0]
+        assert [cell.plain for cell in of_all[2:4]] == ["1", "100% (1)"]
+        assert check_cell(table, of_all, 2, lists) and check_cell(table, of_all, 3, lists)
+
+
 def test_those_who_are_compared_and_those_alike_are_listed_and_said(generated, db):
     tenant = generated
     with tenant_context(tenant.id):

@@ -1,7 +1,8 @@
 """Customers that became at risk, what was done in their first week, and whether they recovered within 90 days.
 
 Of the episodes (``lifecycle.queries.insight.episodes``) those that ended within the week do not count, nor those that a
-publication began or ended, nor those that are not 90 days old.
+publication began or ended, nor those that are not 90 days old. Where no stage is lost, a list is asked for with no
+``from_stages`` at all.
 """
 
 from typing import Final
@@ -18,7 +19,8 @@ def _episodes(*, is_filtered: bool) -> list[str]:
         f"""
 SELECT e.customer_id, e.sequence, e.began, e.stage, e.reason_code, e.severity, e.noted, e.tasked, e.messaged,
        e.contacted,
-       COALESCE(e.left_at < e.began + {_HORIZON} AND NOT e.left_to = ANY(%(from_stages)s::text[]), false) AS recovered
+       COALESCE(e.left_at < e.began + {_HORIZON} AND (e.left_to = ANY(%(from_stages)s::text[])) IS NOT TRUE, false)
+         AS recovered
   FROM ({part}) e
  WHERE NOT e.by_configuration AND (e.left_at IS NULL OR e.left_at >= e.began + {WEEK})
    AND NOT COALESCE(e.left_by_configuration AND e.left_at < e.began + {_HORIZON}, false)"""
