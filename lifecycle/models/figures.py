@@ -9,7 +9,8 @@ class FigureChange(models.Model):
     the customer's personal data.
 
     ``figures`` has the new values by path (``billing.arr``), amounts and days as text. ``effective_at`` is when the
-    value began to hold, ``recorded_at`` when it became known here.
+    value began to hold, ``recorded_at`` when it became known here. The latest value is the one that holds now: one that
+    won over another of a later time is there twice, and the second time as of a moment after that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)

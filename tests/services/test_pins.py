@@ -14,6 +14,7 @@ from lifecycle.services.compliance.retention import release_pins
 from lifecycle.services.customers.pins import PinRefused, pin_field, unpin_field
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.insight.as_of import EFFECTIVE, read_past
 from tenants.actors import Actor, system_actor
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
@@ -252,3 +253,49 @@ def test_a_source_that_goes_first_keeps_its_value_against_a_newer_report_of_anot
     assert (profile["billing"]["arr"], known["source"]) == ("200.00", "/billing")
     (lost,) = known["overruled"]
     assert (lost["value"], lost["source"], lost["why"]) == ("300.00", "/import", "priority")
+
+
+def ends_with(tenant, customer, path="billing.arr"):
+    """The value that the customer has, and the one that its past ends with."""
+    with tenant_context(tenant.id):
+        past = read_past(customer.id, (NOW + dt.timedelta(days=1)).date(), known=EFFECTIVE, tenant=tenant)
+    return look(tenant, customer)["billing"][path.partition(".")[2]], past.figures[path][0]
+
+
+def test_the_past_ends_with_the_source_that_goes_first_also_where_that_comes_late(tenant, acme):
+    tell(tenant, "/import", -30, billing={"arr": "300.00"})
+    assert ends_with(tenant, acme) == ("300.00", "300.00")
+    with tenant_context(tenant.id):
+        document = live_policy(tenant.id).configuration.to_document()
+        publish(tenant, {**document, "source_priority": {"billing.arr": ["/billing", "/import"]}})
+    for minutes, arr in ((-40, "200.00"), (-35, "210.00"), (-20, "220.00")):
+        # Of the balance no one else has said anything: it is of its own time alone.
+        tell(tenant, "/billing", minutes, billing={"arr": arr, "balance_overdue": arr})
+        assert ends_with(tenant, acme) == ends_with(tenant, acme, "billing.balance_overdue") == (arr, arr)
+    with tenant_context(tenant.id):
+        rows = FigureChange.objects.order_by("effective_at", "id").values_list("effective_at", "figures")
+        past = [((at - NOW) / dt.timedelta(minutes=1), figures) for at, figures in rows if "billing.arr" in figures]
+    assert [round(minutes) for minutes, _figures in past] == [-50, -40, -35, -30, -30, -30, -20]
+    assert [figures["billing.arr"] for _minutes, figures in past[3:]] == ["300.00", "200.00", "210.00", "220.00"]
+    assert [set(figures) for _minutes, figures in past[4:6]] == [{"billing.arr"}] * 2
+
+
+def test_what_was_so_before_a_pin_went_is_what_the_past_ends_with(tenant, acme):
+    pin(tenant, acme, "billing.arr", value="150", now=NOW - dt.timedelta(minutes=20))
+    tell(tenant, "/billing", -15, billing={"arr": "250.00"})
+    with tenant_context(tenant.id):
+        unpin_field(acme.id, "billing.arr", tenant=tenant, actor=ANN, now=NOW - dt.timedelta(minutes=5))
+    assert ends_with(tenant, acme) == ("250.00", "250.00")
+    tell(tenant, "/billing", -8, billing={"arr": "260.00"})
+    assert ends_with(tenant, acme) == ("260.00", "260.00")
+
+
+def test_a_message_that_finds_a_pin_expired_is_what_the_past_ends_with(tenant, acme):
+    then = NOW - dt.timedelta(minutes=20)
+    pin(tenant, acme, "billing.arr", value="150", now=then, until=NOW - dt.timedelta(minutes=10))
+    lost = CustomerFacts("acme", "/billing", then + dt.timedelta(minutes=5), billing={"arr": "250.00"})
+    with tenant_context(tenant.id):
+        record_customers([lost], tenant=tenant, actor=ACTOR, source="Import", now=lost.occurred_at, create=False)
+    # Its pin goes with this one, after the time that this one is about.
+    tell(tenant, "/billing", -8, billing={"arr": "260.00"})
+    assert ends_with(tenant, acme) == ("260.00", "260.00")
