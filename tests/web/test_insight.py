@@ -13,7 +13,9 @@ from urllib import parse
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, FigureChange
@@ -23,7 +25,7 @@ from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, 
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
-from lifecycle.web.insight_page import VIEWS
+from lifecycle.web.insight_page import VIEWS, Question
 from lifecycle.web.views import as_of
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
@@ -156,6 +158,17 @@ def test_a_viewer_sees_the_figures_but_neither_links_nor_lists(page_client, stor
 def test_a_period_that_cannot_be_is_named_and_the_usual_one_is_shown(page_client, tenant, asked):
     page = page_client("viewer").get(f"/insight?{asked}")
     assert page.status_code == 400 and "Shown are the days from " in text_of(page)
+
+
+@pytest.mark.parametrize("ends", ["&to={here}", "&to={utc}", ""])
+def test_the_day_that_has_begun_where_the_reader_is_and_not_in_utc_is_that_of_utc(ends):
+    with timezone.override("Pacific/Kiritimati"):
+        here = timezone.localdate()
+        utc = here - dt.timedelta(days=1)
+        question = Question.read(QueryDict(f"from={here}{ends.format(here=here, utc=utc)}"), utc)
+        assert (question.trouble, question.period.begin, question.period.end) == ("", utc, utc)
+        # One that has not begun there either is refused.
+        assert Question.read(QueryDict(f"from={here + dt.timedelta(days=2)}"), utc).trouble
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
@@ -67,6 +68,9 @@ def read_period(asked: QueryDict, today: dt.date, *, may_be_ahead: bool = False)
     end = read_day(asked.get("to", ""), today, "to")
     end = end if may_be_ahead else min(end, today)
     begin = read_day(asked.get("from", ""), usual_begin(end), "from")
+    # Where the reader is, the day may have begun already that ``today`` in UTC is not yet.
+    if end == today < begin <= timezone.localdate():
+        begin = today
     if begin > end or (end - begin).days > LONGEST_PERIOD:
         raise InvalidQuestion(_("The period must begin before it ends, and be no longer than ten years."), "from")
     return Period(begin, end, *read_whose(asked))
