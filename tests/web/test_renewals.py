@@ -142,6 +142,15 @@ def test_a_month_shows_what_is_due_in_it_and_what_is_overdue_without_the_lost(pa
     assert "Aurora" not in text_of(page_client("viewer").get("/renewals?whose=mine"))
 
 
+def test_of_more_that_is_overdue_than_is_listed_it_is_said_that_there_are_more(page_client, tenant, monkeypatch):
+    monkeypatch.setattr(web_renewals, "PER_PAGE", 2)
+    for number, name in enumerate(["First", "Second", "Third"]):
+        add(tenant, f"{name} of the late", renewal_on=utc_now().date() - dt.timedelta(days=60 - number))
+        said = text_of(page_client("viewer").get("/renewals?month=2001-03")).partition("Overdue ")[2]
+        assert said.startswith(["1 customer ", "2 customers ", "more than 2 customers "][number])
+    assert "First of the late" in said and "Second of the late" in said and "Third of the late" not in said
+
+
 def test_no_text_of_a_customer_is_markup_in_what_is_due(page_client, tenant):
     today, nasty = utc_now().date(), "<b>&\"'"
     add(tenant, nasty, owner=nasty, renewal_on=today, stage="Wobbly")

@@ -56,7 +56,9 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     renewed, renewed_pages, is_more = _read_renewed(month, tenant, owner, asked.read_number("renewed"))
     kept = read_kept_revenue(tenant=tenant, policy=policy, now=now)
     due_rows = renewals.list_renewals(begin, end, now=now, offset=max(due.start_index() - 1, 0), **given)
-    overdue = renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given)
+    # One more than are listed: whether there are any beyond them is said.
+    late = renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, limit=PER_PAGE + 1, **given)
+    overdue = late[:PER_PAGE]
     shown = itertools.chain(due_rows, overdue, renewed)
     context = {
         "troubles": asked.troubles,
@@ -76,6 +78,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "due": _turn(request, due, "page", "due"),
         "rows": due_rows,
         "overdue": overdue,
+        "more_overdue": PER_PAGE if len(late) > PER_PAGE else 0,
         "owner_names": name_owners((row["owner"] for row in shown), tenant=tenant),
         "renewed": [{**row, "source": name_source(row["source"])} for row in renewed],
         "renewed_pages": _turn(request, renewed_pages, "renewed", "renewed-heading"),
