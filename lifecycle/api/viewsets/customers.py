@@ -203,13 +203,11 @@ class LifecycleViewSet(TenantViewSet):
         # What is offered depends on the configuration as well. Only as long as the one that judged the last change is
         # live does the version say which that was.
         is_as_judged = body["judged_by"] == body["configuration_version"]
-        headers = {"Cache-Control": "private, no-cache"}
-        # And on the caller's right to change: of an answer that offers nothing no version may say that it is as before
-        # once the right is there.
-        if may_update:
-            headers["ETag"] = format_etag(body["version"])
-            if is_as_judged and not detail and is_known_to_caller(request, body["version"]):
-                return Response(status=304, headers=headers)
+        headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
+        # And on the caller's right to change: who has lost it is sent what is left of the offers.
+        is_as_before = may_update and is_as_judged and not detail
+        if is_as_before and is_known_to_caller(request, body["version"]):
+            return Response(status=304, headers=headers)
         return Response(responses.LifecycleResponse.render(body), headers=headers)
 
     def _show_past(self, request: Request) -> Response:
