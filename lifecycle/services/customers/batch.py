@@ -16,6 +16,7 @@ from lifecycle.rules.figures import KEPT_FIGURES
 from lifecycle.rules.precedence import Rank, rank_by
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.facts import ContactFacts, CustomerFacts, Recorded
+from lifecycle.services.customers.figure_changes import FigureChanges
 from lifecycle.services.customers.offers import (
     PINNABLE,
     TEXTS,
@@ -25,7 +26,7 @@ from lifecycle.services.customers.offers import (
     keyed,
 )
 from storage import cipher
-from storage.cursors import insert_rows, plain_array, prepared_cursor, text_array
+from storage.cursors import insert_rows, prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.rules.values import InvalidValue, read_amount
 from tenants.services.configuration.policies import policy_of_version
@@ -62,29 +63,6 @@ UPDATE lifecycle_customer c
        version = c.version + 1
   FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
-"""
-_FIGURES = ("id", "tenant_id", "customer_id", "effective_at", "recorded_at", "source", "figures")
-KEEP_FIGURES = insert_rows("lifecycle_figurechange", _FIGURES)
-_COLUMNS_OF_FIGURES = ", ".join(_FIGURES)
-# The same, and of those that are ``disputed`` once more what the past has at a later time: it holds from then on, too.
-KEEP_DISPUTED = f"""
-WITH r AS MATERIALIZED (
-    SELECT * FROM json_populate_recordset(NULL::lifecycle_figurechange, %(rows)s::json)
-), kept AS (
-    INSERT INTO lifecycle_figurechange ({_COLUMNS_OF_FIGURES}) SELECT {_COLUMNS_OF_FIGURES} FROM r
-)
-INSERT INTO lifecycle_figurechange ({_COLUMNS_OF_FIGURES})
-SELECT uuidv7(), r.tenant_id, r.customer_id,
-       max(f.effective_at) + row_number() OVER (ORDER BY r.id) * interval '1 microsecond',
-       r.recorded_at, r.source, jsonb_object_agg(k.key, k.value)
-  FROM r CROSS JOIN LATERAL jsonb_each(r.figures) k
- CROSS JOIN LATERAL (
-       SELECT f.effective_at FROM lifecycle_figurechange f
-        WHERE f.tenant_id = r.tenant_id AND f.customer_id = r.customer_id AND f.effective_at > r.effective_at
-          AND f.figures ? k.key
-        ORDER BY f.effective_at DESC LIMIT 1) f
- WHERE r.id = ANY(%(disputed)s::uuid[])
- GROUP BY r.id, r.tenant_id, r.customer_id, r.recorded_at, r.source
 """
 REPLACE_CONTACTS = f"""
 WITH gone AS (
@@ -124,7 +102,8 @@ class Batch:
         self.dirty: dict[str, set[UUID]] = defaultdict(set)
         self._inserted: dict[UUID, dict[str, Any]] = {}
         self._configuration = 0
-        self.offers = Offers(tenant.id, now, rank_of=self._rank_of)
+        self.offers = Offers(rank_of=self._rank_of)
+        self.figure_changes = FigureChanges(tenant.id, now)
 
     def _rank_of(self, path: str) -> Rank:
         """How the sources of a field rank by the live configuration."""
@@ -238,7 +217,7 @@ class Batch:
                 changed |= self._bring_contacts(row, fact, fact.contacts, stale, outranked)
             else:
                 outranked.append("contacts")
-        self.offers.keep_figures(customer_id, figures, source=fact.source, at=fact.occurred_at, is_disputed=is_disputed)
+        self.figure_changes.keep(customer_id, figures, source=fact.source, at=fact.occurred_at, is_disputed=is_disputed)
         confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
         return Recorded(
             customer_id,
@@ -295,7 +274,7 @@ class Batch:
         del row["pins"][path]
         brought = self.offers.release(part, target, name)
         source = target["field_sources"].get(name, target["source"])
-        self.offers.keep_figures(row["id"], brought.figures, source=source, at=self.now, is_disputed=True)
+        self.figure_changes.keep(row["id"], brought.figures, source=source, at=self.now, is_disputed=True)
         self.dirty[part].add(row["id"])
         self.touch_pins(row)
 
@@ -336,10 +315,7 @@ class Batch:
             ):
                 if self.dirty[part]:
                     cursor.execute(statement, {"rows": _as_json(source[id_] for id_ in sorted(self.dirty[part]))})
-            if self.offers.changes:
-                disputed = self.offers.disputed
-                kept = {"rows": _as_json(self.offers.changes), "disputed": plain_array(disputed)}
-                cursor.execute(KEEP_DISPUTED if disputed else KEEP_FIGURES, kept)
+            self.figure_changes.write(cursor)
             if self.contacts:
                 cursor.execute(
                     REPLACE_CONTACTS,

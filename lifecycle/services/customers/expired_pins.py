@@ -6,7 +6,6 @@ The row follows with the next message about the customer or the next round of ``
 
 import datetime as dt
 from collections.abc import Callable
-from uuid import UUID
 
 from lifecycle.rules.precedence import Rank
 from lifecycle.services.customers.offers import PINNABLE, Offers
@@ -20,7 +19,7 @@ def let_pins_expire(profile: Json, *, now: dt.datetime, rank_of: Callable[[str],
     """
     if profile["pins_until"] is None or dt.datetime.fromisoformat(profile["pins_until"]) > now:
         return
-    record, offers = profile["record"], Offers(UUID(int=0), now, rank_of=rank_of)
+    record, offers = profile["record"], Offers(rank_of=rank_of)
     for path, pin in list(record["pins"].items()):
         if pin["until"] is None or dt.datetime.fromisoformat(pin["until"]) > now:
             continue

@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
-from uuid import UUID
-
-from uuid_utils.compat import uuid7
 
 from audit.services.chain import micros
 from lifecycle.rules.fields import BILLING, COMPANY, FIELDS, SUPPORT, texts_of
@@ -26,7 +23,6 @@ TEXTS: Final = {part: frozenset(texts_of(part)) for part in (COMPANY, BILLING, S
 PATHS: Final = {(one.part, one.name): one.path for one in FIELDS}
 # Path -> part and name, of the fields that a person can pin: a contact is a whole, of which no value is kept.
 PINNABLE: Final = {one.path: (one.part, one.name) for one in FIELDS if one.part in (COMPANY, BILLING, SUPPORT)}
-_MOMENT: Final = dt.timedelta(microseconds=1)
 # The list of contacts is one field of the company's row.
 PEOPLE_FIELD: Final = "contacts"
 
@@ -46,17 +42,10 @@ class Brought:
 
 
 class Offers:
-    """The offers of a batch. ``changes`` are the rows for the past of the figures; ``disputed`` the ids of those of
-    whose figures the past may have something of a later time.
-    """
+    """The offers of a batch, judged by the live configuration of its tenant."""
 
-    def __init__(self, tenant_id: UUID, now: dt.datetime, *, rank_of: Callable[[str], Rank]) -> None:
-        self.tenant_id = tenant_id
-        self.now = now
+    def __init__(self, *, rank_of: Callable[[str], Rank]) -> None:
         self.rank_of = rank_of
-        self.changes: list[Row] = []
-        self.disputed: list[UUID] = []
-        self._latest: dict[tuple[UUID, str], dt.datetime] = {}
 
     def bring(
         self, part: str, row: Row, given: Mapping[str, Any], *, source: str, at: int, pins: Mapping[str, Any]
@@ -132,42 +121,6 @@ class Offers:
         if path in KEPT_FIGURES and not is_same(row[name], new):
             brought.figures[path] = as_text(value)
         row |= keyed(name, new) if part == COMPANY else {name: new}
-
-    def keep_figures(
-        self,
-        customer_id: UUID,
-        figures: Mapping[str, Any],
-        *,
-        source: str,
-        at: dt.datetime,
-        is_disputed: bool = False,
-    ) -> None:
-        """Note what was changed of the figures, for their past.
-
-        Their past ends with what holds now. A source that goes before others may have said it of a time before theirs
-        (``is_disputed``), also of one before a pin went: then it is noted once more, as of a moment after that.
-        """
-        if not figures:
-            return
-        keys = {path: (customer_id, path) for path in figures}
-        overtaken = {path: key for path, key in keys.items() if is_disputed and self._latest.get(key, at) > at}
-        after = max((self._latest[key] for key in overtaken.values()), default=at)
-        self._latest |= dict.fromkeys(keys.values(), at)
-        change: Row = {
-            "id": uuid7(),
-            "tenant_id": self.tenant_id,
-            "customer_id": customer_id,
-            "effective_at": at,
-            "recorded_at": self.now,
-            "source": source,
-            "figures": dict(figures),
-        }
-        self.changes.append(change)
-        if is_disputed:
-            self.disputed.append(change["id"])
-        if overtaken:
-            again = {path: figures[path] for path in overtaken}
-            self.keep_figures(customer_id, again, source=source, at=after + _MOMENT, is_disputed=True)
 
 
 def held_offer(row: Mapping[str, Any], name: str) -> Offer | None:

@@ -90,7 +90,7 @@ def pin_field(
     held = held_offer(target, name)
     at = max(micros(now), held.at if held else 0)
     brought = batch.offers.override(part, target, name, Offer(as_text(read), at, PEOPLE))
-    batch.offers.keep_figures(row["id"], brought.figures, source=PEOPLE, at=now, is_disputed=True)
+    batch.figure_changes.keep(row["id"], brought.figures, source=PEOPLE, at=now, is_disputed=True)
     batch.dirty[part].add(row["id"])
     batch.touch_pins(row)
     batch.write()

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from lifecycle.services.customers.batch import KEEP_FIGURES
+from lifecycle.services.customers.figure_changes import KEEP_FIGURES
 from storage.cursors import prepared_cursor
 from tenants.actors import TenantRef
 
