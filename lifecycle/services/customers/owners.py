@@ -70,7 +70,7 @@ def assign_owner(
 
     A customer comes with the version that was seen (None: whichever): another one is a CONFLICT, and it is left alone.
     The owner is pinned, for ``reason``: what events say of it is kept beside it. The administration log keeps who had
-    them before. Call in the tenant's context and the transaction of the request; four statements for any number.
+    them before. Call in the tenant's context and the transaction of the request; five statements for any number.
     """
     expected = dict(customers)
     rows = fetch_prepared(_LOCK, {"tenant_id": tenant.id, "ids": plain_array(expected)}, using="default")
@@ -110,5 +110,6 @@ def _pin(batch: Batch, row: Row, owner: str, *, by: str, reason: str, now: dt.da
     # Later than what is held: the clock of a source may be ahead.
     held = held_offer(row, OWNER)
     at = max(micros(now), held.at if held else 0)
-    batch.offers.override(COMPANY, row, OWNER, Offer(as_text(owner or None), at, PEOPLE))
+    brought = batch.offers.override(COMPANY, row, OWNER, Offer(as_text(owner or None), at, PEOPLE))
+    batch.figure_changes.keep(row["id"], brought.figures, source=PEOPLE, at=now, is_disputed=True)
     batch.touch_pins(row)

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.messaging.process import HealthFile
-from lifecycle.models import BulkChange, BulkChangeItem, Customer, CustomerLifecycleStatus, EffectRun
+from lifecycle.models import BulkChange, BulkChangeItem, Customer, CustomerLifecycleStatus, EffectRun, FigureChange
 from lifecycle.queries.listing import ListQuery
 from lifecycle.services.bulk import working
 from lifecycle.services.bulk.working import begin_owner, work_off_changes
@@ -155,6 +155,30 @@ def test_many_get_another_owner_and_events_do_not_take_them_back(tenant: TenantR
             now=utc_now(),
         )
     assert codes == ["version_conflict", "moved", "not_found"]
+
+
+def test_the_owner_that_many_get_is_the_one_that_their_past_ends_with(tenant: TenantRef, people: People) -> None:
+    """As of one that a source reports: by it go the timeline, past days, at-risk rules and the sums of owners."""
+    (one,) = make(tenant, 1)
+    reported = CustomerFacts(one.external_id, "/crm", utc_now(), company={"owner": "crm.person"})
+    actor, owner = actor_of(people.account_manager), people.viewer.username
+    with tenant_context(tenant.id):
+        record_customers(
+            [reported], tenant=tenant, actor=ADMIN_ACTOR, source="EventListener", now=utc_now(), create=False
+        )
+    change = select(tenant, actor, [one.id], kind="owner")
+    with tenant_context(tenant.id):
+        begin_owner(change.id, owner=owner, tenant=tenant, actor=actor, now=utc_now())
+    run(tenant)
+    with tenant_context(tenant.id):
+        assign_owner([(one.id, None)], "", tenant=tenant, actor=actor, now=utc_now())
+        past = FigureChange.objects.filter(tenant_id=tenant.id, customer_id=one.id, figures__has_key="owner")
+        kept = list(past.order_by("effective_at", "id").values_list("source", "figures"))
+    assert kept == [
+        ("/crm", {"owner": "crm.person"}),
+        ("/people", {"owner": owner}),
+        ("/people", {"owner": None}),
+    ]
 
 
 def test_what_is_over_is_forgotten(tenant: TenantRef, people: People) -> None:
