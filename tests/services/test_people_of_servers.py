@@ -12,7 +12,8 @@ from django.core.exceptions import ValidationError
 from django.test import RequestFactory, override_settings
 
 from config.choosing import choose
-from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet
+from lifecycle.services.moving.companions import copy_companions, release_mail
+from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet, quiet
 from lifecycle.services.moving.moves import Move
 from lifecycle.services.moving.sides import MoveRefused, Side
 from lifecycle.services.moving.steps import Limits, welcome
@@ -21,15 +22,17 @@ from storage.servers import MAIN
 from tenants import homes
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.models import User
+from tenants.models import QueuedMail, User
 from tenants.roles import Role
 from tenants.services.accounts import open_sessions
 from tenants.services.accounts.invitations import invite_user
 from tenants.services.accounts.issuers import configure_issuer
+from tenants.services.accounts.mails import queue_mail
 from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.accounts.provisioning import NameTaken, describe_person, keep_person, provision_person
 from tests.conftest import Browser, People
 from tests.factories import PASSWORD, UserFactory, utc_now
+from tests.mailing import Mailbox
 
 NEW = "an altogether different staple"
 ISSUER = "https://login.shared.example"
@@ -270,3 +273,22 @@ def test_a_tenant_is_not_opened_before_its_new_server_has_what_the_old_one_took(
     finally:
         lift_fence(admin, tenant.id)
         lift_quiet(admin, tenant.id)
+
+
+def test_mail_that_waits_while_its_tenant_moves_is_sent_from_the_new_server(
+    admin: Side, tenant: TenantRef, users: People, mailbox: Mailbox
+) -> None:
+    """Its senders come by before the tenant is shown to them: mail for a person that there is not they forget."""
+    queue_mail(QueuedMail.CHANGED, users.viewer.id, now=utc_now())
+    quiet(admin, tenant.id, entirely=True)
+    try:
+        copy_companions(admin, admin, tenant.id)
+        mailbox.deliver()
+        assert QueuedMail.objects.filter(user_id=users.viewer.id).count() == 1
+    finally:
+        lift_quiet(admin, tenant.id)
+    mailbox.deliver()
+    assert mailbox.messages == [], "the tenant is not welcomed there yet"
+    release_mail(admin, tenant.id)
+    mailbox.deliver()
+    assert len(mailbox.to(users.viewer.email)) == 1

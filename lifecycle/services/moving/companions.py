@@ -28,7 +28,8 @@ def list_people(side: Side, tenant_id: UUID) -> list[UUID]:
 def copy_companions(source: Side, target: Side, tenant_id: UUID) -> None:
     """Copy what waits for the tenant's people and what they are known by, while they are fenced. Repeatable.
 
-    The source puts their mail off, so that its senders do not take what the target's will send.
+    Their mail is put off on both sides until ``release_mail``: the source's senders do not take what the target's will
+    send, and to those the tenant is hidden still, who forget mail for a person that there is not.
     """
     people = list_people(source, tenant_id)
     target.do("SET session_replication_role = replica")  # past the fence, as replication itself
@@ -39,13 +40,26 @@ def copy_companions(source: Side, target: Side, tenant_id: UUID) -> None:
             sql.SQL("SELECT to_jsonb(t) AS row FROM {} t WHERE user_id = ANY(%s)").format(sql.Identifier(table)),
             [people],
         )
-        for row in rows:
-            if table == "tenants_queuedmail":
-                row["row"]["due_at"] = row["row"]["created_at"]
+        if table == "tenants_queuedmail":
+            # What an earlier attempt has brought may have been sent by the source since.
+            target.do("DELETE FROM tenants_queuedmail WHERE user_id = ANY(%s)", [people])
         _put(target, table, key, rows)
     _put(target, "lifecycle_update_budget", "actor", source.ask(_BUDGETS, [[str(one) for one in people]]))
     _put(target, "audit_departure", "id", source.ask(_EMPTIED, [tenant_id]))
     target.do("SET session_replication_role = DEFAULT")
+
+
+def release_mail(side: Side, tenant_id: UUID) -> None:
+    """Let the mail of the tenant's people be sent from this server. Repeatable.
+
+    What is due within two minutes may be in a sender's hands.
+    """
+    side.do(
+        "UPDATE tenants_queuedmail SET due_at = clock_timestamp()"
+        " WHERE user_id IN (SELECT id FROM tenants_user WHERE tenant_id = %s)"
+        "   AND due_at > clock_timestamp() + interval '2 minutes'",
+        [tenant_id],
+    )
 
 
 def delete_companions(side: Side, tenant_id: UUID) -> None:

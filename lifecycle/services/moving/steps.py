@@ -18,7 +18,7 @@ from audit.services.administration import record_administration
 from lifecycle.services.effects.queue import recover_lapsed_of
 from lifecycle.services.moving import replication
 from lifecycle.services.moving.checking import MOST_SKEW_SECONDS, check_sides
-from lifecycle.services.moving.companions import copy_companions, copy_super_admins, delete_companions
+from lifecycle.services.moving.companions import copy_companions, copy_super_admins, delete_companions, release_mail
 from lifecycle.services.moving.comparing import compare_rows, verify_on
 from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet, quiet, show_people, wait_until
 from lifecycle.services.moving.leaving import delete_rows, let_depart, note_deleted
@@ -158,6 +158,7 @@ def welcome(move: Move, limits: Limits) -> None:
     replication.set_sequences(move.source, move.target)
     lift_fence(move.target, move.tenant.id)
     lift_quiet(move.target, move.tenant.id)
+    release_mail(move.target, move.tenant.id)
 
 
 def verify(move: Move, limits: Limits) -> None:
@@ -266,6 +267,7 @@ def abort_move(move: Move) -> None:
     move.facts[TAKEN_BACK] = True
     move.note(move.step, fenced_at=None)
     lift_quiet(move.source, move.tenant.id)
+    release_mail(move.source, move.tenant.id)
     move.report("the tenant works again as before; ending the copying")
     replication.unsubscribe(move.target, move.tenant.id)
     replication.unpublish(move.source, move.tenant.id)
@@ -295,5 +297,6 @@ def _reopen(move: Move) -> None:
     move.fenced_at = None
     move.note("copy", fenced_at=None)
     lift_quiet(move.source, move.tenant.id)
+    release_mail(move.source, move.tenant.id)
     quiet(move.target, move.tenant.id, entirely=True)
     move.report("the tenant can be written again; run the command again to go on")
