@@ -21,11 +21,12 @@ from lifecycle.models import (
     Notification,
     WebhookEndpoint,
 )
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.effects.endpoints import delete_endpoint, read_destination, rotate_secret
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import People
-from tests.factories import CustomerFactory, TenantFactory, utc_now
+from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
 
 DOCUMENT = {
     "stages": ["Prospect", "At-Risk", "Churned"],
@@ -88,6 +89,22 @@ def test_the_undo_of_one_names_what_had_run_and_cannot_be_taken_back(
     assert (
         "Undone: 1 customer moved back. 1 automation canceled. “Write” × 1 has already run: that cannot be taken back."
     ) in said
+
+
+def test_the_undo_of_one_who_cannot_be_moved_back_says_so(
+    page_client: Pages, customer: Customer, tenant: TenantRef
+) -> None:
+    """The stage that it came from has gone with a later configuration."""
+    client = page_client("account_manager")
+    move(client, customer)
+    with tenant_context(tenant.id):
+        request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
+        document = {**DOCUMENT, "stages": ["At-Risk", "Churned"]}
+        publish_configuration(document, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    said = client.post(f"/undo/{request_id}", follow=True).content.decode()
+    assert "Undone: 0 customers moved back. 1 customer could not be moved back: the former stage is gone" in said
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "At-Risk"
 
 
 def test_who_may_not_undo(page_client: Pages, customer: Customer, tenant: TenantRef) -> None:

@@ -1,10 +1,12 @@
 """Undoing a change: of one customer at once, of many after a question, and then with its progress."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -23,12 +25,18 @@ from lifecycle.services.transitions.undo import (
 )
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from lifecycle.web.pages import page, wants_fragment
+from tenants.context import tenant_context
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.sentences.figures import say_number
 
 MOVED_BACK = ngettext_lazy("Undone: %(n)d customer moved back.", "Undone: %(n)d customers moved back.", "n")
+NOT_MOVED = ngettext_lazy(
+    "%(shown)s customer could not be moved back: the former stage is gone, for example.",
+    "%(shown)s customers could not be moved back: the former stage is gone, for example.",
+    "n",
+)
 STAYED = ngettext_lazy(
     "%(n)d customer had been moved on and stayed.", "%(n)d customers had been moved on and stayed.", "n"
 )
@@ -56,8 +64,17 @@ def undo_request(request: TenantRequest, request_id: UUID) -> HttpResponse:
     undo_after_commit(request.tenant)
     if preview.customer_id is None:
         return redirect("undo-progress", undo.id)
-    messages.success(request, describe(undo, find_already_done(request_id, tenant=request.tenant)))
+    # Whether the customer could be moved back is known once that has been tried, which is after the commit.
+    already_done = find_already_done(request_id, tenant=request.tenant)
+    transaction.on_commit(partial(_say_undone, request, undo.id, already_done), robust=True)
     return redirect("customer-page", preview.customer_id)
+
+
+def _say_undone(request: TenantRequest, undo_id: UUID, already_done: Mapping[str, int]) -> None:
+    with tenant_context(request.tenant.id):
+        undo = find_undo(undo_id, tenant=request.tenant)
+    if undo is not None:
+        messages.success(request, describe(undo, already_done))
 
 
 @page(UPDATE_LIFECYCLE)
@@ -76,7 +93,13 @@ def show_undo(request: TenantRequest, undo_id: UUID) -> HttpResponse:
 
 def describe(undo: Undo, already_done: Mapping[str, int]) -> str:
     """What an undo does, in a few sentences; and what it cannot take back, by name: effects that had been done."""
-    said = [MOVED_BACK % {"n": undo.to_move}]
+    said = [MOVED_BACK % {"n": undo.moved}]
+    if undo.finished_at is None:
+        # Others are before it.
+        shown = {"moved": say_number(undo.moved), "to_move": say_number(undo.to_move)}
+        said = [_("%(moved)s of %(to_move)s customers moved back so far.") % shown]
+    if undo.refused:
+        said.append(NOT_MOVED % {"n": undo.refused, "shown": say_number(undo.refused)})
     for number, sentence in ((undo.moved_since, STAYED), (undo.effects_cancelled, CANCELLED)):
         if number:
             said.append(sentence % {"n": number})
