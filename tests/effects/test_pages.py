@@ -19,6 +19,7 @@ from lifecycle.models import (
     CustomerLifecycleStatus,
     EffectRun,
     Notification,
+    Undo,
     WebhookEndpoint,
 )
 from lifecycle.services.configuration.publication import publish_configuration
@@ -105,6 +106,24 @@ def test_the_undo_of_one_who_cannot_be_moved_back_says_so(
     assert "Undone: 0 customers moved back. 1 customer could not be moved back: the former stage is gone" in said
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "At-Risk"
+
+
+def test_who_makes_a_change_again_beyond_their_budget_learns_when_to_go_on(
+    page_client: Pages, customer: Customer, tenant: TenantRef, settings: Any
+) -> None:
+    settings.UPDATES_PER_HOUR = 1
+    client = page_client("account_manager")
+    move(client, customer)
+    with tenant_context(tenant.id):
+        request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
+    assert client.post(f"/undo/{request_id}").status_code == 302
+    with tenant_context(tenant.id):
+        undo = Undo.objects.get(tenant_id=tenant.id)
+    again = client.post(f"/undo/{undo.id}")
+    said = again.content.decode()
+    assert (again.status_code, int(again["Retry-After"]) > 0) == (429, True)
+    assert "of your 1 changes in any hour are left. Nothing was changed. Try again in" in said
+    assert said.count("Nothing was changed.") == 1
 
 
 def test_who_may_not_undo(page_client: Pages, customer: Customer, tenant: TenantRef) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
 from lifecycle.models import Undo
+from lifecycle.sentences import say
 from lifecycle.services.transitions.undo import (
     UndoPreview,
     UndoRefused,
@@ -50,14 +51,15 @@ def undo_request(request: TenantRequest, request_id: UUID) -> HttpResponse:
     try:
         preview = preview_undo(request_id, tenant=request.tenant, actor=actor)
     except UndoRefused as refused:
-        return _ask(request, request_id, refusal=str(refused), status=STATUS_OF_CODE[refused.code])
+        refusal = _("%(refusal)s Nothing was changed.") % {"refusal": str(refused)}
+        return _ask(request, request_id, refusal=refusal, status=STATUS_OF_CODE[refused.code])
     is_agreed = preview.customer_id is not None or "confirmed" in request.POST
     if request.method != "POST" or not is_agreed:
         return _ask(request, request_id, preview)
     try:
         undo = begin_undo(request_id, tenant=request.tenant, actor=actor, now=now, budget=UpdateBudget(actor))
     except RateLimited as limited:
-        response = _ask(request, request_id, preview, refusal=str(limited), status=429)
+        response = _ask(request, request_id, preview, refusal=say(limited.message), status=429)
         for name, value in limited.headers.items():
             response[name] = value
         return response
@@ -122,7 +124,7 @@ def _ask(
     context: dict[str, Any] = {
         "request_id": request_id,
         "preview": preview,
-        "refusal": _("%(refusal)s Nothing was changed.") % {"refusal": refusal} if refusal else "",
+        "refusal": refusal,
         "stage_colors": {},
     }
     return render(request, "undo.html", context, status=status)
