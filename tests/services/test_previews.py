@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.previews import preview_configuration
 from lifecycle.services.transitions.apply import Call, apply
+from lifecycle.services.transitions.undo import begin_undo, work_off_undos
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import read_configuration
 from tests.factories import MINIMAL, CustomerFactory, utc_now
-from tests.services.publishing import SHORTER, written
+from tests.services.publishing import SHORTER, move_all, publish, written
 
 
 def preview(tenant: TenantRef, document: Any, **options: Any) -> Any:
@@ -77,6 +79,29 @@ def test_a_preview_judges_what_really_happened(tenant: TenantRef) -> None:
         ("Active", "At-Risk", "unknown_reason", "EventListener", 1),
     ]
     assert set(tried.refused_moves[0].examples) == {one.id, two.id}
+
+
+def test_a_preview_asks_no_transition_of_undos_and_of_moves_by_a_configuration(tenant: TenantRef) -> None:
+    """As they are made: no transition leads back, or out of a stage that is taken away, and none has to."""
+    customer, other = CustomerFactory(tenant=tenant), CustomerFactory(tenant=tenant, stage="Onboarded")
+    actor, request_id = system_actor("tests"), uuid4()
+    with tenant_context(tenant.id):
+        apply(Call(tenant, actor, "API", utc_now(), request_id), [Change(customer.id, "Active")])
+        begin_undo(request_id, tenant=tenant, actor=actor, now=utc_now())
+    for _ in work_off_undos(tenant, now=utc_now()):
+        pass
+    stages = [stage for stage in MINIMAL["stages"] if stage != "Onboarded"]
+    publish(tenant, {**MINIMAL, "stages": stages}, mapping={"Onboarded": "Prospect"})
+    move_all(tenant)
+    with tenant_context(tenant.id):
+        other.status.refresh_from_db()
+        assert other.status.stage == "Prospect"
+    tried = preview(tenant, {**MINIMAL, "transitions": {"Prospect": ["Active"]}})
+    assert (tried.moves_judged, tried.moves_refused) == (3, 0)
+    move(tenant, customer, "Active")
+    move(tenant, customer, "Prospect")
+    tried = preview(tenant, {**MINIMAL, "transitions": {"Prospect": ["Active"]}})
+    assert [(m.from_stage, m.to_stage, m.source) for m in tried.refused_moves] == [("Active", "Prospect", "API")]
 
 
 def test_an_invalid_document_is_answered_with_every_error(tenant: TenantRef) -> None:

@@ -21,7 +21,9 @@ from lifecycle.services.configuration.health_preview import (
     rename_stages,
 )
 from lifecycle.services.configuration.plans import complete_renames, judge_plan
+from lifecycle.services.configuration.started import SOURCE as CONFIGURATION
 from lifecycle.services.configuration.started import StartedCount, count_started, find_leaving
+from lifecycle.services.transitions.undo import SOURCE as UNDO
 from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
 from tenants.rules.configuration.document import Configuration, ConfigurationChange, Finding, diff_configurations
@@ -33,6 +35,9 @@ from tenants.services.configuration.policies import policy_of
 HISTORY_DAYS = 90
 EXAMPLES = 3
 PREVIEW_SECONDS = 120
+# Moves of which no configuration asks that a transition leads there: back to where someone was, or out of a stage that
+# goes away.
+WITHOUT_TRANSITION = frozenset({UNDO, CONFIGURATION})
 
 # What really happened, by kind of move: one pass over the tenant's rows of the last 90 days. What was changed since
 # was also recorded since, give or take the clocks of application and database; that is what has an index.
@@ -247,7 +252,12 @@ def _judge_history(
         decision = decide(
             policy,
             Status(customer_id=no_customer, stage=origin, version=1),
-            Change(customer_id=no_customer, stage=target, reason_code=reason or None),
+            Change(
+                customer_id=no_customer,
+                stage=target,
+                reason_code=reason or None,
+                is_return=source in WITHOUT_TRANSITION,
+            ),
             may_update=True,
         )
         if isinstance(decision, Refused):
