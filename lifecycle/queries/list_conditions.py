@@ -84,7 +84,7 @@ def _ask_at_risk(_operator: str, values: Sequence[str], asking: Asking) -> str:
 
 
 def _ask_stuck(_operator: str, values: Sequence[str], _asking: Asking) -> str:
-    return f"(s.stage_entered_at < w.cutoff) IS {'' if values[0] == 'true' else 'NOT '}TRUE"
+    return f"(s.stage_entered_at <= w.cutoff) IS {'' if values[0] == 'true' else 'NOT '}TRUE"
 
 
 def _ask_owner(_operator: str, values: Sequence[str], asking: Asking) -> str:

@@ -145,7 +145,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             "flag",
             "true: only customers over the days that are expected for their stage.",
             stages=lambda _asked, policy: [stage for stage in policy.stages if policy.max_days(stage) is not None],
-            condition="s.stage_entered_at < w.cutoff",
+            condition="s.stage_entered_at <= w.cutoff",
         ),
         ListFilter(
             "owner",

@@ -246,12 +246,14 @@ class Search:
 
 
 def _stage_numbers(stages: Sequence[str], policy: Policy, now: dt.datetime) -> dict[str, str]:
-    """The stages and what the statements need to know of each, as array literals."""
+    """The stages and what the statements need to know of each, as array literals. Who came there up to the ``cutoff``
+    is past the target of the stage, by whole days as everywhere (``overdue``).
+    """
     days = [policy.max_days(stage) for stage in stages]
     return {
         "stages": text_array(stages),
         "cutoffs": text_array(
-            None if limit is None else (now - dt.timedelta(days=limit)).isoformat() for limit in days
+            None if limit is None else (now - dt.timedelta(days=limit + 1)).isoformat() for limit in days
         ),
         "penalties": plain_array(penalty_of(policy, stage) for stage in stages),
         "max_days": plain_array("NULL" if limit is None else limit for limit in days),

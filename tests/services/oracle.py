@@ -130,7 +130,7 @@ class Oracle:
 
     def is_stuck(self, customer):
         limit = self.policy.max_days(customer.status.stage)
-        return limit is not None and customer.status.stage_entered_at < NOW - dt.timedelta(days=limit)
+        return overdue(limit, days_in_stage(customer.status.stage_entered_at, NOW)) > 0
 
     def passes(self, customer, query):
         text = (query.search or "").lower()

@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.services.keys import destroy_key
 from lifecycle.models import Contact, Customer, CustomerLifecycleStatus
+from lifecycle.queries.listing import ListQuery, list_customers
+from lifecycle.rules.expressions import Condition
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache import cache_keys, copies
 from lifecycle.services.configuration.publication import publish_configuration
@@ -20,6 +22,7 @@ from lifecycle.services.transitions.history import read_history
 from storage.redis import get_client
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tenants.services.configuration.policies import live_policy
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 ACTOR = system_actor("tests")
@@ -266,12 +269,15 @@ def test_the_tenant_at_a_glance_never_adds_up_different_currencies(tenant):
 
 
 def test_the_tenant_at_a_glance_counts_who_stays_too_long(other_tenant):
+    """By whole days, as the list finds them, and as it is said of each of them."""
     customers = [CustomerFactory(tenant=other_tenant, stage="Trial") for _ in range(3)]
     with tenant_context(other_tenant.id):
-        long_ago = utc_now() - dt.timedelta(days=14, minutes=1)
-        CustomerLifecycleStatus.objects.filter(customer_id__in=[customers[0].id, customers[1].id]).update(
-            stage_entered_at=long_ago
-        )
+        for customer, days in zip(customers, (14, 15, 200), strict=True):
+            entered = utc_now() - dt.timedelta(days=days, minutes=1)
+            CustomerLifecycleStatus.objects.filter(customer_id=customer.id).update(stage_entered_at=entered)
+        about = {"tenant": other_tenant, "policy": live_policy(other_tenant.id), "now": utc_now()}
+        for query in (ListQuery({"stuck": True}), ListQuery(where=Condition("stuck", ":", ("true",)))):
+            assert sorted(row["days_over"] for row in list_customers(query, **about).rows) == [1, 186]
     trial = summaries.read_tenant_summary(tenant=other_tenant)["stages"][0]
     assert (trial["stage"], trial["customers"], trial["over_expected"], trial["expected_days"]) == ("Trial", 3, 2, 14)
 

@@ -97,7 +97,7 @@ SELECT x.*, w.arr, w.currency
 TOTALS: Final = {
     known: f"""
 SELECT p.stage, p.currency, count(*), NULLIF(sum(p.arr), 0),
-       count(*) FILTER (WHERE p.entered < %(timestamp)s::timestamptz - make_interval(days => w.max_days))
+       count(*) FILTER (WHERE p.entered <= %(timestamp)s::timestamptz - make_interval(days => w.max_days + 1))
   FROM lifecycle_stay p
   LEFT JOIN unnest(%(stages)s::text[], %(max_days)s::int[]) AS w(stage, max_days) ON w.stage = p.stage
  WHERE {OF_TENANT} AND {here}

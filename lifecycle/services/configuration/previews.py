@@ -49,12 +49,12 @@ SELECT from_stage, to_stage, reason_code, source, configuration_version, count(*
    AND recorded_at >= %(since)s::timestamptz - interval '1 hour'
  GROUP BY 1, 2, 3, 4, 5
 """
-# Customers that are in their stage for longer than a number of days, a stage each.
+# Customers that are in their stage for more than a number of whole days, a stage each.
 _OVERDUE = """
 SELECT s.stage, count(*)
   FROM customer_lifecycle_status s JOIN unnest(%(stages)s::text[], %(days)s::int[]) AS expected(stage, days)
        ON expected.stage = s.stage
- WHERE s.tenant_id = %(tenant_id)s AND s.stage_entered_at < %(now)s - make_interval(days => expected.days)
+ WHERE s.tenant_id = %(tenant_id)s AND s.stage_entered_at <= %(now)s - make_interval(days => expected.days + 1)
  GROUP BY 1
 """
 

@@ -16,10 +16,11 @@ from tenants.context import tenant_context
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import live_policy
 
-# Money is never added across currencies. Customers of whom Billing has said nothing are counted without money.
+# Money is never added across currencies. Customers of whom Billing has said nothing are counted without money. Who is
+# past the target of a stage is so by whole days, as everywhere (``rules.health.overdue``).
 _BY_STAGE: Final = """
 SELECT s.stage, COALESCE(b.currency, ''), count(*), sum(b.arr),
-       count(*) FILTER (WHERE s.stage_entered_at < statement_timestamp() - make_interval(days => w.max_days))
+       count(*) FILTER (WHERE s.stage_entered_at <= statement_timestamp() - make_interval(days => w.max_days + 1))
   FROM customer_lifecycle_status s
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
   LEFT JOIN unnest(%(stages)s::text[], %(max_days)s::int[]) AS w(stage, max_days) ON w.stage = s.stage
