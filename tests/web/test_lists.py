@@ -114,12 +114,14 @@ def test_renewals_and_long_stays_are_listed(client, tenant):
     record(tenant, "r1", "Later", "Live", renewal_in=50)
     record(tenant, "r2", "Sooner", "Live", renewal_in=5)
     record(tenant, "r3", "Next year", "Live", renewal_in=300)
+    record(tenant, "r4", "Gone already", "Lost", renewal_in=4, reason="Price")
     record(tenant, "s1", "Stuck in trial", "Trial", days=30)
     record(tenant, "s2", "On the last day", "Trial", days=14)
     text = text_of(client.get("/"))
     renewals = text[text.index("Renewals due soon") : text.index("Stuck in stage")]
     assert renewals.index("Sooner") < renewals.index("Later")
     assert "Next year" not in renewals
+    assert "Gone already" not in renewals
     stuck = text[text.index("Stuck in stage") :]
     assert "16 days past target" in stuck
     assert "0 days past target" not in stuck and "On the last day" not in stuck

@@ -10,7 +10,7 @@ from django.utils import timezone
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.services.cache import copies
 from tenants.actors import TenantRef
-from tenants.rules.configuration.categories import RISK
+from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.policy import Policy
 
 MOST_LISTED: Final = 8
@@ -23,8 +23,9 @@ ShortLists = dict[str, list[dict[str, Any]]]
 
 
 def read_short_lists(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> ShortLists:
-    """``renewals``: the next ones; ``late``: the most urgent of those past the target of their stage, but for those at
-    risk. As the customer list has them, what is shown of each but for the name (``add_names``).
+    """``renewals``: the next ones, but for those who are lost; ``late``: the most urgent of those past the target of
+    their stage, but for those at risk. As the customer list has them, what is shown of each but for the name
+    (``add_names``).
 
     Kept for 5 minutes, not beyond the end of the day (UTC's, and that of who asks), and never older than the last
     change of any customer; where the score asks for notes or tasks, which are no such change, not at all. One round
@@ -57,10 +58,12 @@ def add_names(lists: ShortLists, names: Mapping[str, str]) -> ShortLists:
 
 
 def _list(tenant: TenantRef, policy: Policy, now: dt.datetime) -> ShortLists:
-    at_risk = policy.stages_in(RISK)
-    others = tuple(stage for stage in policy.stages if stage not in at_risk)
+    others = tuple(stage for stage in policy.stages if policy.category(stage) != RISK)
+    # Who is lost has nothing to renew, as on the page of renewals: they would take the place of those who have.
+    staying = tuple(stage for stage in policy.stages if policy.category(stage) != LOST)
+    renewing = {"stage": staying, "renewal_within": RENEWAL_DAYS}
     asked = {
-        "renewals": ListQuery({"renewal_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED),
+        "renewals": ListQuery(renewing, ordering="renewal_on", limit=MOST_LISTED),
         "late": ListQuery({"stage": others, "stuck": True}, ordering="-urgency", limit=MOST_LISTED),
     }
     pages = {name: list_customers(query, tenant=tenant, policy=policy, now=now) for name, query in asked.items()}
