@@ -3,6 +3,7 @@
 import socket
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -22,7 +23,7 @@ from config.servers import ServersInvalid, choose_server, read_servers
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 from lifecycle.models import Customer, InboxEvent
 from lifecycle.services.events.processing import CONSUMER
-from lifecycle.services.moving import replication, steps
+from lifecycle.services.moving import moves, replication, sides, steps
 from lifecycle.services.moving.companions import list_people
 from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet, quiet
 from lifecycle.services.moving.leaving import count_rows, delete_rows, let_depart, note_deleted
@@ -438,6 +439,26 @@ def test_a_move_that_ends_as_it_opens_the_tenant_again_goes_on_with_being_calm(
         steps.run_move(move, steps.Limits())
     assert move.step == "copy"
     assert directory.do.call_args.args[1]["step"] == "copy"
+
+
+def test_a_server_that_there_is_not_is_not_recorded_as_the_target_of_a_move(
+    admin: Side, tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That move could be neither gone on with nor taken back, and another one would be refused for it."""
+
+    def open_side(name: str) -> AbstractContextManager[Side]:
+        return nullcontext(admin) if name == MAIN else sides.open_side(name)
+
+    monkeypatch.setattr(moves, "open_side", open_side)
+    try:
+        with (
+            pytest.raises(MoveRefused, match="There is no server nowhere"),
+            moves.open_move(tenant.slug, to="nowhere", report=lambda _: None),
+        ):
+            pytest.fail("it was begun")
+        assert admin.ask("SELECT FROM tenants_home WHERE tenant_id = %s", [tenant.id]) == []
+    finally:
+        admin.do("DELETE FROM tenants_home WHERE tenant_id = %s", [tenant.id])
 
 
 def test_a_move_that_is_being_taken_back_is_not_gone_on_with(

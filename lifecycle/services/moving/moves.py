@@ -68,7 +68,8 @@ class Move:
 def open_move(slug: str, *, to: str | None, report: Callable[[str], object]) -> Iterator[Move]:
     """The tenant's move, begun or gone on with: ``to`` names its target, None means the one that is under way.
 
-    Raises MoveRefused when there is no such tenant, none is under way, another is, or another command works on it.
+    Raises MoveRefused when there is no such tenant, none is under way, another is, or another command works on it; and,
+    with nothing recorded, when the target is no server or cannot be reached.
     """
     with open_side(MAIN) as directory:
         home = _find_home(directory, slug)
@@ -84,7 +85,9 @@ def open_move(slug: str, *, to: str | None, report: Callable[[str], object]) -> 
         if to is not None and to == home["server"] and not under_way:
             raise MoveRefused(f"{slug} lives on server {to} already.")
         if not under_way and to is not None:
-            _begin(directory, tenant_id, slug, source=home["server"], to=to)
+            # What is recorded before it is known that the server is there could be neither gone on with nor taken back.
+            with open_side(to):
+                _begin(directory, tenant_id, slug, source=home["server"], to=to)
             home = _find_home(directory, slug) or {}
         source = home["facts"]["from"]
         with open_side(source) as one, open_side(home["moving_to"]) as other:
