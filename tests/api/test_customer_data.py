@@ -126,6 +126,36 @@ def test_a_refused_message_may_come_again_under_its_id(manager, tenant):
     assert put(manager, "a", id="1", name="A").json()["outcome"] == "applied"
 
 
+LATE = {"time": "2199-01-01T00:00:00Z"}
+
+
+def test_two_refused_items_about_one_customer_are_both_said_to_be_refused(manager, tenant):
+    """The second had been a duplicate of the first, which is a success: nothing of it was saved."""
+    answer = put_many(
+        manager,
+        {"external_id": "a", **said(name="A"), **LATE},
+        {"external_id": "a", **said(source="/billing", billing=FIGURES), **LATE},
+    )
+    results = answer.json()["results"]
+    assert [(one["status"], one["success"], one["outcome"]) for one in results] == [(400, False, "dead")] * 2
+    with tenant_context(tenant.id):
+        assert not Customer.objects.filter(tenant_id=tenant.id).exists()
+
+
+@pytest.mark.parametrize("first", ["refused", "duplicate"])
+def test_a_customer_is_made_by_the_next_item_where_the_first_about_it_is_not_taken(manager, tenant, first):
+    put(manager, "other", id="7", name="Other")
+    not_taken = {"external_id": "a", **said(name="A", id="7"), **(LATE if first == "refused" else {})}
+    answer = put_many(manager, not_taken, {"external_id": "a", **said(source="/billing", billing=FIGURES)})
+    assert answer.status_code == 207, answer.content
+    left, made = answer.json()["results"]
+    assert left["outcome"] == ("dead" if first == "refused" else "duplicate")
+    assert (made["status"], made["outcome"], made["created"]) == (201, "applied", True)
+    profile = manager.get(ONE.format("a")).json()
+    assert (profile["company"]["name"], profile["billing"]["arr"]) == ("a", "1200.50")
+    assert profile["lifecycle"]["stage"] == "Prospect"
+
+
 def test_an_unknown_customer_that_many_bring_at_once_is_made_once(api_client, tenant, in_threads):
     """The same words from four, other words of the same customer from four more."""
 

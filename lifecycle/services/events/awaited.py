@@ -22,7 +22,7 @@ from lifecycle.rules.envelopes import Event, Message, Received
 from lifecycle.rules.event_types import UPDATED
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import Refusal
-from lifecycle.services.events.tenant_batches import CREATED, DUPLICATE, PARKED, Result, TenantBatch
+from lifecycle.services.events.tenant_batches import CREATED, DUPLICATE, PARKED, TOLERANCE, Result, TenantBatch
 from lifecycle.services.transitions.apply import Budget, Call
 from tenants.actors import TenantRef
 
@@ -79,10 +79,12 @@ def write_customers(items: Sequence[CustomerData], *, call: Call, budget: Budget
         inbox.await_reset(call.tenant.id)
     known, _, _ = inbox.find_known(call.tenant.id, {item.external_id for item in items})
     messages = []
-    for item in items:
+    for place, item in enumerate(items):
         event_type = UPDATED if item.external_id in known else CREATED
-        known.add(item.external_id)
-        messages.append(_as_message(item, event_type, call.tenant))
+        if item.time <= call.now + TOLERANCE:
+            # One that is refused makes no one: that is for the next.
+            known.add(item.external_id)
+        messages.append(_as_message(item, event_type, call.tenant, place))
     work = TenantBatch(call.tenant, actor=call.actor, now=call.now, source=call.source)
     work.take(messages, replaying=False, awaited=True)
     # Replaying: those that are refused are answered, and need no dead letter.
@@ -98,11 +100,12 @@ def write_customers(items: Sequence[CustomerData], *, call: Call, budget: Budget
     return written
 
 
-def _as_message(item: CustomerData, event_type: str, tenant: TenantRef) -> Received:
+def _as_message(item: CustomerData, event_type: str, tenant: TenantRef, place: int) -> Received:
     data = {"external_id": item.external_id, **item.data}
     event_id = item.id or _make_id(item, tenant)
     event = Event(event_id, item.source, event_type, item.time, tenant.slug, item.external_id, data)
-    return Received(Message(TOPIC, 0, 0, item.external_id.encode(), None), event)
+    # By its place those that are refused are told apart: two about one customer would be one and its duplicate.
+    return Received(Message(TOPIC, 0, place, item.external_id.encode(), None), event)
 
 
 def _make_id(item: CustomerData, tenant: TenantRef) -> str:

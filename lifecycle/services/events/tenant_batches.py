@@ -88,6 +88,7 @@ class TenantBatch:
         self.actor = actor
         self.now = now
         self.starts_effects = True
+        self.awaited = False
         self.results: list[Result] = []
         self.settled: dict[Identity, str] = {}
         self.dead: list[tuple[Received, Refusal]] = []
@@ -99,10 +100,12 @@ class TenantBatch:
     ) -> None:
         """Claim the messages and deal with those that are new.
 
-        ``awaited``: their sender waits for what becomes of them, so that what was refused before may come again.
+        ``awaited``: their sender waits for what becomes of them, so that what was refused before may come again, and
+        none waits for its customer: the first that speaks of one that is unknown makes it, whatever its type.
         ``starts_effects``: the moves start what they start.
         """
         self.starts_effects = starts_effects
+        self.awaited = awaited
         if self.tenant is not None and self.tenant.is_sandbox and not replaying:
             # A replay holds its dead letter, which a reset waits for.
             inbox.await_reset(self.tenant_id)
@@ -183,7 +186,7 @@ class TenantBatch:
         creations: dict[str, Received] = {}
         for received in fresh:
             event = _event(received)
-            if event.type == CREATED and event.external_id not in known:
+            if self._makes(event) and event.external_id not in known:
                 creations.setdefault(event.external_id, received)
         parked: dict[str, list[Received]] = defaultdict(list)
         present = known | creations.keys()
@@ -205,6 +208,10 @@ class TenantBatch:
             if creations.get(external_id) is not received:
                 arranged.append((received, False))
         return arranged + [(waiting, True) for rest in parked.values() for waiting in rest]
+
+    def _makes(self, event: Event) -> bool:
+        """Whether it makes its customer, where that is not there."""
+        return self.awaited or event.type == CREATED
 
     def _leave_out_former(self, fresh: Sequence[Received], emptied_at: dt.datetime) -> list[Received]:
         """What was sent before a sandbox was emptied is about customers that are gone, though others have their ids."""
@@ -242,7 +249,7 @@ class TenantBatch:
             actor=self.actor,
             source=self.source,
             now=self.now,
-            create=[event.type == CREATED for _, event, _ in valid],
+            create=[self._makes(event) for _, event, _ in valid],
             starts_effects=self.starts_effects,
         )
         moves = move_by_rules(
