@@ -15,7 +15,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
 from lifecycle.services.effects.breaker import close_breaker, count_open
 from lifecycle.services.effects.claims import claim, find_lanes
-from lifecycle.services.effects.queue import Job
+from lifecycle.services.effects.queue import Job, Result
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -110,6 +110,26 @@ def test_what_is_above_a_cap_is_held_at_once_and_let_go_in_order_with_the_next_h
     let_the_hour_pass(tenant)
     assert [job.id for job in drain(tenant, now=later + dt.timedelta(hours=1))] == in_order[20:]
     assert states(tenant) == {("sending", ""): 50}
+
+
+@pytest.mark.parametrize(
+    ("effect", "moved"), [(MAIL | {"cap_per_hour": 3}, 3), (MAIL | {"to": ["boss@acme.example"], "hold_minutes": 0}, 5)]
+)
+def test_what_is_tried_again_is_not_held_by_having_been_tried(db: None, effect: dict[str, Any], moved: int) -> None:
+    """The mail server puts the last that the cap allows off for some seconds: nothing more is sent by trying again."""
+    tenant = make_tenant(effect)
+    make_people(tenant)
+    move(tenant, *customers_of(tenant, moved))
+    widen(tenant)
+    # Of one hour, which may end while a busy machine is at it.
+    now = utc_now()
+    tried = drain(tenant, now=now)
+    assert len(tried) == moved
+    move(tenant, *customers_of(tenant, 1))
+    queue.finish([(job, Result("due", "retry", utc_now())) for job in tried])
+    assert claim_round(tenant, 1, now=now) == [], "the new one is due before them, and is above the cap"
+    assert {job.id for job in drain(tenant, now=now)} == {job.id for job in tried}
+    assert states(tenant) == {("sending", ""): moved, ("held", "recipient_cap" if moved == 5 else "cap"): 1}
 
 
 def test_a_person_s_own_change_does_not_wait_for_a_bulk_change(db: None) -> None:

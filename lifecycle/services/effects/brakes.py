@@ -77,7 +77,8 @@ class Brakes:
         free: list[Job] = []
         stopped: list[Stopped] = []
         for job in jobs:
-            over = self._find_over(job, caps[job.id], counts)
+            # Tried again, it is among those that were counted: by itself it would be held for an hour, or a day.
+            over = self._find_over(job, caps[job.id], counts) if job.attempts == 1 else None
             if over is not None:
                 stopped.append(over)
                 continue

@@ -81,12 +81,14 @@ UPDATE lifecycle_effect e SET state = 'held', reason = i.reason, due_at = i.unti
  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
 RETURNING e.id
 """
-# What is behind those in the same lanes is held with them, and listed at once. It keeps its order: by id.
+# What is behind those in the same lanes is held with them, and listed at once. It keeps its order: by id. Not what is
+# tried again, which the cap has let through before.
 _HOLD_REST: Final = """
 WITH rest AS (
     SELECT r.id FROM lifecycle_effect r
      WHERE r.tenant_id = %(tenant_id)s::uuid AND r.lane_id = ANY(%(lane_ids)s::uuid[]) AND r.state = 'due'
        AND r.due_at <= clock_timestamp() AND r.effect = ANY(%(effects)s::text[]) AND r.id <> ALL(%(taken)s::uuid[])
+       AND r.attempts = 0
      ORDER BY r.id LIMIT 10000 FOR UPDATE SKIP LOCKED
 )
 UPDATE lifecycle_effect e SET state = 'held', reason = 'cap', due_at = %(until)s::timestamptz
