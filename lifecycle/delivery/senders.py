@@ -44,6 +44,8 @@ WEBHOOK_SECONDS: Final = 15.0
 MAIL_SECONDS: Final = 60.0
 MOST_MAIL_TRIES: Final = 5
 WEBHOOK_TYPE: Final = "customer.lifecycle.changed"
+# Of what was tried as often as it is: "retry" says that it is tried again, and no one has refused it.
+GIVEN_UP: Final = "given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _mail(job: Job, mail: Mail) -> Result:
         return Result(EffectRun.UNKNOWN, "no_answer", attempt=attempt)
     if outcome.retry and job.attempts < MOST_MAIL_TRIES:
         return Result(EffectRun.DUE, "retry", next_try(job.attempts, now=timezone.now()), attempt)
-    return Result(EffectRun.FAILED, "refused", attempt=attempt)
+    return Result(EffectRun.FAILED, GIVEN_UP if outcome.retry else "refused", attempt=attempt)
 
 
 def _endpoint_of(job: Job) -> UUID:
@@ -191,7 +193,8 @@ def _judge(job: Job, delivery: Delivery, body: str, *, was_failing: bool) -> Res
         retry_after = delivery.retry_after_seconds
         due_at = next_try(job.attempts, now=now, retry_after=retry_after)
     if due_at is None:
-        return Result(EffectRun.FAILED, delivery.outcome, attempt=attempt, may_be_twice=may_be_twice)
+        why = GIVEN_UP if delivery.outcome == "retry" else delivery.outcome
+        return Result(EffectRun.FAILED, why, attempt=attempt, may_be_twice=may_be_twice)
     return Result(EffectRun.DUE, "retry", due_at, attempt, may_be_twice)
 
 

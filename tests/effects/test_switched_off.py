@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.test import Client
@@ -9,13 +10,16 @@ from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry
 from lifecycle.delivery import senders
+from lifecycle.delivery.mail import MailOutcome
 from lifecycle.delivery.webhooks import Delivery
 from lifecycle.models import EffectLane, EffectRun, Notification
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects.actions import set_pause
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint, delete_endpoint, note_failure, note_success
+from lifecycle.services.effects.facts import Mail
 from lifecycle.services.effects.queue import Job, finish
+from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -77,6 +81,28 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_its_admins_hear_of_it_once
         ("gone", "Der Endpunkt hat geantwortet, dass es ihn nicht mehr gibt, und wurde abgeschaltet.")
     ]
     assert not [lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id], "what waits is not sent"
+
+
+@pytest.mark.parametrize(
+    ("kind", "attempts", "state", "reason"),
+    [
+        ("webhook", 9, "due", "retry"),
+        ("webhook", 10, "failed", "given_up"),
+        ("email", 4, "due", "retry"),
+        ("email", 5, "failed", "given_up"),
+    ],
+)
+def test_of_the_last_attempt_it_is_not_said_that_another_follows_or_who_refused(
+    job: Job, monkeypatch: pytest.MonkeyPatch, kind: str, attempts: int, state: str, reason: str
+) -> None:
+    monkeypatch.setattr(senders, "send_webhook", lambda *_, **__: Delivery("retry", status=503))
+    monkeypatch.setattr(senders, "send_mail", lambda *_, **__: MailOutcome("not_sent", retry=True, reason="Busy."))
+    last = replace(job, attempts=attempts)
+    mail = Mail("Ann", "ann@acme.example", "Hello", "Hello")
+    result = senders.deliver(last) if kind == "webhook" else senders._mail(last, mail)
+    assert (result.state, result.reason) == (state, reason)
+    assert ("it is tried again" in explain_reason(reason)) is (state == "due")
+    assert "Refused" not in explain_reason(reason)
 
 
 @pytest.mark.parametrize(

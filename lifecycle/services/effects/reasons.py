@@ -16,6 +16,7 @@ _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
         "paused": _("Paused by an admin."),
         "breaker": _("Paused: far more was started than usual. An admin has to resume it."),
         "retry": _("The last attempt failed; it is tried again."),
+        "given_up": _("Each attempt failed; it is not tried again by itself."),
         "no_owner": _("The customer has no owner with an account."),
         "no_contact": _("The customer has no contact with an e-mail address."),
         "no_user": _("There is no active user to reach."),
