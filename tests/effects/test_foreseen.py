@@ -12,9 +12,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from lifecycle.models import Customer, EffectLane, EffectRun
+from audit.services.keys import ensure_keys
+from lifecycle.models import Contact, Customer, EffectLane, EffectRun
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects.claims import claim, find_lanes
+from lifecycle.services.effects.facts import gather_facts, render_mail
 from lifecycle.services.effects.queue import Job
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
@@ -110,6 +112,27 @@ def test_what_is_shown_first_makes_no_lanes_and_names_who_is_not_there(api_clien
     # Written, the same effects run: the lanes are made then.
     move(tenant, customer, "At-Risk")
     assert [(job.kind, job.recipient) for job in claim_all(tenant)] == [("alert", f"user:{people.tenant_admin.id}")]
+
+
+@pytest.mark.parametrize(("to", "subject"), [(["owner", "contacts"], "Hello Ada"), (["boss@acme.example"], "Hello")])
+def test_the_subject_is_that_of_the_mail(api_client: Callable[..., APIClient], to: list[str], subject: str) -> None:
+    """Of the first who is reached, and without the address, which no text has."""
+    own = {"hold_minutes": 0, "subject": "Hello {{ recipient.name }}"}
+    effect = {"name": "Write", "kind": "email", "to": to, **own, **RISK}
+    tenant = TenantFactory(configuration={**DOCUMENT, "effects": [effect]})
+    people = make_people(tenant)
+    customer = CustomerFactory(tenant=tenant, stage="Prospect")
+    with tenant_context(tenant.id):
+        ensure_keys(tenant.id, [customer.id])
+        Contact.objects.create(tenant_id=tenant.id, customer=customer, name="Ada", email="ada@hooli.example")
+    client = api_client(people.account_manager, tenant=tenant)
+    body = client.get(f"/api/v1/customers/{customer.id}/lifecycle?effects=detail").json()
+    (write,) = body["transitions"][0]["effects"]
+    move(tenant, customer, "At-Risk")
+    (job,) = claim_all(tenant)
+    with tenant_context(tenant.id):
+        sent = render_mail(gather_facts(job)).subject
+    assert (write["subject"], sent) == (subject, subject)
 
 
 def test_a_dry_run_says_what_many_would_start_together(api_client: Api, tenant: TenantRef, customer: Customer) -> None:

@@ -83,8 +83,7 @@ def _show(request: HttpRequest, effect: Effect, configuration: Configuration, cu
     )
     shown = Shown(effect, customer[0], from_stage, to_stage, recipients=foreseen["recipients"])
     if effect.kind in WITH_TEXTS:
-        first = next((one["name"] for one in foreseen["recipients"]), "")
-        shown.subject, shown.body = render(effect, {**values, "recipient.name": first.partition(" <")[0]})
+        shown.subject, shown.body = render(effect, {**values, "recipient.name": foreseen["recipient_name"]})
     elif effect.kind in _BODIES:
         job = Job(
             tenant=tenant,

@@ -104,7 +104,7 @@ def _describe(
     now: dt.datetime,
 ) -> dict[str, Any]:
     rows = [row for row in planned if row.effect is effect]
-    subject = None
+    recipient_name, subject = _name_first(rows, names), None
     if effect.kind in WITH_TEXTS and customer is not None:
         values = make_values(
             customer_id,
@@ -114,9 +114,9 @@ def _describe(
             reason=NOT_CHOSEN,
             changed_at=now,
         )
-        first = names.get(rows[0].recipient, "") if rows else ""
-        subject = render(effect, {**values, "recipient.name": first}).subject
+        subject = render(effect, {**values, "recipient.name": recipient_name}).subject
     return {
+        "recipient_name": recipient_name,
         "subject": subject,
         "delay_minutes": effect.delay_minutes,
         "recipients": [
@@ -132,3 +132,15 @@ def _describe(
         ],
         "recipients_count": len(rows),
     }
+
+
+def _name_first(rows: Sequence[Started], names: Mapping[str, str]) -> str:
+    """What the texts call the first who is reached: as they are sent, a contact without the address, and an address
+    that the configuration names not at all.
+    """
+    first = next((row.recipient for row in rows if row.state != EffectRun.SUPPRESSED), "")
+    kind, _, _ = first.partition(":")
+    if kind not in ("user", "contact"):
+        return ""
+    name = names.get(first, "")
+    return (name.rpartition(" <")[0] or name) if kind == "contact" else name
