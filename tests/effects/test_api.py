@@ -213,6 +213,25 @@ def test_a_pause_is_set_seen_and_taken_away(api_client: Client) -> None:
     assert put(paused=True).status_code == 400
 
 
+def test_an_automation_and_an_endpoint_that_are_named_together_are_both_paused(
+    api_client: Client, tenant: TenantRef
+) -> None:
+    """The automation had gone on, and the log of administration said that it was paused."""
+    client = api_client("tenant_admin")
+    with tenant_context(tenant.id):
+        create_endpoint("crm", "https://crm.example/hook", tenant=tenant, actor=system_actor("test"), now=utc_now())
+
+    def put(paused: bool, effect: str) -> tuple[Any, bool]:
+        body = {"paused": paused, "effect": effect, "endpoint": "crm", "reason": "x"}
+        pauses = client.put("/api/v1/effects/pause", body, format="json").json().get("pauses")
+        (endpoint,) = client.get("/api/v1/webhooks/endpoints").json()["results"]
+        return pauses and [one["effect"] for one in pauses], endpoint["paused_at"] is not None
+
+    assert put(True, "Nonsense") == (None, False), "nothing is paused where one of the two is not there"
+    assert put(True, "Escalate") == (["Escalate"], True)
+    assert put(False, "Escalate") == ([], False)
+
+
 def test_an_endpoint_is_made_rotated_and_removed(api_client: Client, tenant: TenantRef) -> None:
     client = api_client("tenant_admin")
     body = {"name": "crm", "url": "https://crm.example/hook"}

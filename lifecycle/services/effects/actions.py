@@ -139,28 +139,17 @@ def set_pause(
     actor: Actor,
     now: dt.datetime,
 ) -> None:
-    """Pause or resume everything, one effect (by name), or one endpoint (by name). Raises ActionRefused.
+    """Pause or resume everything, one effect (by name), or one endpoint (by name), or these two. Raises ActionRefused.
 
     Also for a name that no automation has, live or in a draft: who pauses must not believe that it is paused. An
     automation of a draft is held from its publication on.
     """
-    if endpoint:
-        _pause_endpoint(paused, endpoint, tenant=tenant, now=now)
-    elif paused:
-        if effect and not _is_known(effect, tenant):
-            raise ActionRefused("not_found", "no_such_automation", name=effect)
-        EffectPause.objects.get_or_create(
-            tenant_id=tenant.id,
-            effect=effect,
-            defaults={"paused_at": now, "paused_by": actor.name, "reason": reason},
-        )
-    else:
-        found = list(EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).select_for_update())
-        if effect and not found and not _is_known(effect, tenant):
-            raise ActionRefused("not_found", "no_such_automation", name=effect)
-        for pause in found:
-            close_breaker(pause, now=now)
-            pause.delete()
+    lane_id = _find_lane(endpoint, tenant) if endpoint else None
+    # An endpoint alone says nothing of automations. Named together both are meant: neither goes on unnoticed.
+    if effect or lane_id is None:
+        _pause_effects(paused, effect, reason=reason, tenant=tenant, actor=actor, now=now)
+    if lane_id is not None:
+        _pause_endpoint(paused, lane_id, tenant=tenant, now=now)
     action = "pause_effects" if paused else "resume_effects"
     detail = {"effect": effect, "endpoint": endpoint}
     record_administration(
@@ -214,14 +203,40 @@ def _drafts(tenant: TenantRef) -> QuerySet[ConfigurationVersion]:
     return ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=True)
 
 
-def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.datetime) -> None:
-    named = WebhookEndpoint.objects.filter(tenant_id=tenant.id, name=endpoint).values_list("id", flat=True).first()
-    if named is None:
+def _pause_effects(
+    paused: bool, effect: str, *, reason: str, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> None:
+    if paused:
+        if effect and not _is_known(effect, tenant):
+            raise ActionRefused("not_found", "no_such_automation", name=effect)
+        EffectPause.objects.get_or_create(
+            tenant_id=tenant.id,
+            effect=effect,
+            defaults={"paused_at": now, "paused_by": actor.name, "reason": reason},
+        )
+        return
+    found = list(EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).select_for_update())
+    if effect and not found and not _is_known(effect, tenant):
+        raise ActionRefused("not_found", "no_such_automation", name=effect)
+    for pause in found:
+        close_breaker(pause, now=now)
+        pause.delete()
+
+
+def _find_lane(endpoint: str, tenant: TenantRef) -> UUID:
+    """The lane of the endpoint of this name. Raises ActionRefused."""
+    endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant.id, name=endpoint)
+    found: UUID | None = endpoints.values_list("id", flat=True).first()
+    if found is None:
         raise ActionRefused("not_found", "no_such_endpoint", name=endpoint)
+    return found
+
+
+def _pause_endpoint(paused: bool, lane_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> None:
     # Resumed by a person, it is given another chance, also when it had been switched off.
     resumed = {"disabled_at": None, "disabled_reason": "", "failing_since": None, "failed_again_at": None}
     changes: Mapping[str, Any] = {"paused_at": now} if paused else {"paused_at": None, **resumed}
-    EffectLane.objects.filter(tenant_id=tenant.id, id=named).update(**changes)
+    EffectLane.objects.filter(tenant_id=tenant.id, id=lane_id).update(**changes)
 
 
 def _lock(effect_id: UUID, tenant: TenantRef) -> EffectRun:
