@@ -1,11 +1,13 @@
 """What an operator does about dead letters: by command and in the admin, through the consumer's own path."""
 
 from io import StringIO
+from itertools import count
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.models import AdministrationEntry
 from lifecycle.models import NO_TENANT, DeadLetter
@@ -264,6 +266,19 @@ def test_the_command_replays_all_of_a_tenant(refused: Speaker) -> None:
     fix(refused)
     assert run("replay", "--all", "--tenant", refused.tenant.slug) == "6 replayed, 0 failed again\n"
     assert refused.stage("n4") == "B"
+
+
+def test_the_command_dates_each_by_when_it_is_replayed(refused: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of very many the last comes long after the first: it had been dated from before what was changed in between."""
+    refused.hear(refused.created("c2"), refused.renewed("c2", minutes=1))
+    fix(refused)
+    seconds = count()
+    monkeypatch.setattr(timezone, "now", lambda: at(60 + next(seconds) / 60))
+    assert run("replay", "--all", "--tenant", refused.tenant.slug) == "2 replayed, 0 failed again\n"
+    first, second = (refused.history(name)[-1] for name in ("c1", "c2"))
+    assert (first.to_stage, second.to_stage) == ("B", "B")
+    assert first.changed_at < second.changed_at
+    assert len({dead_letter.resolved_at for dead_letter in refused.dead_letters()}) == 2
 
 
 def test_the_command_wants_to_know_which(refused: Speaker) -> None:

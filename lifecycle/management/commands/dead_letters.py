@@ -155,7 +155,7 @@ class Command(OperatorCommand):
 
     def _replay(self, options: dict[str, Any]) -> None:
         chosen = _choose(options)
-        who: dict[str, Any] = {"actor": _operator(options), "now": timezone.now()}
+        who: dict[str, Any] = {"actor": _operator(options)}
         if options["start_effects"] or options["dry_run"]:
             if len(chosen) > 1:
                 servers = ", ".join(one.server for one in chosen)
@@ -198,7 +198,7 @@ class Command(OperatorCommand):
         with on_server(chosen[0].server if chosen else current_server()):
             for one in chosen:
                 foreseen += one.dead_letters[: MOST_FORESEEN + 1]
-            preview = preview_replay(foreseen, **who)
+            preview = preview_replay(foreseen, now=timezone.now(), **who)
         if not options["dry_run"]:
             return {"starts_effects": True, "agreement": preview.agree(options["confirm_effects"])}
         self.stdout.write(f"nothing was replayed; with --start-effects {len(foreseen):,} would start:")

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -125,11 +126,14 @@ def replay_dead_letters(
     dead_letters: Iterable[DeadLetter],
     *,
     actor: Actor,
-    now: dt.datetime,
+    now: dt.datetime | None = None,
     starts_effects: bool = False,
     agreement: Agreement | None = None,
 ) -> Iterator[Replayed]:
     """Send dead letters through the consumer's own path, one transaction each, in the order given.
+
+    ``now``: when they are replayed; without it each has its own time. Very many go on for long: dated from when that
+    began, what they move would be moved before what people and events have changed in between.
 
     Twice is once: what has been applied in the meantime is a duplicate and resolves the dead letter; one that was
     resolved before is left as it is, and its outcome says so. A dead letter that
@@ -197,7 +201,7 @@ class _Run:
     """Who replays some dead letters, and what that may start."""
 
     actor: Actor
-    now: dt.datetime
+    now: dt.datetime | None
     starts_effects: bool
     agreement: Agreement | None
 
@@ -246,6 +250,7 @@ def _fail(locked: DeadLetter, refusal: Refusal) -> None:
 
 
 def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True) -> Replayed:
+    now = run.now or timezone.now()
     with transaction.atomic():
         with tenant_context(dead_letter.tenant_id):
             locked = _lock(dead_letter)
@@ -260,7 +265,7 @@ def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True)
             [received],
             tenants=tenants,
             actor=CONSUMER,
-            now=run.now,
+            now=now,
             replaying=True,
             releases_parked=releases_parked,
             starts_effects=run.starts_effects,
@@ -271,9 +276,7 @@ def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True)
         with tenant_context(locked.tenant_id):
             if refusal is None:
                 started = Counter(effect.name for _tenant_id, effect in starting)
-                _resolve(
-                    locked, DeadLetter.State.REPLAYED, reason=outcome, actor=run.actor, now=run.now, started=started
-                )
+                _resolve(locked, DeadLetter.State.REPLAYED, reason=outcome, actor=run.actor, now=now, started=started)
             else:
                 _fail(locked, refusal)
         if run.agreement is not None:
