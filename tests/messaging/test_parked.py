@@ -208,6 +208,26 @@ def test_what_lies_under_a_lost_key_is_dead_when_its_time_is_over_and_comes_back
     settings.MASTER_KEYS = old
 
 
+def test_what_comes_back_with_its_key_and_fails_then_is_not_taken_for_a_duplicate(
+    acme: Speaker, settings: Any, poison: set[str]
+) -> None:
+    """The inbox has it as parked: the second replay had resolved it, and destroyed its bytes."""
+    acme.hear(acme.updated("b", id="e-b", minutes=1, segment="b"), now=at(1))
+    old = dict(settings.MASTER_KEYS)
+    settings.MASTER_KEYS = {max(old) + 1: b"n" * 32}
+    assert outcomes(sweep(acme, now=at(60))) == ["dead:undecryptable"]
+    settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
+    acme.hear(acme.created("b"))
+    poison.add("b")
+    (done,) = replay_dead_letters(acme.dead_letters(), actor=OPERATOR, now=at(61))
+    assert (done.outcome, done.code) == ("dead", "internal_error")
+    # The cause is corrected.
+    poison.clear()
+    (done,) = replay_dead_letters(acme.dead_letters(), actor=OPERATOR, now=at(62))
+    assert (done.outcome, acme.customer("b").segment) == ("applied", "b")
+    settings.MASTER_KEYS = old
+
+
 def test_a_creation_does_not_die_of_what_waits_for_its_customer(acme: Speaker, poison: set[str]) -> None:
     for name in ("invalid", "good"):
         acme.hear(acme.updated("c1", id=f"e-{name}", minutes=1, segment=name))

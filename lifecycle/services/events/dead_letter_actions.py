@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop
 from audit.services.administration import record_administration
 from audit.services.message_encryption import rewrap_message
 from lifecycle.models import DeadLetter
-from lifecycle.rules.envelopes import Message, receive
+from lifecycle.rules.envelopes import Message, Received, receive
 from lifecycle.sentences.events import keep_message
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, refuse
@@ -238,6 +238,9 @@ def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
         locked = _lock(dead_letter)
         if locked is None:
             return Replayed(dead_letter.id, RESOLVED)
+        if locked.code == UNDECRYPTABLE != refusal.code:
+            # It can be read by now. Only its code, which is another from here on, says that the inbox has it as parked.
+            _reopen(locked, receive(open_message(locked)))
         _fail(locked, refusal)
     return Replayed(dead_letter.id, DEAD, refusal.code, refusal.said)
 
@@ -258,7 +261,7 @@ def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True)
                 return Replayed(dead_letter.id, RESOLVED)
             received = receive(open_message(locked))
             if locked.code == UNDECRYPTABLE:
-                inbox.reopen(locked.tenant_id, (received.event.source, received.event.id))
+                _reopen(locked, received)
         slug = received.event.tenant
         tenants = find_tenants({slug}) if slug else {}
         results = process_events(
@@ -284,6 +287,11 @@ def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True)
     if refusal is None:
         return Replayed(dead_letter.id, outcome, starting=tuple(starting))
     return Replayed(dead_letter.id, DEAD, refusal.code, refusal.said, tuple(starting))
+
+
+def _reopen(locked: DeadLetter, received: Received) -> None:
+    """Let a replay take what was parked until its bytes could not be read."""
+    inbox.reopen(locked.tenant_id, (received.event.source, received.event.id))
 
 
 def _lock(dead_letter: DeadLetter) -> DeadLetter | None:
