@@ -237,6 +237,30 @@ def test_a_pause_of_the_tenant_and_of_one_effect(db: None) -> None:
     assert [job.effect for job in claim_all(tenant)] == ["Other"]
 
 
+def test_what_is_late_is_so_also_beside_an_effect_that_is_paused(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pause of a tenant, for months perhaps, had kept the alarm silent about all else that it starts."""
+    tenant = make_tenant(FORECAST, {**FORECAST, "name": "Other"})
+    move(tenant, CustomerFactory(tenant=tenant))
+    # Other tests leave behind what is due.
+    monkeypatch.setattr(queue, "_OLDEST", f"{queue._OLDEST} AND t.id = '{tenant.id}'")
+
+    def pause(effect: str) -> None:
+        with tenant_context(tenant.id):
+            EffectPause.objects.create(
+                tenant_id=tenant.id, effect=effect, paused_at=utc_now(), paused_by="x", reason="x"
+            )
+
+    with tenant_context(tenant.id):
+        for name, hours in (("Forecast", 3), ("Other", 1)):
+            late = EffectRun.objects.filter(tenant_id=tenant.id, effect=name)
+            assert late.update(due_at=utc_now() - dt.timedelta(hours=hours)) == 1
+    assert 3 * 3600 <= queue.measure_oldest() < 4 * 3600
+    pause("Forecast")
+    assert 3600 <= queue.measure_oldest() < 2 * 3600
+    pause("")
+    assert queue.measure_oldest() == 0
+
+
 def test_a_cap_lets_so_many_through_whatever_the_number_of_workers(
     db: None, monkeypatch: pytest.MonkeyPatch, in_threads: Callable[..., list[Any]]
 ) -> None:

@@ -71,15 +71,18 @@ UPDATE lifecycle_effect
  WHERE tenant_id = %(tenant_id)s::uuid AND id = lapsed_id
 RETURNING id
 """
-# What is paused or switched off, by people or by itself, is not late.
+# What is paused or switched off, by people or by itself, is not late; what waits beside it is. Its names as a list: by
+# NOT EXISTS a planner may read all that is due of a lane.
 _OLDEST: Final = """
 SELECT COALESCE(max(extract(epoch FROM clock_timestamp() - d.due_at)), 0)::float8
   FROM lifecycle_effectlane l JOIN tenants_tenant t ON t.id = l.tenant_id
  CROSS JOIN LATERAL (SELECT e.due_at FROM lifecycle_effect e
                       WHERE e.lane_id = l.id AND e.state = 'due' AND e.due_at <= clock_timestamp()
+                        AND e.effect <> ALL(ARRAY(
+                                SELECT p.effect FROM lifecycle_effectpause p WHERE p.tenant_id = t.id))
                       ORDER BY e.due_at, e.id LIMIT 1) d
  WHERE NOT t.is_suspended AND l.paused_at IS NULL AND l.disabled_at IS NULL
-   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = t.id)
+   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = t.id AND p.effect = '')
 """
 _RECALL_OVER: Final = """
 SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.id = e.tenant_id
