@@ -117,7 +117,11 @@ def _send_email(job: Job) -> Result:
 
 def _send_digest(job: Job) -> Result:
     with tenant_context(job.tenant.id):
-        mail = render_digest(job)
+        try:
+            mail = render_digest(job)
+        except NothingToDeliver as nothing:
+            # Not out of the block, which would be rolled back: that the alerts are shown now is announced all the same.
+            return Result(EffectRun.SUPPRESSED, str(nothing))
     return _mail(job, mail)
 
 

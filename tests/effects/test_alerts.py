@@ -257,3 +257,21 @@ def test_open_pages_of_the_person_hear_of_it(tenant: TenantRef, users: People) -
                 break
     bells = [one["bell"] for one in reported if "bell" in one]
     assert bells == [[str(users.viewer.id)]] * 2, "once for the alert, once as it was read elsewhere"
+
+
+def test_open_pages_of_a_person_without_an_address_hear_of_their_digest(tenant: TenantRef, users: People) -> None:
+    """Its alerts are shown from the morning on, though it cannot be sent."""
+    prefer(tenant, users.viewer, "digest")
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.viewer.id).update(email="")
+    move(tenant, *own(tenant, users, "Vale"))
+    run_all()
+    make_due(tenant, kind="digest")
+    with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard:
+        heard.subscribe(live_channel(tenant.id))
+        assert heard.get_message(timeout=60)["type"] == "subscribe"
+        run_all()
+        message = heard.get_message(timeout=10)
+    assert states(tenant, kind="digest") == [("suppressed", "no_address")]
+    assert unread(tenant, users.viewer) == 1
+    assert message is not None and orjson.loads(message["data"])["bell"] == [str(users.viewer.id)]
