@@ -15,6 +15,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
 from lifecycle.services.effects.breaker import close_breaker, count_open
 from lifecycle.services.effects.claims import claim, find_lanes
+from lifecycle.services.effects.digests import file_alert
 from lifecycle.services.effects.queue import Job, Result
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
@@ -212,6 +213,24 @@ def test_an_open_breaker_holds_what_follows_and_an_admin_closes_it(
     assert (answer.status_code, answer.json()) == (200, {"pauses": []})
     assert count_open() == before
     assert len(drain(tenant)) == 10, "an admin has looked: it does not open again at once"
+
+
+def test_the_morning_s_digests_open_no_breaker(db: None) -> None:
+    """Of a team they come together, a day's alerts of which had come one by one."""
+    tenant = make_tenant(FORECAST)
+    set_usual(tenant, 1)
+    move(tenant, *customers_of(tenant, 1))
+    widen(tenant)
+    (job,) = drain(tenant)
+    with tenant_context(tenant.id):
+        for _ in range(25):
+            file_alert(job, user_id=uuid4(), time_zone="UTC", now=utc_now())
+        EffectRun.objects.filter(tenant_id=tenant.id, kind="digest").update(due_at=utc_now())
+    assert len(drain(tenant)) == 25
+    with tenant_context(tenant.id):
+        assert not EffectPause.objects.filter(tenant_id=tenant.id).exists()
+        runs = EffectTally.objects.filter(tenant_id=tenant.id, what="runs:part").values_list("count", flat=True)
+        assert sum(runs) == 1, "nor do they make an hour look busy"
 
 
 def test_what_waits_for_the_breaker_does_not_use_up_its_cap(db: None) -> None:

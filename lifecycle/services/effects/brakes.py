@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lifecycle.services.effects import breaker
+from lifecycle.services.effects.digests import KIND as DIGEST
 from lifecycle.services.effects.moved_on import find_configured
 from storage.cursors import fetch_prepared, plain_array, text_array
 from tenants.actors import TenantRef
@@ -88,7 +89,8 @@ class Brakes:
         free = self._break(free)
         # Without what waits for the breaker: it is counted when it runs, and would use up its caps twice.
         fresh = [job for job in free if job.attempts == 1]
-        self._add(Counter(name for job in fresh for name in self._names(job, caps[job.id])), runs=len(fresh))
+        named_now = Counter(name for job in fresh for name in self._names(job, caps[job.id]))
+        self._add(named_now, runs=len(_find_started(fresh)))
         return free, stopped
 
     def _find_over(self, job: "Job", cap: int | None, counts: Counter[Tally]) -> Stopped | None:
@@ -113,7 +115,7 @@ class Brakes:
 
     def _break(self, free: "list[Job]") -> "list[Job]":
         """As many as the breaker lets through; it opens when there are more."""
-        fresh = [job for job in free if job.attempts == 1]
+        fresh = _find_started(free)
         room = breaker.find_room(self.tenant, wanted=len(fresh), now=self.now)
         if room is None or len(fresh) <= room.left:
             return free
@@ -137,6 +139,13 @@ class Brakes:
             "counts": plain_array(added.values()),
         }
         fetch_prepared(_ADD, given, using="default")
+
+
+def _find_started(jobs: "Iterable[Job]") -> "list[Job]":
+    """Those that changes start and that run for the first time: what the breaker counts. A digest comes once a morning,
+    to each person of a team at the same time, and is not more than usual.
+    """
+    return [job for job in jobs if job.attempts == 1 and job.kind != DIGEST]
 
 
 def _most_a_day(recipient: str) -> int:
