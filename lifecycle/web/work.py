@@ -60,6 +60,18 @@ def form_context(tenant: TenantRef, viewer: Identity) -> Row:
     }
 
 
+def with_assignee(form: Row, task: Row) -> Row:
+    """``form_context`` for the form of a task, as ``show_tasks`` shows it: with whom it is for among those offered.
+
+    Who has left or may only look is not offered otherwise, nor is everyone of a large company. Of a task that is for
+    one of them no choice would be marked, and saving another day would take it from them.
+    """
+    id_, known = task["assignee_id"], form["colleagues"]
+    if id_ is None or any(id_ == other for other, _username, _full_name in known):
+        return form
+    return form | {"colleagues": [*known, (id_, "", task["assignee"])]}
+
+
 def people_of_notes(rows: Sequence[Row]) -> set[Recorded]:
     """Who has written notes, and who has deleted them."""
     asked = {(row["created_by"], row["created_at"]) for row in rows}

@@ -11,6 +11,7 @@ from lifecycle.services.work.notes import By
 from lifecycle.web.tags import note_text
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
+from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tests.factories import CustomerFactory, UserFactory, utc_now
 from tests.statements import statements_of
@@ -109,6 +110,27 @@ def test_a_task_is_given_to_a_colleague_who_finds_it_and_gets_it_done(page_clien
     changed = client.post(f"/customers/{customer.id}/tasks/{task.id}", {"title": "Call them", "version": "3"})
     assert changed["Location"] == f"/customers/{customer.id}#task-{task.id}"
     assert client.get(f"/customers/{customer.id}/tasks/{uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize("since", [{"role": Role.VIEWER}, {"is_active": False}])
+def test_a_task_that_is_put_off_stays_with_whom_it_is_for_though_they_are_offered_no_others(
+    page_client, customer, users, tenant, since
+):
+    lena = UserFactory(tenant=tenant, full_name="Lena Fischer")
+    with tenant_context(tenant.id):
+        task = tasks.create_task(customer.id, "Call", by=by(users.account_manager, tenant), assignee=str(lena.id))
+        User.objects.filter(id=lena.id).update(**since)
+    client, address = page_client("account_manager"), f"/customers/{customer.id}/tasks/{task['id']}"
+    page = client.get(address)
+    (chosen,) = [option["value"] for option in markup_of(page).all("option") if "selected" in option]
+    assert chosen == str(lena.id) and "Lena Fischer" in text_of(page)
+    body = {"title": "Call", "due_on": "2026-01-31", "assignee": chosen, "version": "1"}
+    assert client.post(address, body)["Location"] == f"/customers/{customer.id}#task-{task['id']}"
+    with tenant_context(tenant.id):
+        assert Task.objects.values_list("assignee_id", "version").get() == (lena.id, 2)
+    # To be given another one they would have to work with customers.
+    refused = client.post(f"/customers/{customer.id}/tasks", {"title": "Write", "assignee": chosen})
+    assert refused.status_code == 400
 
 
 def test_another_tenant_s_notes_and_tasks_have_no_page(page_client, other_customer, other_users, other_tenant):

@@ -102,7 +102,8 @@ def change_task(
     if due_on != KEEP:
         _check_due(due_on)
         task.due_on, task.due_key = due_on, due_on or _LAST_DAY
-    if assignee != KEEP:
+    # Whom it is for keeps it, also who may not be given one any more: a form sends all that it was filled with.
+    if assignee != KEEP and (assignee is None or assignee != str(task.assignee_id)):
         task.assignee_id = find_assignee(assignee, tenant=by.tenant) if assignee else None
     actions = ["change_task"] if before != (task.title, task.due_on, task.assignee_id) else []
     if done is not None and done != (task.done_at is not None):

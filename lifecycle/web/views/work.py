@@ -22,7 +22,7 @@ from lifecycle.services.work.tasks import DONE, OPEN, TaskPosition
 from lifecycle.web.address_reader import AddressReader
 from lifecycle.web.pages import page
 from lifecycle.web.submissions import once
-from lifecycle.web.work import form_context, show_notes, show_tasks
+from lifecycle.web.work import form_context, show_notes, show_tasks, with_assignee
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
@@ -133,7 +133,7 @@ def customer_task(request: TenantRequest, customer_id: UUID, task_id: UUID) -> H
     )
     context = {
         **_frame(request, customer_id),
-        **form_context(request.tenant, request.identity),
+        **with_assignee(form_context(request.tenant, request.identity), shown),
         "task": shown,
         "given": {name: str(given.get(name) or "") for name in ("title", "due_on", "assignee")},
         "refusal": refusal,
