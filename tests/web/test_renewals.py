@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
 from lifecycle.models import CalendarFeed, FigureChange
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.work import calendar_feeds, notes, renewed, tasks
 from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
@@ -424,6 +425,17 @@ def test_a_handover_says_what_a_new_owner_has_to_know(page_client, users, tenant
         assert part in shown, part
     assert "A slip." not in shown
     assert page_client("viewer").get(f"/customers/{customer_id}/handover").status_code == 403
+
+
+def test_a_handover_says_what_is_to_be_done_in_the_stage_as_the_customers_page_does(page_client, tenant):
+    customer_id = add(tenant, "Aurora", renewal_on=utc_now().date())
+    client = page_client("account_manager")
+    for text in ("Ask for a reference.", "Ask for two references."):
+        with tenant_context(tenant.id):
+            changed = {**SAAS, "guidance": {"Live": text}}
+            publish_configuration(changed, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+        for page in (f"/customers/{customer_id}", f"/customers/{customer_id}/handover"):
+            assert f"Playbook for this stage {text}" in text_of(client.get(page)), page
 
 
 def test_what_was_renewed_by_contract_is_listed_by_month_with_what_it_was_worth_before(page_client, tenant):

@@ -26,8 +26,8 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     With contacts in clear for those who may see them: that they were shown is in the administration log.
     """
     tenant, viewer, now = request.tenant, request.identity, timezone.now()
-    sees = viewer.may(UPDATE_LIFECYCLE)
-    brief = read_handover(customer_id, tenant=tenant, now=now, sees_texts=sees)
+    sees, policy = viewer.may(UPDATE_LIFECYCLE), live_policy(tenant.id)
+    brief = read_handover(customer_id, tenant=tenant, policy=policy, now=now, sees_texts=sees)
     if brief is None:
         raise Http404
     contacts = brief["profile"]["contacts"]
@@ -62,6 +62,6 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         "contacts": contacts,
         "sees_texts": sees,
         "made_at": now,
-        "stage_colors": stage_colors(live_policy(tenant.id)),
+        "stage_colors": stage_colors(policy),
     }
     return render(request, "work/handover.html", context)
