@@ -248,6 +248,21 @@ def test_a_total_is_no_customer_wherever_the_id_is(header: str, line: str, tmp_p
     assert sentences[0].startswith("The line is not a customer but a total or a note")
 
 
+def test_what_is_no_customer_is_none_in_a_corrected_reject_file_either(tmp_path: Path) -> None:
+    lines = ["id,name,arr", "A,One,5", "id,name,arr", "B,Two,many", "Total,,5", "Grand Totals (1 record)"]
+    rows, sentences, _ = read(write(tmp_path / "a.csv", "".join(f"{line}\n" for line in lines)))
+    assert (rows, len(sentences)) == ([("A", "One")], 4)
+    rejected = tmp_path / "rejected-a.csv"
+    rejected.write_text(rejected.read_text().replace("B,Two,many", "B,Two,7"))
+    others = [sentence for sentence in sentences if "many" not in sentence]
+    rows, again, _ = read(rejected)
+    assert (rows, again) == ([("B", "Two")], others)
+    twice = tmp_path / "rejected-rejected-a.csv"
+    twice.write_text(f"{twice.read_text()}9,,4,,C,Three,7\n")
+    rows, again, _ = read(twice)
+    assert (rows, again) == ([("C", "Three")], others)
+
+
 def test_a_file_of_ids_alone_may_have_blanks_in_them(tmp_path: Path) -> None:
     _, sentences, _ = read(write(tmp_path / "a.csv", "id\nA B\nC D\n"))
     assert sentences == []

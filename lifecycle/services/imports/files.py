@@ -191,15 +191,22 @@ class RecordReader:
 
     def _csv_records(self) -> Iterator[Record]:
         width = len(self.columns)
+        # What is no customer is none in a reject file either, which has columns of its own before those of the line;
+        # one that was made of a reject file has them twice.
+        own = 0
+        while self.columns[own : own + 2] == (LINE, ERROR):
+            own += 2
+        columns = self.columns[own:]
         for line, cells, raw, error in self._rows():
+            given = self._as_meant(cells[own:])
             if any(cell.strip() for cell in cells[width:]):
                 error = _("has %(fields)s, the header has %(number)s") % {
                     "fields": _fields(len(cells)),
                     "number": width,
                 }
-            elif error is None and tuple(unwrap(cell).strip() for cell in cells) == self.columns:
+            elif error is None and tuple(unwrap(cell).strip() for cell in given) == columns:
                 error = gettext_noop("repeats the header")
-            elif error is None and width > 1 and (is_note(cells) or is_total(self.columns, cells)):
+            elif error is None and given and len(columns) > 1 and (is_note(given) or is_total(columns, given)):
                 error = gettext_noop("is not a customer but a total or a note, as programs write them below a table")
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
