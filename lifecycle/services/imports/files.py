@@ -130,6 +130,8 @@ class RecordReader:
         self.columns: tuple[str, ...] = ()
         self.preamble, self.header = b"", ""
         self.is_reject_file = False
+        # Whether blank lines come before the row at hand.
+        self._has_gap = False
         self._begin = file.tell()
         self._lines = TextLines(file, self.encoding, self.newline)
         if self._begin:
@@ -197,8 +199,13 @@ class RecordReader:
         while self.columns[own : own + 2] == (LINE, ERROR):
             own += 2
         columns = self.columns[own:]
+        has_rows = is_below = False
         for line, cells, raw, error in self._rows():
             given = self._as_meant(cells[own:])
+            # Behind a blank line programs write of what they made a table, and for which company: a text in each line.
+            # In a reject file there are no blank lines.
+            is_below = len(given) == 1 and (is_below or own > 0 or (has_rows and self._has_gap))
+            has_rows, self._has_gap = has_rows or len(given) > 1, False
             if any(cell.strip() for cell in cells[width:]):
                 error = _("has %(fields)s, the header has %(number)s") % {
                     "fields": _fields(len(cells)),
@@ -206,7 +213,12 @@ class RecordReader:
                 }
             elif error is None and tuple(unwrap(cell).strip() for cell in given) == columns:
                 error = gettext_noop("repeats the header")
-            elif error is None and given and len(columns) > 1 and (is_note(given) or is_total(columns, given)):
+            elif (
+                error is None
+                and given
+                and len(columns) > 1
+                and (is_below or is_note(given) or is_total(columns, given))
+            ):
                 error = gettext_noop("is not a customer but a total or a note, as programs write them below a table")
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
@@ -251,6 +263,8 @@ class RecordReader:
             # DOS ended files with a sign of its own.
             if any(cell.strip().strip("\x1a") for cell in cells):
                 yield first, cells, "".join(taken), None
+            else:
+                self._has_gap = True
 
     def _is_whole(self, cells: Sequence[str], lines: Sequence[str]) -> bool:
         """Whether a record over several lines is one: it is short at most, and no line in it could be a record."""
