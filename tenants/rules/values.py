@@ -247,6 +247,12 @@ def read_amount(value: object, currency: str | None = None, *, least: Decimal | 
     return amount.quantize(Decimal(1).scaleb(-most))
 
 
+def trim_amount(amount: Decimal, currency: str) -> Decimal:
+    """An amount as ``read_amount`` gives it, of one that came with more zeros, as from a column that has a scale."""
+    own = -int(amount.normalize().as_tuple().exponent)
+    return amount.quantize(Decimal(1).scaleb(-max(own, decimals_of(currency))))
+
+
 def read_count(value: object, most: int = MOST_ISSUES) -> int:
     """A whole number from 0 on. Raises InvalidValue."""
     number = _read_number(value)

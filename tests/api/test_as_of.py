@@ -162,6 +162,17 @@ def test_the_figures_and_the_filters_are_those_of_the_day(api_client, tenant, an
     assert found(55, stage="At-Risk") == [("ann", "120.00", "USD"), ("cyd", "70.00", "EUR")]
 
 
+@pytest.mark.parametrize(("arr", "currency"), [("70.00", "EUR"), ("1235", "JPY"), ("1234.565", "KWD")])
+def test_revenue_of_a_past_day_has_the_decimals_of_its_currency_as_that_of_today(api_client, tenant, arr, currency):
+    tell(tenant, {"ann": [(0, "Prospect")]}, {"ann": [(2, arr, currency)]})
+    keep_facts(tenant)
+    client = api_client("account_manager")
+    for asked in ({}, {"as_of": str(at(35).date())}):
+        (row,) = listed(client, **asked)
+        total = client.get("/api/v1/lifecycle/summary", asked).json()["total"]
+        assert (row["arr"], total["money"]) == (arr, [{"currency": currency, "arr": arr}]), asked
+
+
 @pytest.mark.parametrize(
     ("asked", "parameter"),
     [

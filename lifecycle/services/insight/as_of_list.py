@@ -22,6 +22,7 @@ from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.values import trim_amount
 from tenants.services.configuration.policies import policy_of_version
 
 Row = dict[str, Any]
@@ -73,7 +74,7 @@ def _describe(found: Sequence[Row], asked: PastQuestion, stages: Stages, tenant:
         held = figures.get(customer_id, {})
         if asked.known == EFFECTIVE:
             # Before its first report a revenue counts as what was reported first.
-            arr = f"{past['arr']:.2f}" if past["arr"] or past["currency"] else None
+            arr = str(trim_amount(past["arr"], past["currency"])) if past["arr"] or past["currency"] else None
             held |= {"arr": arr, "currency": past["currency"]}
         row = dict.fromkeys(field.name for field in LISTED) | arrivals[customer_id] | held
         said = row["stage"]

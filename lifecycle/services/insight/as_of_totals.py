@@ -1,6 +1,7 @@
 """The tenant at a glance as of the end of a past day [API-3]."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -13,6 +14,7 @@ from lifecycle.services.insight.as_of_list import find_policy
 from lifecycle.services.insight.reading import Stages, midnight
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
+from tenants.rules.values import trim_amount
 
 
 def read_past_totals(day: dt.date, *, stages: Stages, tenant: TenantRef, known: str = EFFECTIVE) -> Json:
@@ -38,7 +40,11 @@ def read_past_totals(day: dt.date, *, stages: Stages, tenant: TenantRef, known: 
     return describe_totals(
         policy,
         [
-            (names.get(key, then.name(key)), currency, count, arr if known == EFFECTIVE else None, over)
+            (names.get(key, then.name(key)), currency, count, _amount_of(arr, currency, known), over)
             for key, currency, count, arr, over in rows
         ],
     )
+
+
+def _amount_of(arr: Decimal | None, currency: str, known: str) -> Decimal | None:
+    return None if arr is None or known != EFFECTIVE else trim_amount(arr, currency)
