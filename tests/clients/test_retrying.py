@@ -12,8 +12,9 @@ import pytest
 
 from local.sdk import PACKAGE, SOURCE
 
-KEYED = [("PATCH", "/api/v1/customers/[^/]+/lifecycle")]
-MOVE, OTHER = "/api/v1/customers/7/lifecycle", "/api/v1/keys"
+KEYED = [("PATCH", "/api/v1/customers/[^/]+/lifecycle"), ("PUT", "/api/v1/customers")]
+MOVE, LOAD, OTHER = "/api/v1/customers/7/lifecycle", "/api/v1/customers", "/api/v1/keys"
+PUBLISH = "/api/v1/configuration"
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +69,17 @@ def send(retrying: Any, slept: list[float]) -> Callable[..., Any]:
         ("GET", OTHER, (httpx.ReadError("gone"), 200), 200, 2),
         ("GET", OTHER, (500,) * 6, 500, 6),
         ("GET", OTHER, (404,), 404, 1),
-        ("PUT", OTHER, (504, 200), 200, 2),
+        ("DELETE", OTHER, (504, 204), 204, 2),
+        ("PUT", LOAD, (504, 200), 200, 2),
         ("PATCH", MOVE, (500, httpx.ReadTimeout("late"), 200), 200, 3),
         ("PATCH", MOVE, (412,), 412, 1),
         # Neither repeatable nor with a key: only what was surely not done is sent again.
         ("POST", OTHER, (500,), 500, 1),
         ("POST", OTHER, (503,), 503, 1),
         ("POST", OTHER, (httpx.ReadError("gone"),), "ReadError", 1),
+        ("PUT", PUBLISH, (504,), 504, 1),
+        ("PUT", PUBLISH, (httpx.ReadTimeout("late"),), "ReadTimeout", 1),
+        ("PUT", PUBLISH, (httpx.ConnectTimeout("late"), 429, 200), 200, 3),
         ("POST", OTHER, (httpx.ConnectError("refused"), 429, 201), 201, 3),
         ("POST", OTHER, (httpx.ConnectError("refused"),) * 6, "ConnectError", 6),
     ],
