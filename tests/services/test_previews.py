@@ -54,10 +54,12 @@ def test_a_preview_names_the_stages_that_become_dead_ends(tenant: TenantRef) -> 
 
 
 def test_a_preview_counts_who_would_be_over_the_expected_days(tenant: TenantRef) -> None:
-    customer = CustomerFactory(tenant=tenant)
     with tenant_context(tenant.id):
-        customer.status.stage_entered_at = utc_now() - dt.timedelta(days=10)
-        customer.status.save(update_fields=["stage_entered_at"])
+        # Seven days and some hours are seven days: the second one would be over tomorrow.
+        for ago in (dt.timedelta(days=8), dt.timedelta(days=7, hours=23)):
+            customer = CustomerFactory(tenant=tenant)
+            customer.status.stage_entered_at = utc_now() - ago
+            customer.status.save(update_fields=["stage_entered_at"])
     tried = preview(tenant, {**MINIMAL, "max_days": {"Prospect": 7}})
     assert [(row.stage, row.now, row.then) for row in tried.overdue] == [("Prospect", 0, 1)]
 
