@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.models import BulkChange, Customer, CustomerLifecycleStatus
+from lifecycle.models import BulkChange, BulkChangeItem, Customer, CustomerLifecycleStatus
+from lifecycle.services.bulk import selecting
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.context import tenant_context
 from tenants.models import Tenant, User
@@ -87,6 +88,17 @@ def test_all_that_match_a_list_of_no_one_are_no_one(manager, tenant, path, asked
     posted = {tag["name"]: tag["value"] for tag in page.all("input") if tag.get("name") == "query"}
     refused = manager.post("/bulk", {"everyone": "1", "action": "move", **posted})
     assert (refused.status_code, answer in text_of(refused)) == (400, True), text_of(refused)
+
+
+def test_a_selection_that_is_too_large_leaves_nothing_behind(manager, tenant, monkeypatch):
+    """It is no selection that is forgotten after a day: no one would ever look for its customers again."""
+    monkeypatch.setattr(selecting, "MOST", 2)
+    make(tenant, Live=3)
+    refused = manager.post("/bulk", {"everyone": "1", "query": "", "action": "move"})
+    assert refused.status_code == 400
+    with tenant_context(tenant.id):
+        assert not BulkChange.objects.filter(tenant_id=tenant.id).exists()
+        assert not BulkChangeItem.objects.filter(tenant_id=tenant.id).exists()
 
 
 def test_a_condition_that_could_not_be_added_changes_nothing_of_what_is_chosen(manager, tenant):

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from lifecycle.models import BulkChange
 from lifecycle.queries.listing import ListQuery
@@ -49,8 +49,8 @@ def select_customers(
 ) -> BulkChange:
     """Keep who is chosen: all that a list's filters leave, or those with these ids. Nothing is changed yet.
 
-    Call in the tenant's context. Two statements, whatever the number of customers. Raises BulkRefused when there are
-    none, or more than MOST.
+    Call in the tenant's context. Two statements, in a savepoint, whatever the number of customers. Raises BulkRefused
+    when there are none, or more than MOST, and nothing is kept.
     """
     change = BulkChange(
         tenant_id=tenant.id,
@@ -61,12 +61,14 @@ def select_customers(
         total=0,
         created_at=now,
     )
-    change.total = _keep(change, chosen, tenant=tenant, policy=policy, now=now)
-    if change.total > MOST:
-        raise BulkRefused("invalid_request", Message("selection_too_large", {"most": MOST}))
-    if not change.total:
-        raise BulkRefused("invalid_request", Message("selection_empty"))
-    change.save(force_insert=True)
+    # A page that says why it is refused goes on with the transaction, and commits it.
+    with transaction.atomic():
+        change.total = _keep(change, chosen, tenant=tenant, policy=policy, now=now)
+        if change.total > MOST:
+            raise BulkRefused("invalid_request", Message("selection_too_large", {"most": MOST}))
+        if not change.total:
+            raise BulkRefused("invalid_request", Message("selection_empty"))
+        change.save(force_insert=True)
     return change
 
 
