@@ -15,8 +15,8 @@ import httpx
 REFUSED = frozenset({429, 503})
 # Something broke: what was asked may have been done.
 BROKEN = frozenset({500, 502, 504})
-# No PUT for its method alone: a configuration that was published would be published again, or, with If-Match, refused as
-# if someone else had published it. Those of customers take a key.
+# No PUT for its method alone: a configuration that was published would be published again, or, with If-Match, refused
+# as if someone else had published it. Those of customers take a key.
 REPEATABLE = frozenset({"GET", "HEAD", "DELETE"})
 # The request did not get as far as to be sent.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
