@@ -146,6 +146,13 @@ def test_the_canonical_document_writes_out_the_categories_so_that_a_rename_keeps
     }
 
 
+@pytest.mark.parametrize("spelled", ["Zurück", "Zurück ", "Zuru\u0308ck"])
+def test_a_stage_that_leads_to_itself_is_named_however_it_is_written(spelled: str) -> None:
+    document = {"stages": ["Zurück", "Lost"], "transitions": {spelled: ["Lost", spelled]}}
+
+    assert errors_of(document) == [(f"/transitions/{spelled}/1", "self_transition")]
+
+
 def test_every_error_is_named_and_not_only_the_first() -> None:
     document = {
         "stages": ["Lead", "lead", "Act\u202eive", "Lost"],

@@ -29,6 +29,7 @@ from tenants.rules.configuration.risk_rule_reader import note_risk_rules, read_r
 from tenants.rules.configuration.sections import MOST_STAGES, read_money, read_rules
 from tenants.rules.configuration.source_priority import note_priority, read_priority
 from tenants.rules.configuration.warnings import note_concerns
+from tenants.rules.texts import clean_line
 
 __all__ = [
     "CATEGORIES",
@@ -190,7 +191,8 @@ def _read_transitions(reader: DocumentReader, document: Mapping[str, Any]) -> di
             continue
         targets = reader.read_stages(value, place, "targets", MOST_STAGES)
         if stage in targets:
-            index = next(i for i, item in enumerate(value) if item == stage)
+            # It may be written with a blank too many, or in another form than its name is kept in.
+            index = next(i for i, item in enumerate(value) if isinstance(item, str) and clean_line(item) == stage)
             reader.add_error((*place, index), "self_transition")
         leads_to[stage] = targets
     return leads_to
