@@ -105,6 +105,13 @@ class UserAdmin(ServiceAdmin):
             queryset = queryset.filter(is_called(word, *self.search_fields))
         return queryset, False
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        """What can be done about the people of a tenant; without one, about internal staff: ending their sessions."""
+        actions = super().get_actions(request)
+        if identity_of(request).tenant is not None:
+            return actions
+        return {name: action for name, action in actions.items() if name == "end_sessions"}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Admins of the tenant."""
         return self.may_change_rows(request)

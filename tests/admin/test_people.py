@@ -317,6 +317,19 @@ def test_of_several_users_all_are_erased_or_none(tenant: TenantRef, users: Any) 
     assert "erase_user" not in actions_of(tenant)
 
 
+def test_without_a_tenant_staff_is_offered_what_can_be_done_about_staff(users: Any) -> None:
+    """The others are about a tenant's people; of internal staff they had ended with an error page."""
+    client, page = browser(users.super_admin), reverse("admin:tenants_user_changelist")
+    body = client.get(page, {"q": users.super_admin.username}).content.decode()
+    of_people = {"send_again", "make_invitation", "erase"}
+    offered = {*of_people, "end_sessions"} & set(re.findall(r'<option value="(\w+)"', body))
+    assert offered == {"end_sessions"}
+    for action in sorted(of_people):
+        assert act(client, "user", action, users.super_admin.pk, reason="Left").status_code == 200
+    staff = User.objects.using(PLATFORM).get(pk=users.super_admin.pk)
+    assert (staff.username, staff.is_active) == (users.super_admin.username, True)
+
+
 def test_a_key_cannot_be_made_for_another_tenants_account(tenant: TenantRef, users: Any, other_users: Any) -> None:
     client = browser(users.tenant_admin)
     answer = client.post(
