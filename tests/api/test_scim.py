@@ -2,7 +2,7 @@
 
 import datetime as dt
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.wsgi import get_wsgi_application
@@ -14,6 +14,7 @@ from tenants.models import QueuedMail, RefreshToken, User
 from tenants.roles import CONFIGURE_STAGES, MANAGE_PEOPLE, Role
 from tenants.services.accounts.api_keys import create_key
 from tenants.services.accounts.people import deactivate_user
+from tenants.services.accounts.provisioning import delete_person
 from tenants.services.accounts.tokens import issue_access, issue_pair
 from tests.api.test_credentials import client_with
 from tests.factories import ADMIN_ACTOR, UserFactory, utc_now
@@ -176,6 +177,30 @@ def test_of_two_requests_at_once_the_second_begins_with_what_the_first_has_made(
     monkeypatch.setattr(views.UserView, "find", find_and_be_overtaken)
     answer = patch(directory, str(person.id), {"op": "replace", "path": "displayName", "value": "Ann Lee"})
     assert (answer.status_code, answer.json()["displayName"], answer.json()["active"]) == (200, "Ann Lee", False)
+
+
+def test_who_is_erased_at_the_same_moment_does_not_come_back(
+    directory: Any, tenant: Any, in_threads: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the second request was sent had given them their name back, and let them in."""
+    made, find = make(directory, displayName="Ann Lee"), views.UserView.find
+
+    def delete(_number: int) -> None:
+        with tenant_context(tenant.id):
+            delete_person(UUID(made["id"]), tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+
+    def find_and_be_overtaken(view: Any, user_id: str) -> Any:
+        found = find(view, user_id)
+        # In a transaction of its own: the one at hand is rolled back with what it refuses.
+        assert in_threads(1, delete) == [None]
+        return found
+
+    monkeypatch.setattr(views.UserView, "find", find_and_be_overtaken)
+    answer = directory.put(f"{USERS}/{made['id']}", made)
+    assert (answer.status_code, answer.json()["status"]) == (404, "404")
+    with tenant_context(tenant.id):
+        erased = User.objects.get(id=made["id"])
+        assert (erased.is_erased, erased.full_name, erased.email, erased.is_active) == (True, "Erased user", "", False)
 
 
 def test_another_subject_ends_what_the_former_one_opened(directory: Any, users: Any) -> None:

@@ -26,6 +26,7 @@ from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.accounts.provisioning import (
     NameTaken,
     Person,
+    PersonErased,
     delete_person,
     keep_person,
     list_people,
@@ -254,5 +255,7 @@ def _refusing(work: Callable[[], Any]) -> Any:
         return work()
     except NameTaken as taken:
         raise ScimRefused(409, str(taken), "uniqueness") from taken
+    except PersonErased as gone:
+        raise ScimRefused(404, str(gone)) from gone
     except PersonChangeRefused as refused:
         raise ScimRefused(400, str(refused), "invalidValue") from refused

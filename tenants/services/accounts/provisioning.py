@@ -40,6 +40,10 @@ class NameTaken(PersonChangeRefused):
     """Somebody has this user name, or this id of the directory, already; the sentence does not say who or where."""
 
 
+class PersonErased(PersonChangeRefused):
+    """What named the person was erased, also by a request that was first: nothing gives it back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person as the directory has them. ``external_id`` is the subject by which its identity provider names them."""
@@ -91,11 +95,16 @@ def keep_person(
 
     ``change`` is given the person as they are once no one else changes them: of two requests at once, the second begins
     with what the first has made. Deactivation ends their sessions and tokens, and so does another subject. Call inside
-    the tenant's context. Raises NameTaken and PersonChangeRefused, and what ``change`` raises; nothing is changed then.
+    the tenant's context. Raises NameTaken, PersonErased and PersonChangeRefused, and what ``change`` raises; nothing is
+    changed then.
     """
     about: dict[str, Any] = {"tenant": tenant, "actor": actor, "now": now}
     with transaction.atomic():
-        wanted = change(describe_person(lock_user(user_id, tenant)))
+        person = lock_user(user_id, tenant)
+        if person.is_erased:
+            # Who has waited here for the erasure: with the name that it was sent the person would be here again.
+            raise PersonErased(_("This user was erased. Nothing was changed."))
+        wanted = change(describe_person(person))
         if not wanted.is_active:
             # First: the last admin can be neither let go nor given another role.
             deactivate_user(user_id, **about)
