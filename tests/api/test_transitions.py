@@ -281,6 +281,22 @@ def test_a_service_account_may_name_a_user_in_each_item(api_client, users, tenan
     assert kept == {customers[0].id: str(users.account_manager.id), customers[1].id: ""}
 
 
+def test_items_may_spell_the_same_user_in_several_ways(api_client, users, tenant):
+    customers = [CustomerFactory(tenant=tenant) for _ in range(3)]
+    name = users.account_manager.username
+    answer = post(
+        api_client("service"),
+        [
+            item(one, "Active", updated_by=said)
+            for one, said in zip(customers, (name.title(), name.upper(), name), strict=True)
+        ],
+    )
+    assert [result["status"] for result in answer.json()["results"]] == [200, 200, 200]
+    with tenant_context(tenant.id):
+        kept = set(LifecycleHistory.objects.filter(source="API").values_list("on_behalf_of", flat=True))
+    assert kept == {str(users.account_manager.id)}
+
+
 def test_a_thousand_items_cost_as_many_statements_as_one(api_client, tenant):
     client = api_client(UserFactory(tenant=tenant, is_service_account=True, updates_per_hour=5000))
     customers = make_many(tenant, 1000)

@@ -44,14 +44,17 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
     Names that no one has are absent. Call inside the tenant's context. One statement.
     """
     ids = [found for name in names if (found := _as_uuid(name)) is not None]
-    usernames = {fold_text(clean_line(name)): name for name in names}
+    # The same user name may be spelled in several ways: of a batch each item as its own program has it.
+    spelled: dict[str, list[str]] = {}
+    for name in names:
+        spelled.setdefault(fold_text(clean_line(name)), []).append(name)
     rows = User.objects.filter(
-        Q(username__in=usernames) | Q(external_subject__in=names) | Q(id__in=ids), tenant_id=tenant.id, is_active=True
+        Q(username__in=spelled) | Q(external_subject__in=names) | Q(id__in=ids), tenant_id=tenant.id, is_active=True
     )
     return {
         name: user.id
         for user in rows
-        for name in (*user.public_names, usernames.get(user.username, ""))
+        for name in (*user.public_names, *spelled.get(user.username, ()))
         if name in names
     }
 
