@@ -14,6 +14,15 @@ from tenants.sentences import describe_value
 LONGEST_MUTE_REASON = 500
 
 
+class ParagraphsField(forms.CharField):
+    """A text of several lines. A browser sends two characters for each break, which its own limit counts as one."""
+
+    def to_python(self, value: Any) -> Any:
+        """The text with its breaks as they are kept."""
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n") if isinstance(text, str) else text
+
+
 class _ToStageForm(forms.Form):
     """Where to, and whether that is to start automations."""
 
@@ -44,7 +53,7 @@ class MoveForm(_ToStageForm):
     configuration_version = forms.IntegerField(min_value=0)
     effects = forms.IntegerField(min_value=0, required=False)
     reason = forms.CharField(max_length=LONGEST_REASON, required=False)
-    note = forms.CharField(max_length=LONGEST_NOTE, required=False)
+    note = ParagraphsField(max_length=LONGEST_NOTE, required=False)
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         of_stage = {name: data.get(f"{name}:{data.get('stage')}") for name in ("reason", "effects")}

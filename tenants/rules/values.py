@@ -119,11 +119,12 @@ def read_paragraphs(value: object, longest: int) -> str:
         value = ""
     if not isinstance(value, str):
         raise InvalidValue("wrong_type", _("must be text"))
-    text = value.strip()
+    # As it is kept: a form sends two characters for a break that its field counts as one.
+    text = value.strip().replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > longest:
         raise _too_long(text, longest)
     _refuse_control_characters(text)
-    return normalize_text(text.replace("\r\n", "\n").replace("\r", "\n")) if is_visible(text) else ""
+    return normalize_text(text) if is_visible(text) else ""
 
 
 def _too_long(text: str, most: int) -> InvalidValue:

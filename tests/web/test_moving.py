@@ -311,6 +311,13 @@ def test_a_form_that_makes_no_sense_is_refused_and_nothing_changes(manager, tena
     assert snapshot(tenant, customer) == before
 
 
+def test_a_break_of_a_note_counts_as_in_its_field(manager, customer):
+    note = "\r\n".join(["x" * 99] * 40)
+    assert submit(manager, customer, "Onboarded", note=note, htmx=False).status_code == 302
+    longer = submit(manager, customer, "At-Risk", version=2, note=f"{note}\r\nxx", htmx=False)
+    assert (longer.status_code, "at most 4000" in text_of(longer)) == (400, True)
+
+
 def test_who_has_used_up_their_budget_learns_when_to_go_on(manager, tenant, customer, settings):
     settings.UPDATES_PER_HOUR = 1
     other = CustomerFactory(tenant=tenant)

@@ -64,6 +64,16 @@ def test_what_is_wrong_with_a_form_is_said_above_it_and_nothing_typed_is_lost(pa
         assert not Note.objects.exists() and not Task.objects.exists()
 
 
+def test_a_break_of_a_note_counts_as_in_its_field(page_client, customer, tenant):
+    """A browser sends two characters for each: what its field took had been refused as too long."""
+    lines = ["x" * 99] * 100
+    answer = page_client("account_manager").post(f"/customers/{customer.id}/notes", {"text": "\r\n".join(lines)})
+    assert answer.status_code == 302, text_of(answer)
+    with tenant_context(tenant.id):
+        (note,) = notes.list_notes(customer.id, tenant=tenant)
+    assert note["text"] == "\n".join(lines) and len(note["text"]) == notes.LONGEST_TEXT - 1
+
+
 def test_a_note_is_edited_by_its_author_and_deleted_by_an_admin(page_client, customer, users, tenant):
     with tenant_context(tenant.id):
         note = notes.write_note(customer.id, "They stay.", by=by(users.account_manager, tenant)).note
