@@ -272,6 +272,23 @@ def test_an_invitation_goes_by_e_mail_and_can_be_sent_again(tenant: TenantRef, u
     assert actions_of(tenant)[-1] == "send_invitation"
 
 
+def test_who_is_deactivated_is_sent_no_invitation_and_it_is_said(tenant: TenantRef, users: Any, mailbox: Any) -> None:
+    """It was said that one is on its way, and nothing came; the link that was shown led nowhere."""
+    client, name = browser(users.tenant_admin), f"new@{tenant.slug}.example"
+    form = {"username": name, "full_name": "New", "role": "viewer"}
+    client.post(reverse("admin:tenants_user_add"), form, follow=True)
+    with tenant_context(tenant.id):
+        person = User.objects.get(username=name)
+        deactivate_user(person.pk, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    before = actions_of(tenant)
+    for action in ("make_invitation", "send_again"):
+        answer = act(client, "user", action, person.pk)
+        assert f"{name} is deactivated" in messages_of(answer)
+        assert "/invitation/" not in messages_of(answer)
+    mailbox.deliver()
+    assert (mailbox.to(name), actions_of(tenant)) == ([], before)
+
+
 def test_without_a_mail_server_sending_again_says_so(tenant: TenantRef, users: Any) -> None:
     client, name = browser(users.tenant_admin), f"new@{tenant.slug}.example"
     client.post(reverse("admin:tenants_user_add"), {"username": name, "full_name": "New", "role": "viewer"})

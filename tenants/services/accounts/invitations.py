@@ -111,6 +111,12 @@ def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
     user = User.objects.filter(id=user_id, tenant_id=tenant.id).first()
     if user is None:
         raise PersonChangeRefused(_("There is no such user here. Check the id."))
+    if not user.is_active:
+        # Their link leads nowhere, and none is sent.
+        raise PersonChangeRefused(
+            _("%(name)s is deactivated: an invitation would open nothing. Reactivate them first.")
+            % {"name": user.username}
+        )
     if user.uses_provider:
         raise PersonChangeRefused(
             _("%(name)s signs in through your company's identity provider: they have no password and no invitation.")
