@@ -139,6 +139,16 @@ def test_who_is_let_go_is_out_with_the_next_request(directory: Any, tenant: Any,
     assert actions_about(tenant, str(person.id)) == ["deactivate_user", "reactivate_user"]
 
 
+def test_who_is_made_before_their_first_day_is_invited_once_they_are_let_in(directory: Any, mailbox: Any) -> None:
+    made = make(directory, active=False)
+    mailbox.deliver()
+    assert mailbox.to(made["userName"]) == []
+    for _ in range(2):
+        assert patch(directory, made["id"], {"op": "replace", "path": "active", "value": True}).status_code == 200
+    mailbox.deliver()
+    assert mailbox.link_to(made["userName"]).startswith("/invitation/")
+
+
 def test_the_last_admin_stays_and_nothing_else_of_the_request_is_kept(directory: Any, tenant: Any, users: Any) -> None:
     admin = users.tenant_admin
     # The directory's own account is an admin too, but no person.

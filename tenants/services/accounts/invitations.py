@@ -41,9 +41,14 @@ def invite_user(
     details = {"full_name": full_name, "external_subject": external_subject}
     with transaction.atomic():
         user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)
-        if user.email and not user.uses_provider:
-            queue_mail(QueuedMail.INVITATION, user.id, now=now)
+        queue_invitation(user, now=now)
     return user
+
+
+def queue_invitation(user: User, *, now: dt.datetime) -> None:
+    """Have the link sent to someone who sets their first password by it; nothing for anyone else."""
+    if user.email and not user.uses_provider and not user.has_usable_password():
+        queue_mail(QueuedMail.INVITATION, user.id, now=now)
 
 
 def create_service_account(

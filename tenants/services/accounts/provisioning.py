@@ -21,7 +21,7 @@ from tenants.models import User
 from tenants.roles import Role
 from tenants.rules.values import InvalidValue, read_line, read_username
 from tenants.sentences import describe_value
-from tenants.services.accounts.invitations import invite_user
+from tenants.services.accounts.invitations import invite_user, queue_invitation
 from tenants.services.accounts.membership import announce_change
 from tenants.services.accounts.names import erase_user, rename_user
 from tenants.services.accounts.people import (
@@ -111,8 +111,10 @@ def keep_person(
         _identify(user_id, wanted, **about)
         rename_user(user_id, wanted.full_name, **about)
         user = set_role(user_id, wanted.role, **about)
-        if wanted.is_active:
+        if wanted.is_active and not user.is_active:
             user = reactivate_user(user_id, **about)
+            # To someone who is out none is sent: it waits for this, or was for a time that is over.
+            queue_invitation(user, now=now)
     user.refresh_from_db()
     return user
 
