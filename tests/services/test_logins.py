@@ -247,6 +247,19 @@ def test_the_name_counts_whatever_its_case(users, address):
         log_in(users.viewer.username.upper(), "wrong", address)
 
 
+def test_the_name_counts_however_it_is_spelled(users, address):
+    """A dot above a letter that has none with it is left out when the name is looked up."""
+    name = users.viewer.username
+    spelled = [name.replace("@", "@" + "\u0307" * number) for number in range(1, 11)]
+    assert log_in(spelled[0], PASSWORD, f"{address}-home").id == users.viewer.id
+    for one in spelled:
+        with pytest.raises(LoginRefused):
+            log_in(one, "wrong", address)
+    for one in (name, spelled[0]):
+        with pytest.raises(LoginsLimited):
+            log_in(one, PASSWORD, address)
+
+
 def test_without_redis_logging_in_still_works_and_guessing_is_stopped_sooner(users, address, without_redis, in_threads):
     assert log_in(users.viewer, PASSWORD, address).id == users.viewer.id
     results = in_threads(20, lambda number: log_in(users.viewer, f"guess {number}", address))

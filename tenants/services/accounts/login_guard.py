@@ -25,6 +25,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from storage.redis import ask
+from tenants.rules.texts import clean_line, fold_text
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +129,8 @@ def take_attempt(*, username: str, address: str, device: str = "", purpose: str 
     ``device``: the id of a browser in which this very name was logged in before, else empty. Each ``purpose`` is
     counted by itself.
     """
-    name, place = _hash(username.casefold()), _hash(address)
+    # As it is looked up: one that is spelled otherwise each time is the same one.
+    name, place = _hash(fold_text(clean_line(username))), _hash(address)
     keys = tuple(
         f"c360:{purpose}:{kind}:{value}"
         for kind, value in (
