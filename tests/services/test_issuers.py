@@ -158,6 +158,31 @@ def test_a_token_signed_by_the_issuer_opens(provider: Provider, acme: TenantRef,
     assert claims.roles == {"ROLE_ACCOUNT_MANAGER"}
 
 
+def test_tenants_that_share_a_provider_have_algorithms_of_their_own(
+    provider: Provider, tenant: TenantRef, users: Any, other_tenant: TenantRef, other_users: Any
+) -> None:
+    """Whichever of them is looked at first: it had refused the tokens of the other."""
+    people = {"RS256": (tenant, users.viewer), "ES256": (other_tenant, other_users.viewer)}
+    for algorithm, (one, person) in people.items():
+        with tenant_context(one.id):
+            User.objects.filter(id=person.id).update(external_subject=SUBJECT)
+            configure_issuer(
+                issuer=f"{ISSUER}/{tenant.slug}",
+                audience=f"of-{one.slug}",
+                jwks_url=provider.url,
+                algorithms=[algorithm],
+                role_map={"csm": "ROLE_ACCOUNT_MANAGER"},
+                tenant=one,
+                actor=system_actor("tests"),
+                now=utc_now(),
+            )
+    for kid, (one, person) in zip(("rsa-1", "ec-1"), people.values(), strict=True):
+        claims = accepted(provider, tenant, kid, aud=["account", f"of-{one.slug}"])
+        assert (claims.tenant_id, claims.user_id) == (one.id, person.id)
+    with pytest.raises(ExternalTokenRefused, match="RS256"):
+        accepted(provider, tenant, "ec-1", aud=f"of-{tenant.slug}")
+
+
 def test_roles_outside_the_map_are_not_granted(provider: Provider, acme: TenantRef) -> None:
     assert accepted(provider, acme, "rsa-1", roles=["ROLE_SUPER_ADMIN", "root", "csm"]).roles == {
         "ROLE_ACCOUNT_MANAGER"

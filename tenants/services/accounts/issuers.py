@@ -68,11 +68,16 @@ class PageClient:
 
 def read_issuer(token: str) -> str | None:
     """The ``iss`` of a token, unverified: only to find out whose keys to verify it with."""
-    try:
-        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
-    except (jwt.InvalidTokenError, ValueError, RecursionError):
-        return None
+    issuer = _read_unverified(token).get("iss")
     return issuer if isinstance(issuer, str) and _is_keepable(issuer) else None
+
+
+def _read_unverified(token: str) -> Mapping[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        return {}
+    return claims
 
 
 def _is_keepable(text: str) -> bool:
@@ -97,12 +102,14 @@ def read_external_token(token: str) -> ExternalClaims:
     if not candidates:
         raise ExternalTokenRefused(_("The token's issuer is not configured here."))
     header = _read_header(token)
+    given = _read_unverified(token).get("aud")
     refusal = ExternalTokenRefused("The token is not valid here: wrong audience.")
     for issuer in candidates:
+        # What another tenant asks of its tokens from the same provider (algorithms, keys) is its own affair.
+        if issuer.audience not in (given if isinstance(given, list) else [given]):
+            continue
         try:
             claims = _verify(token, header, issuer)
-        except jwt.InvalidAudienceError:
-            continue
         except jwt.ExpiredSignatureError as error:
             raise ExternalTokenRefused(
                 _("The token has expired: get a new one from your identity provider.")
