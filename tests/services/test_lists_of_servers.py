@@ -111,6 +111,24 @@ def test_the_list_of_tenants_is_whole_while_staff_works_for_one(
     assert staff.get(reverse("admin:tenants_tenant_change", args=[tenant.id])).status_code == 200
 
 
+def test_staff_chooses_a_tenant_where_another_server_is_away(
+    staff: Browser, tenant: TenantRef, other_tenant: TenantRef, move_home: MoveHome
+) -> None:
+    """The page on which they choose had been an error page for as long as that."""
+    move_home(tenant, "b")
+    for address in settings.DATABASE_SERVERS["b"].values():
+        address["PORT"] = "1"
+    servers.close_others()
+    servers._handler.cache_clear()
+    page = staff.get("/tenants")
+    body = page.content.decode()
+    offered = re.findall(r'<option value="([^"]+)"', body)
+    assert (page.status_code, other_tenant.slug in offered, tenant.slug in offered) == (200, True, False)
+    assert "which cannot be reached at the moment: b" in body
+    chosen = staff.post("/tenants", {"tenant": other_tenant.slug, "next": "/customers", "reason": "Ticket 7"})
+    assert chosen["Location"] == "/customers"
+
+
 @pytest.fixture
 def letters_apart(second_server: None, admin: Side) -> Iterator[None]:
     """The dead letters of server ``b`` are others than main's: they are in a schema of its own."""

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
+from storage.away import AwayServers
 from tenants.authentication import read_impersonation
 from tenants.pages import choose_tenant, identify_page, leave_tenant
 from tenants.services.accounts.impersonation import IMPERSONATION_MINUTES, LONGEST_REASON, ImpersonationRefused
@@ -98,7 +99,10 @@ log_out = LogOut.as_view()
 @never_cache
 @require_http_methods(["GET", "POST"])
 def switch_tenant(request: HttpRequest) -> HttpResponse:
-    """Let a super admin choose the tenant they work for, and say why; anyone else has nothing to choose here."""
+    """Let a super admin choose the tenant they work for, and say why; anyone else has nothing to choose here.
+
+    The page names a database server that is away: its tenants are not in the list.
+    """
     if not request.user.is_authenticated:
         return redirect(f"{settings.LOGIN_URL}?next={reverse('choose-tenant')}")
     target = request.POST.get("next") or request.GET.get("next") or "/"
@@ -115,8 +119,10 @@ def switch_tenant(request: HttpRequest) -> HttpResponse:
                 return redirect("overview" if target.startswith("/customers/") else target)
         except ImpersonationRefused as error:
             refusal = str(error)
+    away = AwayServers()
     context = {
-        "tenants": list_tenants_everywhere() if request.user.is_superuser else [],
+        "tenants": list_tenants_everywhere(away=away) if request.user.is_superuser else [],
+        "away": str(away),
         "next": target,
         "slug": slug or request.GET.get("tenant", ""),
         "unknown": slug if slug and not refusal else "",
