@@ -14,7 +14,8 @@ from tenants.rules.messages import Message
 # What is compared of a customer that a person has put aside, in the order in which changes are said.
 WATCHED: Final = ("open_issues", "csat", "balance_overdue", "renewal_on", "arr", "currency")
 _AMOUNTS: Final = frozenset({"arr", "balance_overdue"})
-# The heaviest worry -> what is to be done about it. Those of the stage alone leave it to the guidance.
+# The heaviest worry -> what is to be done about it. Those of the stage alone leave it to the guidance, and of many days
+# in it nothing is known but that.
 _STEPS: Final[Mapping[str, str]] = {
     "overdue": "settle_balance",
     "overdue_share": "settle_balance",
@@ -22,7 +23,6 @@ _STEPS: Final[Mapping[str, str]] = {
     "low_satisfaction": "ask_what_is_wrong",
     "open_issues": "solve_issues",
     "past_target": "decide_stage",
-    "long_in_stage": "decide_stage",
     "share_of_expected": "decide_stage",
     "overdue_tasks": "do_overdue_tasks",
     "renewal_passed": "sign_renewal",
@@ -53,7 +53,7 @@ def explain_place(
 def find_next_step(judged: Health) -> Message:
     """What to do about the heaviest worry."""
     for one in judged.reasons:
-        if one.name in _STEPS:
+        if one.name in _STEPS and not _is_early(one):
             return Message(_STEPS[one.name], one.params)
     return Message("ask_how_it_goes")
 
@@ -88,6 +88,11 @@ def _is_same(before: Any, now: Any) -> bool:
     if isinstance(before, str | None) and isinstance(now, str | None):
         return (before or None) == (now or None)
     return before is not None and now is not None and float(before) == float(now)
+
+
+def _is_early(worry: Message) -> bool:
+    """Whether a formula worries about the time in a stage before what is expected is over."""
+    return worry.name == "share_of_expected" and worry.params["percent"] <= 100
 
 
 def _is_renewal(worry: Message) -> bool:

@@ -10,6 +10,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifecycle.rules.attention import find_next_step
 from lifecycle.rules.health import Health, days_in_stage, find_band, overdue
 from lifecycle.rules.health import health as judge
 from lifecycle.rules.urgency import urgency
@@ -45,6 +46,21 @@ def test_days_in_stage_are_whole_days_and_never_negative(ago: timedelta, days: i
 @pytest.mark.parametrize(("max_days", "days", "over"), [(30, 30, 0), (30, 31, 1), (30, 0, 0), (None, 9999, 0)])
 def test_a_customer_is_overdue_by_the_days_past_what_is_expected(max_days: int | None, days: int, over: int) -> None:
     assert overdue(max_days, days) == over
+
+
+@pytest.mark.parametrize(
+    ("worry", "step"),
+    [
+        (Message("past_target", {"count": 1}), "decide_stage"),
+        (Message("share_of_expected", {"percent": 101}), "decide_stage"),
+        (Message("share_of_expected", {"percent": 100}), "ask_how_it_goes"),
+        (Message("share_of_expected", {"percent": 50}), "ask_how_it_goes"),
+        (Message("long_in_stage", {"count": 40}), "ask_how_it_goes"),
+    ],
+)
+def test_that_the_expected_time_is_over_is_said_where_it_is(worry: Message, step: str) -> None:
+    judged = Health(score=80, band="good", reasons=(worry,), confidence=100, penalty=20)
+    assert find_next_step(judged).name == step
 
 
 def test_a_customer_without_worries_is_at_a_hundred() -> None:
