@@ -72,12 +72,15 @@ def find_disagreement(category: str | None, figures_alone: Health) -> Message | 
 
 
 def compare_figures(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[Message]:
-    """What has changed between two looks at the figures: each its former and its present value."""
-    currency = now.get("currency") or before.get("currency") or ""
+    """What has changed between two looks at the figures: each its former and its present value, amounts in the currency
+    that they were in.
+    """
+    present, former = now.get("currency") or "", before.get("currency") or ""
+    currencies = {"currency": present or former, "currency_before": former or present}
     return tuple(
         Message(
             f"changed_{name}",
-            {"before": before.get(name), "now": now.get(name), **({"currency": currency} if name in _AMOUNTS else {})},
+            {"before": before.get(name), "now": now.get(name), **(currencies if name in _AMOUNTS else {})},
         )
         for name in WATCHED
         if not _is_same(before.get(name), now.get(name))

@@ -73,7 +73,9 @@ _CHANGES: Final[Mapping[str, Any]] = MappingProxyType(
 def say_place(params: Mapping[str, Any]) -> str:
     """One sentence: what is at risk, until when, and why."""
     revenue = params["revenue"]
-    begin = _("Revenue not known") if revenue is None else _("%(amount)s a year") % {"amount": _amount(revenue, params)}
+    begin = _("Revenue not known")
+    if revenue is not None:
+        begin = _("%(amount)s a year") % {"amount": _amount(revenue, params["currency"])}
     parts = [begin, _say_renewal(params["days_to_renewal"])]
     parts += [_fill(_WORRIES[name], values) for name, values in params["worries"]]
     if params["reason"]:
@@ -97,7 +99,8 @@ def _say_renewal(days: int | None) -> str:
 
 def say_change(name: str, params: Mapping[str, Any]) -> str:
     """One figure that has changed: its former and its present value."""
-    shown = {which: _value(name, params[which], params) for which in ("before", "now")}
+    currencies = {"before": params.get("currency_before"), "now": params.get("currency")}
+    shown = {which: _value(name, params[which], currency) for which, currency in currencies.items()}
     return str(_CHANGES[name]) % shown
 
 
@@ -106,18 +109,18 @@ def is_change(name: str) -> bool:
     return name in _CHANGES
 
 
-def _value(name: str, value: Any, params: Mapping[str, Any]) -> str:
+def _value(name: str, value: Any, currency: str | None) -> str:
     if value in (None, ""):
         return NOTHING
-    if "currency" in params:
-        return _amount(float(value), params)
+    if currency is not None:
+        return _amount(float(value), currency)
     if name == "changed_renewal_on":
         return say_day(dt.date.fromisoformat(value))
     return say_number(float(value), 1) if name == "changed_csat" else str(value)
 
 
-def _amount(number: float, params: Mapping[str, Any]) -> str:
-    return say_money(say_number(number, 0), params["currency"])
+def _amount(number: float, currency: str) -> str:
+    return say_money(say_number(number, 0), currency)
 
 
 def _fill(sentence: Any, params: Mapping[str, Any]) -> str:

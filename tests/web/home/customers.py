@@ -25,7 +25,7 @@ def record(tenant, number, name, stage="Wobbly", *, owner="", days=3, renewal_in
         company={"name": name, "owner": owner},
         contacts=[contact] if contact else None,
         billing={
-            "currency": "EUR",
+            "currency": figures.get("currency", "EUR"),
             "arr": figures.get("arr", "48000"),
             "balance_overdue": figures.get("overdue", "0"),
             "renewal_on": (today() + dt.timedelta(days=renewal_in)).isoformat(),

@@ -77,6 +77,15 @@ def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_i
     assert "Back from snooze: open issues 5 (was 3)." in text_of(page)
 
 
+def test_an_amount_that_has_changed_was_in_the_currency_of_its_time(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora", arr="48000")
+    client = page_client("account_manager")
+    snooze(client, customer_id)
+    record(tenant, 1, "Aurora", arr="52000", currency="USD", later=120)
+    shown = text_of(client.get("/"))
+    assert "annual revenue $52,000 (was €48,000)" in shown and "currency USD (was EUR)" in shown
+
+
 def test_what_has_the_focus_has_it_again_after_the_page_has_looked_again(page_client, tenant):
     """The page gives it back to what has an id; links are known by where they lead."""
     woken, asleep = record(tenant, 1, "Aurora", issues=3), record(tenant, 2, "Boreas")
