@@ -136,18 +136,20 @@ class EffectRunAdmin(ServiceAdmin):
         return queryset.filter(Q(customer_id__in=ids) | Q(request_id__in=ids)), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The page, each row with the names of its customer and its recipient. Seven statements more at most."""
+        """The page, each row with the names of its customer and its recipient, and why it waits. Nine statements more
+        at most.
+        """
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        _attach_names(rows, identity_of(request).tenant)
+        _attach(rows, identity_of(request).tenant)
         changelist.result_list = rows
         return changelist
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """One effect with these names."""
+        """One effect with these."""
         run = super().get_object(request, object_id, from_field)
         if run is not None:
-            _attach_names([run], identity_of(request).tenant)
+            _attach([run], identity_of(request).tenant)
         return run
 
     def get_urls(self) -> list[Any]:
@@ -269,8 +271,10 @@ class EffectRunAdmin(ServiceAdmin):
         return format_html("<pre>{}</pre>", orjson.dumps(run.last_attempt, option=orjson.OPT_INDENT_2).decode())
 
 
-def _attach_names(runs: Sequence[Any], tenant: TenantRef | None) -> None:
-    """What customer and recipient were called when each was started; seven statements at most."""
+def _attach(runs: Sequence[Any], tenant: TenantRef | None) -> None:
+    """What customer and recipient were called when each was started, and whether it is paused; nine statements at
+    most.
+    """
     recipients: Mapping[tuple[str, dt.datetime], str] = {}
     customers: dict[UUID, str] = {}
     former: Mapping[Then, str] = {}
@@ -279,6 +283,7 @@ def _attach_names(runs: Sequence[Any], tenant: TenantRef | None) -> None:
         rows = Customer.objects.filter(tenant_id=tenant.id, id__in={run.customer_id for run in runs})
         customers = dict(rows.values_list("id", "name"))
         former = find_names_then({(run.customer_id, run.created_at) for run in runs}, tenant_id=tenant.id)
+        actions.explain_pauses(runs, tenant)
     for run in runs:
         today = customers.get(run.customer_id) or str(run.customer_id)
         run.customer_then = former.get((run.customer_id, run.created_at), today)

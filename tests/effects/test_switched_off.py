@@ -14,7 +14,7 @@ from lifecycle.delivery.mail import MailOutcome
 from lifecycle.delivery.webhooks import Delivery
 from lifecycle.models import EffectLane, EffectRun, Notification
 from lifecycle.rules.transitions import Change
-from lifecycle.services.effects.actions import set_pause
+from lifecycle.services.effects.actions import Wanted, list_effects, set_pause
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint, delete_endpoint, note_failure, note_success
 from lifecycle.services.effects.facts import Mail
@@ -149,6 +149,34 @@ def test_one_that_was_resumed_has_as_many_in_flight_as_it_may_once_it_answers(
     assert senders.deliver(job).state == "done"
     with tenant_context(tenant.id):
         assert not EffectLane.objects.get(id=job.lane_id).is_ill
+
+
+def test_what_waits_for_an_endpoint_says_why(
+    tenant: TenantRef, users: People, job: Job, page_client: Callable[..., Client]
+) -> None:
+    """And in the admin as over the API, which alone had said that an automation is paused."""
+
+    def look() -> tuple[set[str], str]:
+        with tenant_context(tenant.id):
+            reasons = {run.reason for run in list_effects(Wanted(state="due"), tenant=tenant, limit=9)}
+        return reasons, page_client("tenant_admin").get("/admin/lifecycle/effectrun/?state=due").content.decode()
+
+    def pause(paused: bool, **named: str) -> None:
+        with tenant_context(tenant.id):
+            set_pause(paused, reason="x", tenant=tenant, actor=ACTOR, now=utc_now(), **named)
+
+    reasons, page = look()
+    assert reasons == {""} and "Paused by an admin." not in page
+    for named in ({"endpoint": "crm"}, {"effect": "Post"}):
+        pause(True, **named)
+        reasons, page = look()
+        assert reasons == {"paused"} and "Paused by an admin." in page
+        pause(False, **named)
+    with tenant_context(tenant.id):
+        note_failure(job, now=utc_now(), is_gone=True)
+    reasons, page = look()
+    assert reasons == {"endpoint_gone"}
+    assert "The endpoint answered that it is gone, and was switched off." in page
 
 
 @pytest.mark.parametrize("is_paused", [False, True])

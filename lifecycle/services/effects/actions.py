@@ -15,6 +15,7 @@ from lifecycle.sentences import Refusal
 from lifecycle.sentences.codes import EFFECT_STATES
 from lifecycle.services.effects.breaker import ACTOR as BREAKER_ACTOR
 from lifecycle.services.effects.breaker import close_breaker
+from lifecycle.services.effects.endpoints import FAILING, GONE
 from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.values import sort_key
@@ -51,12 +52,13 @@ class Wanted:
 
 
 def list_effects(wanted: Wanted, *, tenant: TenantRef, limit: int) -> list[EffectRun]:
-    """Effects, the latest first; one that is due and paused says so. One statement, two where something is due."""
+    """Effects, the latest first; one that is due and paused says so. One statement, three where something is due."""
     found = _select(wanted, tenant)
     if wanted.before:
         found = found.filter(id__lt=wanted.before)
     runs = list(found.order_by("-id")[:limit])
-    return _explain_pauses(runs, tenant)
+    explain_pauses(runs, tenant)
+    return runs
 
 
 def count_effects(wanted: Wanted, *, tenant: TenantRef) -> int:
@@ -76,20 +78,30 @@ def _select(wanted: Wanted, tenant: TenantRef) -> QuerySet[EffectRun]:
 
 
 def find_effect_run(effect_id: UUID, *, tenant: TenantRef) -> EffectRun | None:
-    """One effect; None when the tenant has no such one. Two statements at most."""
+    """One effect; None when the tenant has no such one. Three statements at most."""
     runs = list(EffectRun.objects.filter(tenant_id=tenant.id, id=effect_id))
-    return next(iter(_explain_pauses(runs, tenant)), None)
+    explain_pauses(runs, tenant)
+    return next(iter(runs), None)
 
 
-def _explain_pauses(runs: list[EffectRun], tenant: TenantRef) -> list[EffectRun]:
-    """What waits only because an admin, or the breaker, has paused it, says so: in memory, the row stays as it is."""
-    if any(run.state == EffectRun.DUE for run in runs):
-        pauses = {pause.effect: pause.paused_by for pause in list_pauses(tenant)}
-        for run in runs:
-            paused_by = pauses.get("", pauses.get(run.effect))
-            if run.state == EffectRun.DUE and paused_by is not None:
-                run.reason = BREAKER if paused_by == BREAKER_ACTOR.name else PAUSED
-    return runs
+def explain_pauses(runs: Sequence[EffectRun], tenant: TenantRef) -> None:
+    """What waits only because an admin, or the breaker, has paused it, or its endpoint is paused or switched off, says
+    so: in memory, the row stays as it is. Two statements where something is due, else none.
+    """
+    due = [run for run in runs if run.state == EffectRun.DUE]
+    if not due:
+        return
+    pauses = {pause.effect: pause.paused_by for pause in list_pauses(tenant)}
+    lanes = EffectLane.objects.filter(tenant_id=tenant.id).in_bulk({run.lane_id for run in due})
+    for run in due:
+        paused_by = pauses.get("", pauses.get(run.effect))
+        lane = lanes.get(run.lane_id)
+        if paused_by is not None:
+            run.reason = BREAKER if paused_by == BREAKER_ACTOR.name else PAUSED
+        elif lane is not None and lane.disabled_reason in (GONE, FAILING):
+            run.reason = f"endpoint_{lane.disabled_reason}"
+        elif lane is not None and lane.paused_at is not None:
+            run.reason = PAUSED
 
 
 def replay(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> EffectRun:
