@@ -10,9 +10,14 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import DataError, connections
 
-from lifecycle.models import DeadLetter, IdempotentRequest
+from lifecycle.models import DeadLetter, IdempotentRequest, Notification
 from lifecycle.services.compliance import retention
-from lifecycle.services.compliance.retention import forget_answers, forget_dead_letters, forget_ended
+from lifecycle.services.compliance.retention import (
+    forget_answers,
+    forget_dead_letters,
+    forget_ended,
+    forget_old_effects,
+)
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.transitions.idempotency import LIFETIME
 from lifecycle.services.transitions.update_budget import UpdateBudget
@@ -20,7 +25,8 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import OpenSession, QueuedMail, RefreshToken
 from tenants.services.accounts.tokens import issue_pair, rotate
-from tests.factories import utc_now
+from tests.conftest import People
+from tests.factories import CustomerFactory, utc_now
 
 NOW = dt.datetime(2020, 1, 31, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -131,6 +137,26 @@ def test_resolved_dead_letters_are_forgotten_however_many(tenant: TenantRef, mon
     assert forget_dead_letters(before=NOW) >= 7
     with tenant_context(tenant.id):
         assert DeadLetter.objects.count() == 2
+
+
+def test_notifications_of_a_tenant_that_starts_nothing_are_forgotten(tenant: TenantRef, users: People) -> None:
+    """They are of mentions and tasks; only tenants of which some effect had ended long ago were looked at."""
+    now, customer = utc_now(), CustomerFactory(tenant=tenant)
+    with tenant_context(tenant.id):
+        for days in (91, 89):
+            Notification.objects.create(
+                tenant_id=tenant.id,
+                user_id=users.viewer.id,
+                effect_id=uuid4(),
+                customer_id=customer.id,
+                effect="You were mentioned in a note",
+                kind=Notification.MENTION,
+                created_at=now - days * DAY,
+            )
+    assert forget_old_effects(now=now) >= 1
+    with tenant_context(tenant.id):
+        (kept,) = Notification.objects.filter(tenant_id=tenant.id)
+    assert now - kept.created_at == 89 * DAY
 
 
 def count_ended(now: dt.datetime) -> dict[str, int]:

@@ -14,7 +14,16 @@ from uuid import UUID
 import structlog
 from django.db import connection
 
-from lifecycle.models import NO_TENANT, BulkChange, Customer, DeadLetter, EffectRun, ImportUpload
+from lifecycle.models import (
+    NO_TENANT,
+    BulkChange,
+    Customer,
+    DeadLetter,
+    EffectRun,
+    EffectTally,
+    ImportUpload,
+    Notification,
+)
 from lifecycle.services.bulk import working as bulk
 from lifecycle.services.customers.pins import release_expired_pins
 from lifecycle.services.effects import forgetting
@@ -123,8 +132,14 @@ def forget_old_effects(*, now: dt.datetime, stop: Stop = _never) -> int:
     def forget(tenant_id: UUID) -> int:
         return forgetting.forget_effects(tenant_id, before=before, limit=BATCH)
 
-    old = EffectRun.objects.using(PLATFORM).filter(finished_at__lt=before)
-    return _forget_all("effects", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+    # Each by itself: people are notified of mentions and tasks also in a tenant that starts nothing.
+    old = (
+        EffectRun.objects.using(PLATFORM).filter(finished_at__lt=before),
+        Notification.objects.using(PLATFORM).filter(created_at__lt=before),
+        EffectTally.objects.using(PLATFORM).filter(since__lt=before),
+    )
+    found = {tenant_id for rows in old for tenant_id in rows.values_list("tenant_id", flat=True).distinct()}
+    return _forget_all("effects", found, forget, stop)
 
 
 def release_pins(*, now: dt.datetime, stop: Stop = _never) -> int:
