@@ -23,6 +23,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.facts import gather_facts, render_mail
+from lifecycle.services.effects.forgetting import erase_effects
 from lifecycle.services.effects.kinds import Members, Reached, planner_of
 from lifecycle.services.effects.queue import Job, Lane, Result, finish, hand_over
 from lifecycle.services.moving.fences import lift_quiet, quiet
@@ -197,6 +198,35 @@ def test_a_mail_whose_lease_ends_before_it_is_handed_over_is_sent_later(db: None
     finish([(again, deliver(again))])
     assert len(mailbox.about(people.account_manager.email)) == 1
     assert [run.state for run in runs(tenant)] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "reason"),
+    [
+        (Result("done", attempt={"request": {"name": "Hooli"}, "response": "Hello Ada"}), "done", ""),
+        (Result("due", "retry", utc_now(), {"request": {"name": "Hooli"}}), "cancelled", "erased"),
+        # Its worker died.
+        (None, "cancelled", "erased"),
+    ],
+)
+def test_of_what_was_on_its_way_as_its_customer_was_erased_nothing_is_kept(
+    db: None, result: Result | None, state: str, reason: str
+) -> None:
+    """What was sent and answered was written after the erasure, and kept for 90 days."""
+    tenant = make_tenant(FORECAST)
+    customer = CustomerFactory(tenant=tenant)
+    move(tenant, customer)
+    (job,) = claim_all(tenant)
+    with tenant_context(tenant.id):
+        assert erase_effects(tenant.id, customer.id, now=utc_now()) == 0
+    assert not hand_over(job), "what had not left yet does not leave"
+    if result is None:
+        lapse(tenant)
+    else:
+        assert finish([(job, result)])
+    (run,) = runs(tenant)
+    assert (run.state, run.reason, run.last_attempt) == (state, reason, None)
+    assert run.finished_at is not None
 
 
 def test_while_a_tenant_moves_the_mover_takes_back_what_a_dead_worker_holds(db: None) -> None:

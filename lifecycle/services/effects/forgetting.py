@@ -37,11 +37,16 @@ _OLD: Final[Mapping[str, str]] = {
 def erase_effects(tenant_id: UUID, customer_id: UUID, *, now: dt.datetime) -> int:
     """Cancel what waits for the customer, and forget what was sent and answered; how many were cancelled."""
     mine = EffectRun.objects.filter(tenant_id=tenant_id, customer_id=customer_id)
-    mine.exclude(last_attempt=None).update(last_attempt=None)
     Notification.objects.filter(tenant_id=tenant_id, customer_id=customer_id).update(subject="", body="")
-    waiting = mine.filter(state__in=(EffectRun.HELD, EffectRun.DUE)).order_by("id").select_for_update()
-    ids = list(waiting.values_list("id", flat=True))
-    return mine.filter(id__in=ids).update(state=EffectRun.CANCELLED, reason="erased", finished_at=now)
+    open_ones = mine.filter(state__in=(EffectRun.HELD, EffectRun.DUE, EffectRun.SENDING))
+    states = dict(open_ones.order_by("id").select_for_update().values_list("id", "state"))
+    sending = [id_ for id_, state in states.items() if state == EffectRun.SENDING]
+    # What is on its way is marked: who finishes it (``queue``) keeps nothing of it, and does not try it again.
+    mine.filter(id__in=sending).update(reason="erased")
+    # What was finished until then has what it was answered.
+    mine.exclude(last_attempt=None).update(last_attempt=None)
+    waiting = mine.filter(id__in=states.keys() - set(sending))
+    return waiting.update(state=EffectRun.CANCELLED, reason="erased", finished_at=now)
 
 
 def forget_effects(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:

@@ -25,14 +25,15 @@ LEASE: Final = dt.timedelta(seconds=120)
 _HAND_OVER: Final = """
 UPDATE lifecycle_effect SET handed_over_at = clock_timestamp()
  WHERE tenant_id = %(tenant_id)s::uuid AND id = %(id)s::uuid AND lease_token = %(token)s::uuid AND state = 'sending'
-   AND lease_until > clock_timestamp()
+   AND lease_until > clock_timestamp() AND reason <> 'erased'
 """
 # By the token. Who comes late, and knows, corrects what only the lease had decided. What an undo has found on its way
-# (``transitions.undo`` leaves its reason there) is not tried again. In the order of ids, as everyone who locks several.
+# (``transitions.undo`` leaves its reason there), or an erasure, is not tried again; and of an erased customer nothing
+# that was sent or answered is kept. In the order of ids, as everyone who locks several.
 _FINISH: Final = """
 WITH ended AS (
-    SELECT e.id, i.token, i.state, i.reason, i.attempt, i.may_be_twice, i.due_at,
-           e.reason = 'undone' AND i.state IN ('due', 'held') AS is_undone
+    SELECT e.id, i.token, i.state, i.reason, i.attempt, i.may_be_twice, i.due_at, e.reason = 'erased' AS is_erased,
+           e.reason IN ('undone', 'erased') AND i.state IN ('due', 'held') AS is_taken_back
       FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(attempts)s::text[],
                   %(may_be_twice)s::boolean[], %(due_at)s::text[])
         AS i(id, token, state, reason, attempt, may_be_twice, due_at)
@@ -40,12 +41,12 @@ WITH ended AS (
      ORDER BY e.id FOR UPDATE OF e
 )
 UPDATE lifecycle_effect e
-   SET state = CASE WHEN i.is_undone THEN 'cancelled' ELSE i.state END,
-       reason = CASE WHEN i.is_undone THEN e.reason ELSE i.reason END,
-       last_attempt = NULLIF(i.attempt, '')::jsonb, lease_until = NULL,
+   SET state = CASE WHEN i.is_taken_back THEN 'cancelled' ELSE i.state END,
+       reason = CASE WHEN i.is_taken_back THEN e.reason ELSE i.reason END,
+       last_attempt = CASE WHEN i.is_erased THEN NULL ELSE NULLIF(i.attempt, '')::jsonb END, lease_until = NULL,
        may_be_twice = e.may_be_twice OR i.may_be_twice,
        due_at = COALESCE(NULLIF(i.due_at, '')::timestamptz, e.due_at),
-       finished_at = CASE WHEN i.state IN ('due', 'held') AND NOT i.is_undone THEN NULL ELSE clock_timestamp() END
+       finished_at = CASE WHEN i.state IN ('due', 'held') AND NOT i.is_taken_back THEN NULL ELSE clock_timestamp() END
   FROM ended i
  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id AND e.lease_token = i.token
    AND (e.state = 'sending' OR e.state = 'unknown' AND i.state = 'done')
@@ -62,11 +63,13 @@ WITH lapsed AS (
      ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
 )
 UPDATE lifecycle_effect
-   SET state = CASE WHEN handed_over_at IS NOT NULL THEN 'unknown' WHEN reason = 'undone' THEN 'cancelled'
+   SET state = CASE WHEN handed_over_at IS NOT NULL THEN 'unknown' WHEN reason IN ('undone', 'erased') THEN 'cancelled'
                     ELSE 'due' END,
-       reason = CASE WHEN handed_over_at IS NOT NULL THEN 'interrupted' WHEN reason = 'undone' THEN reason ELSE '' END,
+       reason = CASE WHEN handed_over_at IS NOT NULL THEN 'interrupted' WHEN reason IN ('undone', 'erased') THEN reason
+                     ELSE '' END,
        may_be_twice = may_be_twice OR kind = 'webhook', lease_until = NULL,
-       finished_at = CASE WHEN handed_over_at IS NULL AND reason <> 'undone' THEN NULL ELSE clock_timestamp() END
+       finished_at = CASE WHEN handed_over_at IS NULL AND reason NOT IN ('undone', 'erased') THEN NULL
+                          ELSE clock_timestamp() END
   FROM lapsed
  WHERE tenant_id = %(tenant_id)s::uuid AND id = lapsed_id
 RETURNING id
@@ -147,7 +150,9 @@ class Result:
 
 
 def hand_over(job: Job) -> bool:
-    """Note durably that the message is about to leave; False when the lease is over: then it must not leave."""
+    """Note durably that the message is about to leave; False when the lease is over, or the customer was erased: then
+    it must not leave.
+    """
     with tenant_context(job.tenant.id), prepared_cursor("default") as cursor:
         cursor.execute("SET LOCAL synchronous_commit TO on")
         cursor.execute(_HAND_OVER, {"tenant_id": job.tenant.id, "id": job.id, "token": job.token})
