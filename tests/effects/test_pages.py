@@ -261,14 +261,15 @@ def test_recipients_are_called_by_name_and_what_leads_to_no_one_as_it_is_named(
             tenant_id=tenant.id, name="crm-hook", url="https://crm.example", created_at=utc_now(), created_by="test"
         )
         (alert,) = EffectRun.objects.filter(tenant_id=tenant.id, kind="alert")
-        others = [f"contact:{rosa.id}", f"endpoint:{crm.id}", "user:ann", "contacts:Buyer", f"user:{uuid4()}"]
+        named = ["user:ann", "user:bea@acme.example", "contacts:Buyer", f"user:{uuid4()}"]
+        others = [f"contact:{rosa.id}", f"endpoint:{crm.id}", *named]
         for recipient in others:
             alert.pk, alert.recipient = uuid7(), recipient
             alert.save(force_insert=True)
     page = client.get("/admin/lifecycle/effectrun/").content.decode()
     line = client.get(f"/customers/{customer.id}/timeline?kind=effect").content.decode()
     for shown in (page, line):
-        for name in (users.viewer.full_name, "Rosa Ma &lt;r***@vale.example&gt;", "crm-hook", *others[2:]):
+        for name in (users.viewer.full_name, "Rosa Ma &lt;r***@vale.example&gt;", "crm-hook", *named):
             assert name in shown, name
         assert "rosa@" not in shown and f"contact:{rosa.id}" not in shown
 

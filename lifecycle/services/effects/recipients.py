@@ -10,10 +10,13 @@ from audit.services.keys import load_keys
 from lifecycle.models import Contact, WebhookEndpoint
 from storage import cipher
 from tenants.models import User
+from tenants.rules.configuration.effect_kinds import CONTACTS_PREFIX, USER_PREFIX
 
 
 def mask_recipient(recipient: str) -> str:
-    """``b***@acme.example`` for an address; references stay as they are."""
+    """``b***@acme.example`` for an address; references stay as they are, also those to user names, which may be one."""
+    if recipient.startswith((USER_PREFIX, CONTACTS_PREFIX)):
+        return recipient
     name, at, host = recipient.rpartition("@")
     return f"{name[:1]}***@{host}" if at else recipient
 
