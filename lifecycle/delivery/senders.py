@@ -46,6 +46,8 @@ MOST_MAIL_TRIES: Final = 5
 WEBHOOK_TYPE: Final = "customer.lifecycle.changed"
 # Of what was tried as often as it is: "retry" says that it is tried again, and no one has refused it.
 GIVEN_UP: Final = "given_up"
+# Of what did not leave and never would: no receiver has said anything.
+NOT_SENT: Final = "not_sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ def _mail(job: Job, mail: Mail) -> Result:
         return Result(EffectRun.UNKNOWN, "no_answer", attempt=attempt)
     if outcome.retry and job.attempts < MOST_MAIL_TRIES:
         return Result(EffectRun.DUE, "retry", next_try(job.attempts, now=timezone.now()), attempt)
-    return Result(EffectRun.FAILED, GIVEN_UP if outcome.retry else "refused", attempt=attempt)
+    refused = "refused" if outcome.code is not None else NOT_SENT
+    return Result(EffectRun.FAILED, GIVEN_UP if outcome.retry else refused, attempt=attempt)
 
 
 def _endpoint_of(job: Job) -> UUID:
@@ -197,7 +200,7 @@ def _judge(job: Job, delivery: Delivery, body: str, *, was_failing: bool) -> Res
         retry_after = delivery.retry_after_seconds
         due_at = next_try(job.attempts, now=now, retry_after=retry_after)
     if due_at is None:
-        why = GIVEN_UP if delivery.outcome == "retry" else delivery.outcome
+        why = {"retry": GIVEN_UP, "refused": NOT_SENT}.get(delivery.outcome, delivery.outcome)
         return Result(EffectRun.FAILED, why, attempt=attempt, may_be_twice=may_be_twice)
     return Result(EffectRun.DUE, "retry", due_at, attempt, may_be_twice)
 

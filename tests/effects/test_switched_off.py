@@ -105,6 +105,21 @@ def test_of_the_last_attempt_it_is_not_said_that_another_follows_or_who_refused(
     assert "Refused" not in explain_reason(reason)
 
 
+def test_what_did_not_leave_is_not_said_to_be_refused_by_its_receiver(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that webhooks may not go to, a recipient that is none."""
+    monkeypatch.setattr(senders, "send_webhook", lambda *_, **__: Delivery("refused", error="Not public."))
+    assert senders.deliver(job).reason == "not_sent"
+    mail = Mail("Ann", "nowhere", "Hello", "Hello")
+    for code, reason in ((None, "not_sent"), (550, "refused")):
+        outcome = MailOutcome("not_sent", reason="No.", code=code)
+        monkeypatch.setattr(senders, "send_mail", lambda *_, outcome=outcome, **__: outcome)
+        result = senders._mail(job, mail)
+        assert (result.state, result.reason) == ("failed", reason)
+        assert explain_reason(reason) != reason
+
+
 @pytest.mark.parametrize(
     ("hours", "is_off"),
     [

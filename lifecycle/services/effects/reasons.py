@@ -36,6 +36,7 @@ _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
         "interrupted": _("Interrupted while the mail server had it: it may have arrived."),
         "no_answer": _("The mail server did not confirm it: it may have arrived."),
         "refused": _("Refused by the receiver."),
+        "not_sent": _("It could not be sent; the last attempt says why."),
         "gone": _("The endpoint answered that it is gone."),
         "endpoint_gone": _("The endpoint answered that it is gone, and was switched off."),
         "endpoint_failing": _("The endpoint has failed for five days, and was switched off."),
