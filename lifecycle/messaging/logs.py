@@ -61,8 +61,7 @@ def find_lost_logs(consumer: Consumer, partitions: Collection[Partition]) -> Ite
 
 def as_message(raw: Any) -> Message:
     """A message of the client library as the rules know it."""
-    kind, milliseconds = raw.timestamp()
-    sent_at = None if kind == TIMESTAMP_NOT_AVAILABLE else dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    sent_at = _read_time(*raw.timestamp())
     place = (raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value())
     try:
         given = raw.headers() or ()
@@ -71,3 +70,15 @@ def as_message(raw: Any) -> Message:
         return Message(*place, has_unreadable_headers=True, sent_at=sent_at)
     headers = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in given)
     return Message(*place, headers, sent_at=sent_at)
+
+
+def _read_time(kind: int, milliseconds: int) -> dt.datetime | None:
+    """When a message was sent, None where that is not known. Senders write what they like, microseconds for example: a
+    year that there is not must not end who reads it, and each consumer after that.
+    """
+    if kind == TIMESTAMP_NOT_AVAILABLE:
+        return None
+    try:
+        return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

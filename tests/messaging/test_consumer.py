@@ -493,3 +493,13 @@ def test_headers_that_the_library_fails_on_make_a_message_unreadable_and_nothing
     event = receive(message).event
     assert isinstance(event, Invalid)
     assert event.code == "unreadable"
+
+
+@pytest.mark.parametrize("milliseconds", [1_772_452_800_250_000, 2**63 - 1, -(2**62)])
+def test_a_message_whose_time_no_calendar_has_is_read_like_any_other(milliseconds: int) -> None:
+    """Its sender wrote microseconds: the consumer ended at it, and at the same one each time that it was started."""
+    raw = Mock(**{"topic.return_value": "customer.updated", "partition.return_value": 2, "offset.return_value": 7})
+    raw.configure_mock(**{"key.return_value": b"c1", "value.return_value": b"{}", "headers.return_value": None})
+    raw.configure_mock(**{"timestamp.return_value": (1, milliseconds)})
+    message = as_message(raw)
+    assert (message.sent_at, message.offset, message.value) == (None, 7, b"{}")
