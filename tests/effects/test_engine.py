@@ -5,7 +5,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -20,7 +20,7 @@ from lifecycle.delivery.senders import deliver
 from lifecycle.messaging import describing
 from lifecycle.models import Contact, Customer, EffectLane, EffectPause, EffectRun, Notification
 from lifecycle.rules.transitions import Change
-from lifecycle.services.effects import brakes, queue
+from lifecycle.services.effects import brakes, facts, moved_on, queue
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.facts import gather_facts, render_mail
 from lifecycle.services.effects.forgetting import erase_effects
@@ -33,6 +33,9 @@ from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.errors import InvalidConfiguration
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import policy_of_version
 from tests.conftest import People, make_people
 from tests.effects.alerts import run_all
 from tests.factories import CustomerFactory, TenantFactory, utc_now
@@ -360,6 +363,26 @@ def test_a_person_s_change_alerts_the_owner(db: None, api_client: Callable[..., 
         "Prospect",
         "At-Risk",
     )
+
+
+def test_what_was_started_under_older_rules_holds_up_no_one(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may wait for a year. Its version is none to a later release, and the worker ended at it, again and again."""
+    tenants = [make_tenant({**ALERT, "to": ["managers"]}) for _ in range(2)]
+    for one in tenants:
+        make_people(one)
+        move(one, CustomerFactory(tenant=one))
+    old, other = tenants
+
+    def read(tenant_id: UUID, version: int) -> Policy:
+        if tenant_id == old.id:
+            raise InvalidConfiguration(())
+        return policy_of_version(tenant_id, version)
+
+    for module in (moved_on, facts):
+        monkeypatch.setattr(module, "policy_of_version", read)
+    run_all()
+    assert [(run.state, run.reason) for run in runs(old)] == [("suppressed", "configuration_lost")]
+    assert [run.state for run in runs(other)] == ["done"]
 
 
 @pytest.mark.parametrize(("lease", "state"), [(queue.LEASE, "done"), (dt.timedelta(0), "sending")])

@@ -14,6 +14,7 @@ from lifecycle.services.effects.queue import Job
 from storage.cursors import fetch_prepared, plain_array
 from tenants.models import User
 from tenants.rules.configuration.definitions import Effect
+from tenants.rules.configuration.errors import InvalidConfiguration
 from tenants.rules.effect_texts import render
 from tenants.services.configuration.policies import policy_of_version
 
@@ -136,7 +137,11 @@ def keep_within(facts: Facts) -> None:
 
 def find_effect(job: Job) -> Effect:
     """The effect as the configuration that judged the move says it. Raises NothingToDeliver."""
-    effect = policy_of_version(job.tenant.id, job.configuration_version).effect(job.effect)
+    try:
+        effect = policy_of_version(job.tenant.id, job.configuration_version).effect(job.effect)
+    except InvalidConfiguration as error:
+        # Published under older rules than today's.
+        raise NothingToDeliver(CHANGED) from error
     if effect is None:
         raise NothingToDeliver(CHANGED)
     return effect

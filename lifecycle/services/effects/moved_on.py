@@ -7,6 +7,7 @@ from uuid import UUID
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.effect_kinds import KINDS
+from tenants.rules.configuration.errors import InvalidConfiguration
 from tenants.services.configuration.policies import policy_of_version
 
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ UPDATE lifecycle_effect e SET state = 'suppressed', reason = '{MOVED_ON}', finis
 
 
 def find_configured(job: "Job") -> Effect | None:
-    """The effect as the configuration that judged the move says it; None for what no configuration says."""
+    """The effect as the configuration that judged the move says it; None for what no configuration says, and where that
+    one was published under older rules than today's: what it started ends when it is delivered.
+    """
     if job.kind not in KINDS:
         return None
-    return policy_of_version(job.tenant.id, job.configuration_version).effect(job.effect)
+    try:
+        policy = policy_of_version(job.tenant.id, job.configuration_version)
+    except InvalidConfiguration:
+        return None
+    return policy.effect(job.effect)
 
 
 def drop_moved_on(jobs: "Sequence[Job]") -> "list[Job]":
