@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import DataError, connections
 
-from lifecycle.models import DeadLetter, IdempotentRequest, Notification
+from lifecycle.models import DeadLetter, EffectRun, IdempotentRequest, Notification
 from lifecycle.services.compliance import retention
 from lifecycle.services.compliance.retention import (
     forget_answers,
@@ -26,6 +26,7 @@ from tenants.context import tenant_context
 from tenants.models import OpenSession, QueuedMail, RefreshToken
 from tenants.services.accounts.tokens import issue_pair, rotate
 from tests.conftest import People
+from tests.effects.test_engine import ALERT, make_tenant, move
 from tests.factories import CustomerFactory, utc_now
 
 NOW = dt.datetime(2020, 1, 31, tzinfo=dt.UTC)
@@ -157,6 +158,19 @@ def test_notifications_of_a_tenant_that_starts_nothing_are_forgotten(tenant: Ten
     with tenant_context(tenant.id):
         (kept,) = Notification.objects.filter(tenant_id=tenant.id)
     assert now - kept.created_at == 89 * DAY
+
+
+def test_what_reached_no_one_from_the_beginning_is_forgotten_too(db: None) -> None:
+    """It never ran, so it never ended: each change of a customer without an owner had left a row for good."""
+    tenant, now = make_tenant(ALERT), utc_now()
+    move(tenant, CustomerFactory(tenant=tenant))
+    with tenant_context(tenant.id):
+        started = EffectRun.objects.filter(tenant_id=tenant.id, state="suppressed", finished_at=None)
+        for recipient, days in (("owner", 91), ("managers", 89)):
+            assert started.filter(recipient=recipient).update(created_at=now - days * DAY) == 1
+    assert forget_old_effects(now=now) >= 1
+    with tenant_context(tenant.id):
+        assert list(EffectRun.objects.filter(tenant_id=tenant.id).values_list("recipient", flat=True)) == ["managers"]
 
 
 def count_ended(now: dt.datetime) -> dict[str, int]:

@@ -135,6 +135,7 @@ def forget_old_effects(*, now: dt.datetime, stop: Stop = _never) -> int:
     # Each by itself: people are notified of mentions and tasks also in a tenant that starts nothing.
     old = (
         EffectRun.objects.using(PLATFORM).filter(finished_at__lt=before),
+        EffectRun.objects.using(PLATFORM).filter(state=EffectRun.SUPPRESSED, finished_at=None, created_at__lt=before),
         Notification.objects.using(PLATFORM).filter(created_at__lt=before),
         EffectTally.objects.using(PLATFORM).filter(since__lt=before),
     )

@@ -12,12 +12,15 @@ from storage.cursors import prepared_cursor
 # Finished effects and read notifications; tallies as long as the busiest hours are compared.
 KEPT: Final = dt.timedelta(days=90)
 
-# That, and when, a message reached the customer is kept for the save rate.
+# That, and when, a message reached the customer is kept for the save rate. What reached no one from the beginning has
+# never run, and so no end.
 _FORGET_EFFECTS: Final = f"""
 WITH forgotten AS (
     DELETE FROM lifecycle_effect WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
         SELECT id FROM lifecycle_effect
-         WHERE tenant_id = %(tenant_id)s::uuid AND finished_at < %(before)s::timestamptz
+         WHERE tenant_id = %(tenant_id)s::uuid
+           AND (finished_at < %(before)s::timestamptz
+                OR state = 'suppressed' AND finished_at IS NULL AND created_at < %(before)s::timestamptz)
          LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED))
     RETURNING customer_id, state, kind, recipient, finished_at
 ), kept AS (
