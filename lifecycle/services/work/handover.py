@@ -35,7 +35,9 @@ def read_handover(
     keys = LateKeys(tenant.id, customer_id)
     history = read_history(customer_id, tenant=tenant, limit=LATEST_CHANGES, keys=keys, is_known=True)
     changes = history.rows if history else []
-    notes = list_notes(customer_id, tenant=tenant, limit=LATEST_NOTES, sees_texts=sees_texts, keys=keys) or []
+    notes = list_notes(
+        customer_id, tenant=tenant, limit=LATEST_NOTES, sees_texts=sees_texts, keys=keys, with_deleted=False
+    )
     return {
         "profile": profile,
         "company": profile["company"],
@@ -45,5 +47,5 @@ def read_handover(
         "tasks": list_open_tasks(
             customer_id, tenant=tenant, today=timezone.localdate(now), sees_texts=sees_texts, keys=keys
         ),
-        "notes": [note for note in notes if note["deleted_at"] is None],
+        "notes": notes or [],
     }

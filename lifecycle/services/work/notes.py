@@ -140,9 +140,14 @@ def list_notes(
     limit: int = 50,
     sees_texts: bool = True,
     keys: Keys | None = None,
+    with_deleted: bool = True,
 ) -> list[Row] | None:
-    """The customer's notes, the latest first, deleted ones too; None if there is no such customer. Three statements."""
+    """The customer's notes, the latest first, deleted ones too, unless they are left out; None if there is no such
+    customer. Three statements.
+    """
     found = Note.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
+    if not with_deleted:
+        found = found.filter(deleted_at=None)
     if before is not None:
         found = found.filter(id__lt=before)
     rows = list(found.order_by("-id")[:limit])
