@@ -267,9 +267,10 @@ def test_amounts_are_exact_in_their_currency_and_never_rounded(tenant, tmp_path)
             assert (figures.currency, str(figures.arr)) == (currency, arr), sent
     import_file(tenant, tmp_path / "b.ndjson", '{"id": "c1", "currency": "KWD", "arr": 1234.565}\n')
     import_file(tenant, tmp_path / "c.csv", 'id,currency,arr\nc2,KWD,"1,234.565"\nc3,EUR,"1,234.565"\nc4,EUR,1e12\n')
+    import_file(tenant, tmp_path / "d.csv", "id,currency,arr\nc5,KWD,1234.500\nc6,EUR,1234.565\nc7,KWD,234.565\n")
     with tenant_context(tenant.id):
         rows = BillingFigures.objects.values_list("customer__external_id", "arr").order_by("customer__external_id")
-        assert [(id_, str(arr)) for id_, arr in rows] == [("c1", "1234.565"), ("c2", "1234.565")]
+        assert [(id_, str(arr)) for id_, arr in rows] == [("c1", "1234.565"), ("c2", "1234.565"), ("c5", "1234.500")]
 
 
 def test_no_customer_is_in_a_stage_since_the_year_1(tenant, tmp_path):

@@ -29,6 +29,9 @@ from tests.services.importing import write
         ("1.234.567", "1234567.00"),
         ("$1,234.50", "1234.50"),
         ("1.200,00 €", "1200.00"),
+        # Dinars have three decimals, and no separator of thousands comes after four digits.
+        ("1234.565", "1234.565"),
+        ("1234,500", "1234.50"),
         ("-12.5", "-12.50"),
         ("0", "0.00"),
     ],
@@ -44,6 +47,12 @@ def test_numbers_are_read_as_people_write_them(text: str, number: str) -> None:
 def test_numbers_that_could_be_two_or_none_are_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
         READERS["billing.balance_overdue"](text)
+
+
+@pytest.mark.parametrize("text", ["4.333", "4,333"])
+def test_a_score_has_no_thousands(text: str) -> None:
+    """An average with three decimals could be nothing else: written without a separator it would be no score."""
+    assert str(READERS["support.csat"](text)) == "4.33"
 
 
 @pytest.mark.parametrize("filling", [" ", "1", "1,", "1 234 ", "1.234", "$", "1/", "Jan", "a", "é", "@a.", "a@", "-"])

@@ -23,6 +23,8 @@ LONGEST_FIGURE: Final = 100
 
 _BLANKS: Final = re.compile(r"[\s\u00a0\u2007\u2009\u202f'’]")
 _PLAIN: Final = re.compile(r"[+-]?\d+([.,]\d+)?")
+# What may come before a separator of thousands.
+_FIRST_GROUP: Final = re.compile(r"[+-]?[1-9]\d{0,2}")
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?P<group>[.,])\d{3}((?P=group)\d{3})*((?!(?P=group))[.,]\d+)?")
 _SIGNS: Final = re.compile(r"^[$€£¥]\s*|\s*[$€£¥]$")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
@@ -39,8 +41,9 @@ class InvalidCell(InvalidValue):
         super().__init__("invalid_value", sentence)
 
 
-def read_number(text: str | float) -> Decimal | float:
-    """A number as people write it, with groups and either decimal mark. ``1,234`` could be two numbers: refused.
+def read_number(text: str | float, *, has_thousands: bool = True) -> Decimal | float:
+    """A number as people write it, with groups and either decimal mark. ``1,234`` could be two numbers: refused, unless
+    the field has no thousands. ``1234,500`` is one only: what comes before a separator of thousands is shorter.
 
     A number of JSON cannot be misunderstood and passes as it is.
     """
@@ -54,13 +57,14 @@ def read_number(text: str | float) -> Decimal | float:
     separated = _BLANKS.sub("", text)
     if separated != text and not re.fullmatch(r"[+-]?\d{1,3}([\s\u00a0\u2007\u2009\u202f'’]\d{3})+([.,]\d+)?", text):
         raise InvalidCell(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
-    return Decimal(_without_groups(separated, shown, was_separated=separated != text))
+    return Decimal(_without_groups(separated, shown, was_separated=separated != text, has_thousands=has_thousands))
 
 
-def _without_groups(text: str, shown: str, *, was_separated: bool) -> str:
+def _without_groups(text: str, shown: str, *, was_separated: bool, has_thousands: bool) -> str:
     if _PLAIN.fullmatch(text):
         head, mark, decimals = text.replace(",", ".").partition(".")
-        if mark and len(decimals) == 3 and not was_separated and head.lstrip("+-") != "0":
+        may_be_group = has_thousands and not was_separated and _FIRST_GROUP.fullmatch(head) is not None
+        if may_be_group and mark and len(decimals) == 3:
             raise InvalidCell(
                 _("could be %(one)s or %(other)s: “%(text)s”; write it without a separator")
                 % {"one": f"{head}{decimals}", "other": f"{head}.{decimals}", "text": shown[:40]}
@@ -143,8 +147,10 @@ def _reader_of(field: Field) -> Callable[[Any], Any]:
     match kind.name:
         case "amount":
             return _shown(partial(values.read_amount, least=kind.least), first=read_number)
-        case "count" | "score":
+        case "count":
             return _shown(kind.read, first=read_number)
+        case "score":
+            return _shown(kind.read, first=partial(read_number, has_thousands=False))
         case "day":
             return _shown(read_day)
         case _:
