@@ -28,6 +28,8 @@ from tests.services.importing import write
         ("1,234,567", "1234567.00"),
         ("1.234.567", "1234567.00"),
         ("$1,234.50", "1234.50"),
+        ("-$1,234.50", "-1234.50"),
+        ("-€ 12,50", "-12.50"),
         ("1.200,00 €", "1200.00"),
         # Dinars have three decimals, and no separator of thousands comes after four digits.
         ("1234.565", "1234.565"),

@@ -26,7 +26,8 @@ _PLAIN: Final = re.compile(r"[+-]?\d+([.,]\d+)?")
 # What may come before a separator of thousands.
 _FIRST_GROUP: Final = re.compile(r"[+-]?[1-9]\d{0,2}")
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?P<group>[.,])\d{3}((?P=group)\d{3})*((?!(?P=group))[.,]\d+)?")
-_SIGNS: Final = re.compile(r"^[$€£¥]\s*|\s*[$€£¥]$")
+# Spreadsheet programs write a minus before the sign of the currency.
+_SIGNS: Final = re.compile(r"^([+-]?)[$€£¥]\s*|\s*[$€£¥]$")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _SLASHES: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905  easier to read
@@ -53,7 +54,7 @@ def read_number(text: str | float, *, has_thousands: bool = True) -> Decimal | f
     text = text.strip()
     if len(text) > LONGEST_FIGURE:
         raise InvalidCell(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
-    text = _SIGNS.sub("", text)
+    text = _SIGNS.sub(r"\1", text)
     separated = _BLANKS.sub("", text)
     if separated != text and not re.fullmatch(r"[+-]?\d{1,3}([\s\u00a0\u2007\u2009\u202f'’]\d{3})+([.,]\d+)?", text):
         raise InvalidCell(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
