@@ -13,6 +13,7 @@ from lifecycle.queries.list_columns import LISTED, ListColumn
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
 from lifecycle.rules.health import BANDS
 from tenants.rules.configuration.definitions import CATEGORIES
+from tenants.rules.values import MOST_DECIMALS
 
 URGENCY_HELP = (
     "What is at stake now, in the tenant's currency (US dollars if it has named none), for comparing customers:"
@@ -21,7 +22,7 @@ URGENCY_HELP = (
 
 
 def _money() -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=16, decimal_places=2, allow_null=True)
+    return serializers.DecimalField(max_digits=18, decimal_places=MOST_DECIMALS, allow_null=True)
 
 
 def _declare(fields: Iterable[Field]) -> "dict[str, serializers.Field[Any, Any, Any, Any]]":

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.queries.insight.at_risk import WAYS
 from lifecycle.rules.insight.saving import ACTIONS, NOTHING
+from tenants.rules.values import MOST_DECIMALS
 
 STILL_THERE: Final = "still_there"
 PUBLISHED: Final = "published"
@@ -362,7 +363,7 @@ class DueRenewalResponse(ResponseSerializer):
     renewal_on = serializers.DateField()
     contract_id = serializers.CharField(allow_blank=True)
     currency = serializers.CharField(allow_blank=True)
-    arr = serializers.DecimalField(max_digits=16, decimal_places=2, allow_null=True)
+    arr = serializers.DecimalField(max_digits=18, decimal_places=MOST_DECIMALS, allow_null=True)
     health = serializers.IntegerField(allow_null=True)
     likely = serializers.IntegerField(help_text="The share of the revenue, in per cent, that is not at risk by health.")
 

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
+from tenants.rules.values import MOST_DECIMALS
 
 ACTOR_KINDS = ("user", "service", "system")
 
@@ -181,7 +182,7 @@ class AmountResponse(ResponseSerializer):
     """Annual recurring revenue in one currency."""
 
     currency = serializers.CharField(allow_blank=True)
-    arr = serializers.DecimalField(max_digits=20, decimal_places=2)
+    arr = serializers.DecimalField(max_digits=22, decimal_places=MOST_DECIMALS)
 
 
 class SumResponse(ResponseSerializer):

@@ -11,6 +11,7 @@ from config.problems import PROBLEM_TYPE
 from lifecycle.api.docs import build_schema
 from lifecycle.api.openapi.parameters import SANDBOX_HEADER
 from tenants.refusals import STATUS_OF_CODE
+from tenants.rules.values import read_amount
 
 SCHEMA = "/api/v1/schema"
 
@@ -31,6 +32,20 @@ def test_anyone_may_read_the_schema_as_json_or_yaml(anonymous):
 def test_the_kept_description_is_the_present_one(db):
     kept = yaml.load(Path("docs/openapi.yaml").read_text(), yaml.CSafeLoader)
     assert kept == build_schema(), "docs/openapi.yaml is behind: run make openapi"
+
+
+def test_amounts_are_described_with_all_decimals_that_a_currency_has(db):
+    amounts = [str(read_amount("7", currency)) for currency in ("JPY", "EUR", "KWD", "CLF")]
+    assert amounts == ["7", "7.00", "7.000", "7.0000"]
+    described = {
+        (name, field): schema["properties"][field]["pattern"]
+        for name, schema in build_schema()["components"]["schemas"].items()
+        for field in {"arr", "mrr", "balance_overdue"} & schema.get("properties", {}).keys()
+        if schema["properties"][field].get("format") == "decimal"
+    }
+    assert {name for name, _field in described} >= {"AmountResponse", "BillingResponse", "CustomerRowResponse"}
+    refused = [name for name, pattern in described.items() if not all(re.search(pattern, one) for one in amounts)]
+    assert refused == []
 
 
 def test_every_action_names_its_refusals_and_asks_for_a_token(db):
