@@ -82,6 +82,8 @@ def test_counts_are_whole() -> None:
     [
         ("2027-03-31", "2027-03-31"),
         ("2027-03-31T10:00:00Z", "2027-03-31"),
+        ("2027/3/31", "2027-03-31"),
+        ("2027/04/03", "2027-04-03"),
         ("31.03.2027", "2027-03-31"),
         ("31 Mar 2027", "2027-03-31"),
         ("March 31, 2027", "2027-03-31"),
@@ -95,7 +97,7 @@ def test_days_are_read_as_people_write_them(text: str, day: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["03/04/2027", "2027-02-30", "31.13.2027", "tomorrow", "0001-01-01", "9999-12-31", "45000"]
+    "text", ["03/04/2027", "2027-02-30", "2027/31/03", "31.13.2027", "tomorrow", "0001-01-01", "9999-12-31", "45000"]
 )
 def test_days_that_could_be_two_or_none_are_refused(text: str) -> None:
     with pytest.raises(InvalidValue):

@@ -29,6 +29,7 @@ _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?P<group>[.,])\d{3}((?P=group)\d{3})
 # Spreadsheet programs write a minus before the sign of the currency.
 _SIGNS: Final = re.compile(r"^([+-]?)[$€£¥]\s*|\s*[$€£¥]$")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_YEAR_FIRST: Final = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
 _SLASHES: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905  easier to read
 _DAY_NAMED: Final = re.compile(r"(\d{1,2})\.?[ -]([A-Za-z]{3})[a-z]*\.?,?[ -](\d{4})")
@@ -80,7 +81,9 @@ def _without_groups(text: str, shown: str, *, was_separated: bool, has_thousands
 
 
 def read_day(text: str) -> str:
-    """A day, as ISO text: 2026-03-31, 31.03.2026, 31 Mar 2026, Mar 31, 2026, and 03/31/2026 if it is one day only."""
+    """A day, as ISO text: 2026-03-31, 2026/3/31, 31.03.2026, 31 Mar 2026, Mar 31, 2026, and 03/31/2026 if it is one
+    day only.
+    """
     return _read_day(text.strip()).isoformat()
 
 
@@ -108,6 +111,8 @@ def _read_day(text: str) -> dt.date:
 def _parse_day(text: str) -> dt.date:
     if re.match(r"\d{4}-\d\d-\d\d", text):
         return dt.datetime.fromisoformat(text).date()
+    if match := _YEAR_FIRST.fullmatch(text):
+        return dt.date(int(match[1]), int(match[2]), int(match[3]))
     if match := _DAY_FIRST.fullmatch(text):
         return dt.date(int(match[3]), int(match[2]), int(match[1]))
     if match := _DAY_NAMED.fullmatch(text):
