@@ -76,7 +76,8 @@ class BearerAuthentication(BaseAuthentication):
                 raise AuthenticationFailed(KEY_ENDED)
             narrowed = claims.scopes
             granted = granted if narrowed is None else narrowed
-        return identify(membership, granted=granted, slug=slug, scopes=narrowed), claims
+        by_provider = isinstance(claims, ExternalClaims)
+        return identify(membership, granted=granted, slug=slug, scopes=narrowed, by_provider=by_provider), claims
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 says in WWW-Authenticate."""
@@ -167,7 +168,7 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
         slug = chosen.slug if chosen is not None and chosen.until > timezone.now() else None
     roles = request.session.get(GRANTED)
     granted = None if roles is None else permissions_of(frozenset(roles))
-    return identify(membership, granted=granted, slug=slug)
+    return identify(membership, granted=granted, slug=slug, by_provider=roles is not None)
 
 
 def identify(
@@ -176,12 +177,14 @@ def identify(
     granted: frozenset[str] | None,
     slug: str | None,
     scopes: frozenset[str] | None = None,
+    by_provider: bool = False,
 ) -> Identity:
     """The identity of a member in the tenant that ``slug`` names, or in their own.
 
-    ``granted``: what the token's roles or ``scopes`` grant; None: nothing narrows the membership. A super admin without
-    a slug has no tenant yet. Raises AuthenticationFailed for a deactivated account or a suspended tenant; NotFound for
-    a tenant that does not exist, which for everyone but a super admin is every tenant but their own.
+    ``granted``: what the token's roles or ``scopes`` grant, or the roles of an identity provider (``by_provider``);
+    None: nothing narrows the membership. A super admin without a slug has no tenant yet. Raises AuthenticationFailed
+    for a deactivated account or a suspended tenant; NotFound for a tenant that does not exist, which for everyone but a
+    super admin is every tenant but their own.
     """
     if not membership.is_active:
         raise AuthenticationFailed(INACTIVE)
@@ -204,6 +207,7 @@ def identify(
         is_service_account=membership.is_service_account,
         updates_per_hour=membership.updates_per_hour,
         scopes=scopes,
+        is_granted_by_provider=by_provider,
     )
 
 

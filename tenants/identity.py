@@ -15,7 +15,8 @@ class Identity:
     ``permissions`` are those effective now: what the token's roles grant and the membership still grants.
     ``tenant`` is None for a super admin who has not named one. ``public_names`` are the names that ``updated_by``
     may call them by. ``updates_per_hour`` is their budget [SEC-5]. ``scopes`` are those of the API key that was shown,
-    or of the token that it was exchanged for; None for anyone who logged in.
+    or of the token that it was exchanged for; None for anyone who logged in. ``is_granted_by_provider``: what they may
+    is what their company's identity provider grants, where that is less than their role here.
     """
 
     user_id: UUID
@@ -27,6 +28,7 @@ class Identity:
     is_service_account: bool
     updates_per_hour: int
     scopes: frozenset[str] | None = None
+    is_granted_by_provider: bool = False
 
     is_authenticated: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False

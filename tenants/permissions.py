@@ -55,6 +55,11 @@ def describe_denial(identity: Identity, permission: str, action: str | None = No
                 "This needs the scope %(permission)s, which your API key, or the token that you got for it, does not"
                 " have."
             ) % {"permission": permission}
+        if identity.is_granted_by_provider:
+            return _(
+                "Your identity provider gives you a role that may not do this, although you are %(role)s here. Ask your"
+                " administrator."
+            ) % {"role": identity.role.label}
         return _(
             "Your token was issued before you became %(role)s and does not hold the permission %(permission)s yet: log"
             " in again or refresh it."

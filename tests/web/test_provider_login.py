@@ -17,8 +17,10 @@ from django.test import Client
 from local.processes import find_free_port
 from tenants.context import tenant_context
 from tenants.models import Tenant, TokenIssuer, User
+from tenants.roles import Role
 from tenants.services.accounts import jwks, provider_fetching, provider_login
 from tenants.services.accounts.people import deactivate_user
+from tenants.services.accounts.provider_login import GRANTED
 from tests.admin.test_trail import actor_of
 from tests.factories import utc_now
 from tests.web.conftest import text_of
@@ -123,6 +125,17 @@ def test_the_roles_of_the_provider_narrow_what_the_membership_allows(browser, co
     assert browser.get(f"/customers/{customer.id}/move").status_code == 200
     # A tenant admin here whom the provider calls a manager: a manager today.
     assert browser.get("/admin/").status_code in (302, 403)
+
+
+def test_who_may_less_by_the_provider_than_here_learns_why(page_client, customer):
+    """It was said to come from the age of a token, and that logging in again helps."""
+    client = page_client("account_manager")
+    session = client.session
+    session[GRANTED] = [Role.VIEWER.claim]
+    session.save()
+    refused = client.get(f"/customers/{customer.id}/move")
+    assert refused.status_code == 403
+    assert "Your identity provider gives you a role that may not do this, although you are Account" in text_of(refused)
 
 
 @pytest.mark.parametrize(
