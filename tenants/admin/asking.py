@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 
 from tenants.services.accounts.impersonation import LONGEST_REASON, ImpersonationRefused, read_reason
 
@@ -33,7 +34,8 @@ def ask_first(
     if request.POST.get(CONFIRMED) == action:
         if not asks_why or read_why(request):
             return None
-        messages.error(request, f"Enter a reason, in at most {LONGEST_REASON} characters. Nothing was changed.")
+        said = _("Enter a reason, in at most %(most)s characters. Nothing was changed.")
+        messages.error(request, said % {"most": LONGEST_REASON})
     context = {
         **model_admin.admin_site.each_context(request),
         "title": title,

@@ -323,6 +323,13 @@ def test_an_admin_corrects_a_name_and_erases_who_has_left(tenant: TenantRef, use
         assert AdministrationEntry.objects.get(action="erase_user").reason == "Left in May"
 
 
+def test_a_reason_is_asked_for_in_the_reader_s_language(tenant: TenantRef, users: Any) -> None:
+    client = browser(users.tenant_admin)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    said = messages_of(act(client, "user", "erase", users.viewer.pk))
+    assert said == "Geben Sie einen Grund in höchstens 500 Zeichen an. Es wurde nichts geändert."
+
+
 def test_of_several_users_all_are_erased_or_none(tenant: TenantRef, users: Any) -> None:
     client = browser(users.tenant_admin)
     with tenant_context(tenant.id):

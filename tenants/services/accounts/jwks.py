@@ -49,7 +49,7 @@ class KeysUnavailable(Exception):
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__("The identity provider's keys are not known at the moment. Try again in a few seconds.")
+        super().__init__(_("The identity provider's keys are not known at the moment. Try again in a few seconds."))
 
 
 @dataclass
