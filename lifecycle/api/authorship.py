@@ -26,7 +26,7 @@ def find_authors(names: Collection[str], *, identity: Identity, tenant: TenantRe
     own: dict[str, str | None] = {
         name: None
         for name in names
-        if name in identity.public_names or fold_text(clean_line(name)) == identity.username
+        if name in identity.public_names or fold_text(clean_line(name)) in (identity.username, str(identity.user_id))
     }
     others = [name for name in names if name not in own]
     if not others or not identity.is_service_account:

@@ -230,6 +230,19 @@ def test_the_caller_may_call_themselves_by_any_of_their_names(api_client, tenant
     assert {(row.changed_by, row.on_behalf_of) for row in history_of(tenant, customer)[1:]} == {(str(person.id), "")}
 
 
+def test_an_id_of_a_person_may_be_written_in_capitals(api_client, users, tenant, customer):
+    """As some databases write it."""
+    own = api_client("account_manager").patch(
+        address(customer.id), {"stage": "Active", "updated_by": str(users.account_manager.id).upper()}
+    )
+    assert own.status_code == 200, own.content
+    named = api_client("service").patch(
+        address(customer.id), {"stage": "Onboarded", "updated_by": str(users.viewer.id).upper()}
+    )
+    assert named.status_code == 200, named.content
+    assert [row.on_behalf_of for row in history_of(tenant, customer)[-2:]] == ["", str(users.viewer.id)]
+
+
 def test_no_one_signs_with_somebody_elses_name(manager, users, tenant, customer):
     for name in (users.tenant_admin.username, str(users.viewer.id), "no one", "'; --"):
         with nothing_changes(tenant):

@@ -44,7 +44,7 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
     Names that no one has are absent. Call inside the tenant's context. One statement.
     """
     ids = [found for name in names if (found := _as_uuid(name)) is not None]
-    # The same user name may be spelled in several ways: of a batch each item as its own program has it.
+    # The same name or id may be spelled in several ways: of a batch each item as its own program has it.
     spelled: dict[str, list[str]] = {}
     for name in names:
         spelled.setdefault(fold_text(clean_line(name)), []).append(name)
@@ -54,7 +54,7 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
     return {
         name: user.id
         for user in rows
-        for name in (*user.public_names, *spelled.get(user.username, ()))
+        for name in (*user.public_names, *spelled.get(user.username, ()), *spelled.get(str(user.id), ()))
         if name in names
     }
 
