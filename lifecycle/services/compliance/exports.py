@@ -114,6 +114,7 @@ def _describe_customer(subject: Subject) -> Json:
     history = list(LifecycleHistory.objects.filter(**of_customer).order_by("sequence"))
     notes = open_notes(history, tenant)
     entries = AdministrationEntry.objects.filter(tenant_id=tenant.id, subject=str(customer_id)).order_by("id")
+    attempts = RefusedAttempt.objects.filter(**of_customer).order_by("id")
     return {
         "company": _row(Customer, id=customer_id, tenant_id=tenant.id),
         "former_names": [] if customer_id is None else _list_former_names(tenant.id, customer_id),
@@ -133,7 +134,8 @@ def _describe_customer(subject: Subject) -> Json:
             }
             for row in history
         ],
-        "refused_attempts": list(RefusedAttempt.objects.filter(**of_customer).order_by("id").values()),
+        # There are some that concern no customer at all.
+        "refused_attempts": [] if customer_id is None else list(attempts.values()),
         **(
             {"notes": [], "tasks": []}
             if customer_id is None

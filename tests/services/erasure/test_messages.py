@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from audit.models import AdministrationEntry, OutboxMessage
+from audit.services import refusals
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.rules.envelopes import receive
 from lifecycle.services.compliance.erasure import ErasureRefused
@@ -156,6 +157,16 @@ def test_somebody_known_only_from_messages_is_erased_and_exported(acme: Acme) ->
     assert subjects == {customer_index(acme.tenant.id, "c9").hex()}
     with pytest.raises(ErasureRefused, match="has no customer “c8”"):
         erase(acme, "c8")
+
+
+def test_what_was_refused_about_no_customer_is_not_handed_out_for_somebody_who_is_none(acme: Acme) -> None:
+    """Every such attempt of the tenant's people had been in it."""
+    acme.hear(acme.say("customer.updated", "c9", contacts=[ZORA]), now=at(0))
+    refused = refusals.Refusal(acme.tenant.id, utc_now(), "someone", "user", "API", "permission_denied", "View-only.")
+    with tenant_context(acme.tenant.id):
+        refusals.record_refusals([refused])
+    exported = export(acme, "c9")
+    assert (len(exported["parked_events"]), exported["refused_attempts"]) == (1, [])
 
 
 def test_dead_letters_from_before_they_were_filed_are_found(acme: Acme) -> None:
