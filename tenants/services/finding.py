@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from storage.failures import concerns_every_tenant
 from storage.servers import MAIN, connection_to, server_names
 from tenants.homes import find_home, find_server
 
@@ -32,14 +36,21 @@ _known: dict[tuple[str, Any], UUID] = {}
 def find_tenant_of(kind: str, value: UUID | str) -> UUID | None:
     """The tenant of a person, key, feed or issuer, on whatever server; None when there is none, or it has no tenant.
 
-    A statement for each server until one knows it, over its platform role.
+    A statement for each server until one knows it, over its platform role. One that is away holds up no one whom
+    another knows; who is known to none of the others may be there, and what it raises is raised then.
     """
     if tenant_id := _known.get((kind, value)):
         return tenant_id
+    failure: DatabaseError | None = None
     for name in server_names():
-        with connection_to(name, "platform").cursor() as cursor:
-            cursor.execute(_QUERIES[kind], [value])
-            row = cursor.fetchone()
+        try:
+            with connection_to(name, "platform").cursor() as cursor:
+                cursor.execute(_QUERIES[kind], [value])
+                row = cursor.fetchone()
+        except DatabaseError as error:
+            if name == settings.DATABASE_SERVER or not concerns_every_tenant(error):
+                raise
+            failure, row = failure or error, None
         if row is not None:
             if row[0] is not None and kind in _REMEMBERED:
                 if len(_known) >= MOST_KNOWN:
@@ -47,6 +58,8 @@ def find_tenant_of(kind: str, value: UUID | str) -> UUID | None:
                 _known[kind, value] = row[0]
             found: UUID | None = row[0]
             return found
+    if failure is not None:
+        raise failure
     return None
 
 

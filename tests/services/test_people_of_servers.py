@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
+from django.db import OperationalError
 from django.test import RequestFactory, override_settings
 
 from config.choosing import choose
@@ -30,6 +31,7 @@ from tenants.services.accounts.issuers import configure_issuer
 from tenants.services.accounts.mails import queue_mail
 from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.accounts.provisioning import NameTaken, describe_person, keep_person, provision_person
+from tenants.services.finding import find_tenant_of
 from tests.conftest import Browser, People
 from tests.factories import PASSWORD, UserFactory, utc_now
 from tests.mailing import Mailbox
@@ -202,6 +204,22 @@ def test_a_user_name_that_a_tenant_left_behind_on_another_server_is_free(
     with tenant_context(tenant.id):
         made = invite_user(username=name, full_name="", role=Role.VIEWER, tenant=tenant, actor=actor, now=utc_now())
     assert made.username == name
+
+
+@pytest.mark.usefixtures("server_apart")
+def test_who_lives_behind_a_server_that_is_away_is_found(
+    admin: Side, other_tenant: TenantRef, move_home: MoveHome
+) -> None:
+    """Those of ``b`` could not log in while ``a``, which is asked before, was away."""
+    name = f"{uuid.uuid4().hex}@elsewhere.example"
+    call_on_b(admin, name, other_tenant)
+    move_home(other_tenant, "b")
+    away = {alias: {**entry, "PORT": "1"} for alias, entry in settings.DATABASE_SERVERS["b"].items()}
+    with override_settings(DATABASE_SERVERS={"a": away, **settings.DATABASE_SERVERS}):
+        assert find_tenant_of("username", name) == other_tenant.id
+        # Who is on none of the others may be there.
+        with pytest.raises(OperationalError):
+            find_tenant_of("username", f"no-{name}")
 
 
 def test_with_one_server_no_other_is_asked_for_a_user_name(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
