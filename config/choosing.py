@@ -131,11 +131,13 @@ def _of_session(request: HttpRequest) -> str:
     if OWN_ACCOUNT.fullmatch(request.path_info):
         # A super admin's own row and sessions are those of main; other servers have copies.
         return MAIN
-    # A super admin: where the tenant is that they look at, or are about to.
-    chosen = read_impersonation(request.session)
-    slug = request.META.get("HTTP_X_TENANT", "") or (chosen.slug if chosen else "")
-    if request.path_info == "/tenants" and request.method == "POST":
-        slug = request.POST.get("tenant", "") or slug
+    # A super admin: where the tenant is that they look at, or are about to. The page on which they choose is main's, or
+    # it would be away with the server of the tenant that they are to leave.
+    if request.path_info == "/tenants":
+        slug = request.POST.get("tenant", "") if request.method == "POST" else ""
+    else:
+        chosen = read_impersonation(request.session)
+        slug = request.META.get("HTTP_X_TENANT", "") or (chosen.slug if chosen else "")
     return server_of_slug(slug) if slug else MAIN
 
 

@@ -167,6 +167,22 @@ def test_a_super_admin_deactivated_on_main_may_not_work_elsewhere(
     assert here.get("/customers")["Location"].startswith("/login")
 
 
+def test_a_super_admin_chooses_another_tenant_while_the_server_of_theirs_is_away(
+    staff: Callable[[], Browser], other_tenant: TenantRef
+) -> None:
+    """The page on which they choose was away with it."""
+    here = staff()
+    for entry in settings.DATABASE_SERVERS["b"].values():
+        entry["PORT"] = "1"
+    servers.close_others()
+    servers._handler.cache_clear()
+    page = here.get("/tenants")
+    assert (page.status_code, other_tenant.slug in page.content.decode()) == (200, True)
+    chosen = here.post("/tenants", {"tenant": other_tenant.slug, "next": "/customers", "reason": "Ticket 7"})
+    assert chosen["Location"] == "/customers"
+    assert here.session["tenant"]["slug"] == other_tenant.slug
+
+
 # --- user names ---------------------------------------------------------------------------------------------------
 
 
