@@ -149,6 +149,16 @@ def test_who_is_made_before_their_first_day_is_invited_once_they_are_let_in(dire
     assert mailbox.link_to(made["userName"]).startswith("/invitation/")
 
 
+def test_an_address_that_is_corrected_gets_the_invitation(directory: Any, mailbox: Any) -> None:
+    made, name = make(directory), f"anna-{uuid4().hex[:12]}@acme.example"
+    mailbox.deliver()
+    for _ in range(2):
+        assert patch(directory, made["id"], {"op": "replace", "path": "userName", "value": name}).status_code == 200
+    mailbox.deliver()
+    assert len(mailbox.to(made["userName"])) == 1
+    assert mailbox.link_to(name).startswith("/invitation/")
+
+
 def test_the_last_admin_stays_and_nothing_else_of_the_request_is_kept(directory: Any, tenant: Any, users: Any) -> None:
     admin = users.tenant_admin
     # The directory's own account is an admin too, but no person.

@@ -111,10 +111,11 @@ def keep_person(
         _identify(user_id, wanted, **about)
         rename_user(user_id, wanted.full_name, **about)
         user = set_role(user_id, wanted.role, **about)
-        if wanted.is_active and not user.is_active:
+        if wanted.is_active:
             user = reactivate_user(user_id, **about)
-            # To someone who is out none is sent: it waits for this, or was for a time that is over.
-            queue_invitation(user, now=now)
+            if (person.email, person.is_active) != (user.email, True):
+                # What was sent before went to another address, and its link has ended; to someone who is out none goes.
+                queue_invitation(user, now=now)
     user.refresh_from_db()
     return user
 
