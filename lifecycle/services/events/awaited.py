@@ -104,7 +104,7 @@ def _as_message(item: CustomerData, event_type: str, tenant: TenantRef, place: i
     data = {"external_id": item.external_id, **item.data}
     event_id = item.id or _make_id(item, tenant)
     event = Event(event_id, item.source, event_type, item.time, tenant.slug, item.external_id, data)
-    # By its place those that are refused are told apart: two about one customer would be one and its duplicate.
+    # Its place keeps those that are refused apart: two about one customer would be one and its duplicate.
     return Received(Message(TOPIC, 0, place, item.external_id.encode(), None), event)
 
 
