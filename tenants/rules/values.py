@@ -169,7 +169,11 @@ def read_username(value: object) -> str:
     """
     text = read_line(value, LONGEST_USERNAME, required=True)
     _refuse_invisible(text, lambda one: one in UNSEEN or one == _SOFT_HYPHEN)
-    return fold_text(text)
+    folded = fold_text(text)
+    # Some letters are two when they are folded, as ß is, and what is kept has to fit.
+    if len(folded) > LONGEST_USERNAME:
+        raise _too_long(folded, LONGEST_USERNAME)
+    return folded
 
 
 def _refuse_invisible(text: str, is_hidden: Callable[[str], bool]) -> None:

@@ -20,6 +20,13 @@ UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u2800\u3164\ufe00\ufe0f\uff
 DECEIVING = "\u061c\u180e\u2061\u2064\u206a\u206f\ufff9\ufffb\U000e0001\U000e0020\U000e007f"
 
 
+def test_a_user_name_fits_as_it_is_kept() -> None:
+    """Folded, some letters are two: it had been longer than its column, an error of the server."""
+    assert values.read_username("ß" * 75) == "ss" * 75
+    with pytest.raises(InvalidValue, match="152 characters long; at most 150"):
+        values.read_username("ß" * 76)
+
+
 def test_a_break_counts_as_the_one_character_that_is_kept() -> None:
     assert values.read_paragraphs("a\r\nb\rc\nd\r\n", 7) == "a\nb\nc\nd"
     with pytest.raises(InvalidValue, match="7 characters long; at most 6"):
