@@ -184,6 +184,25 @@ def test_a_stage_that_was_renamed_since_and_one_with_a_reason(db: None) -> None:
         assert {(row.stage, row.reason_code) for row in rows} == {("Wobbly", "Usage")}
 
 
+@pytest.mark.parametrize("reason", ["Wrong list", "Onboarding done", "pasted\u200b"])
+def test_a_stage_that_lists_its_reasons_takes_back_who_came_without_one(db: None, reason: str) -> None:
+    """Why it is undone is none of the list: everyone was refused, and the undo could not be asked for again."""
+    tenant = TenantFactory(configuration={**DOCUMENT, "reason_codes": {"Active": ["Onboarding done"]}})
+    make_people(tenant)
+    customers = [CustomerFactory(tenant=tenant) for _ in range(2)]
+    move(tenant, customers[:1], "Active")
+    move(tenant, customers[1:], "Active", "Onboarding done")
+    before = stages(tenant)
+    job = undo(tenant, move(tenant, customers, "At-Risk", "Usage"), reason=reason)
+    assert (job.moved, job.refused) == (2, 0)
+    assert stages(tenant) == before
+    with tenant_context(tenant.id):
+        rows = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)
+        reasons = {row.customer_id: row.reason_code for row in rows}
+    listed = reason if reason == "Onboarding done" else ""
+    assert reasons == {customers[0].id: listed, customers[1].id: "Onboarding done"}
+
+
 def test_a_stage_that_is_renamed_while_its_customers_are_moved_back(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The publisher holds the configuration when the worker comes: who waits for it moves them to the new name."""
     tenant, customers = make(2)

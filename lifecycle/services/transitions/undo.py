@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from audit.models import LifecycleHistory
 from audit.services.administration import record_administration
 from lifecycle.models import BulkChange, EffectRun, Undo
-from lifecycle.rules.transitions import Change, Status
+from lifecycle.rules.transitions import LONGEST_REASON, Change, Status
 from lifecycle.services.transitions.apply import Budget, Call, Choice, apply
 from storage.cursors import prepared_cursor
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -28,6 +28,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.roles import CONFIGURE_STAGES, PERMISSIONS
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.values import InvalidValue, read_line
 from tenants.services.configuration.policies import hold_live_policy
 from tenants.services.configuration.versions import present_name, present_names
 from tenants.services.directory import fetch_tenants
@@ -264,21 +265,33 @@ def _move_batch(undo: Undo, *, tenant: TenantRef, now: dt.datetime) -> int:
 def _choose_return(moved: _Moved, undo: Undo, renames: Mapping[int, Mapping[str, str]]) -> Choice:
     """Back to where the customer was, unless someone has moved it since: that is seen under its lock."""
     stage = present_name(moved.from_stage or "", moved.configuration_version, renames)
+    # The stage may ask for a reason: that by which the customer had come there stays its own.
+    reasons = [reason for reason in (moved.reason_code, _as_reason_code(undo.reason)) if reason]
 
-    def choose(_: Policy, status: Status) -> Change | None:
+    def choose(policy: Policy, status: Status) -> Change | None:
         if status.version != moved.version_then:
             return None
+        codes = policy.reason_codes(stage)
         return Change(
             moved.customer_id,
             stage,
-            # The stage may ask for a reason: that by which the customer had come there stays its own.
-            reason_code=moved.reason_code or undo.reason or None,
+            # Why it is undone people write in their own words: a stage that lists its reasons is not given them, or it
+            # would refuse the customer, for good. The note has them.
+            reason_code=next((reason for reason in reasons if codes is None or reason in codes), None),
             note=undo.reason or None,
             effective_at=moved.stayed_since,
             is_return=True,
         )
 
     return Choice(moved.customer_id, choose)
+
+
+def _as_reason_code(text: str) -> str:
+    """Why it is undone as a reason is kept; '' where it cannot be one."""
+    try:
+        return read_line(text, LONGEST_REASON)
+    except InvalidValue:
+        return ""
 
 
 def undo_after_commit(tenant: TenantRef) -> None:
