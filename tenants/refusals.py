@@ -88,7 +88,8 @@ class RequestRefused(Exception):
         """The same refusal as an answer to a whole request, in a sentence, with what is ``allowed``, what would be
         started (as counts) and the field that is wrong.
         """
-        if refused.allowed:
+        # A stage that leads nowhere says so: programs look for the stages where a transition is refused.
+        if refused.allowed or refused.code == "transition_not_allowed":
             extra.setdefault("allowed", list(refused.allowed))
         if refused.effects is not None:
             counts: Counter[tuple[str, str]] = Counter()

@@ -9,7 +9,8 @@ from audit.models import LifecycleHistory
 from tenants.context import tenant_context
 from tests.api.lifecycles import address
 from tests.api.traces import nothing_changes, refused_attempts
-from tests.factories import CustomerFactory, UserFactory
+from tests.conftest import make_people
+from tests.factories import MINIMAL, CustomerFactory, TenantFactory, UserFactory
 
 
 def history_of(tenant, customer):
@@ -167,6 +168,18 @@ def test_a_move_that_the_configuration_forbids_names_the_stages_that_are_allowed
     assert problem["allowed"] == ["Rollout", "Lost"]
     assert problem["errors"][0]["pointer"] == "#/stage"
     assert refused_attempts(other_tenant) == [("transition_not_allowed", "Trial", "Live", "API")]
+
+
+def test_a_stage_that_leads_nowhere_has_no_stages_that_are_allowed(api_client):
+    """A program that reads the stages of such a refusal found none to read."""
+    tenant = TenantFactory(configuration={**MINIMAL, "transitions": {"Prospect": ["Active"], "Active": []}})
+    customer, client = CustomerFactory(tenant=tenant, stage="Active"), api_client(make_people(tenant).account_manager)
+    with nothing_changes(tenant):
+        alone = client.patch(address(customer.id), {"stage": "Onboarded"})
+        asked = {"items": [{"customer_id": str(customer.id), "stage": "Onboarded"}]}
+        (item,) = client.post("/api/v1/lifecycle/transitions", asked).json()["results"]
+    assert (alone.status_code, alone.json()["code"], alone.json()["allowed"]) == (400, "transition_not_allowed", [])
+    assert (item["status"], item["code"], item["allowed"]) == (400, "transition_not_allowed", [])
 
 
 def test_an_unknown_reason_names_those_that_are_accepted(api_client, other_tenant, other_users):
