@@ -17,6 +17,8 @@ from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.endpoints import EndpointRefused
 from lifecycle.services.effects.reasons import explain_reason
 from tenants.admin.base import ModelForm, ServiceAdmin, service_arguments
+from tenants.rules.values import InvalidValue, read_line
+from tenants.sentences import describe_value
 from tenants.sentences.figures import say_number
 
 
@@ -30,7 +32,11 @@ class EndpointForm(ModelForm):
 
     def clean_name(self) -> str:
         """A name that no endpoint of the tenant has yet. Said by the service, it would take along what was typed."""
-        name: str = self.cleaned_data["name"]
+        try:
+            name = read_line(self.cleaned_data["name"], endpoints.LONGEST_NAME, required=True)
+        except InvalidValue as error:
+            sentence = _("The name %(error)s. Nothing was saved.")
+            raise ValidationError(sentence % {"error": describe_value(error)}) from error
         if WebhookEndpoint.objects.filter(name=name).exists():
             raise ValidationError(str(EndpointRefused("endpoint_exists")))
         return name

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from lifecycle.api.serializers import FlagField
 from lifecycle.models import EffectRun
 from lifecycle.services.effects.actions import REPLAYABLE_TOGETHER
+from lifecycle.services.effects.endpoints import LONGEST_NAME
 from lifecycle.services.effects.preferences import CHOICES
 from tenants.api.serializers import StrictSerializer, TextField
 
@@ -37,14 +38,14 @@ class PauseSerializer(StrictSerializer):
 
     paused = FlagField()
     effect = TextField(max_length=255, required=False, help_text="One effect, by its name.")
-    endpoint = TextField(max_length=80, required=False, help_text="One endpoint, by its name.")
+    endpoint = TextField(max_length=LONGEST_NAME, required=False, help_text="One endpoint, by its name.")
     reason = TextField(max_length=LONGEST_REASON, help_text="Why, for the administration log.")
 
 
 class EndpointSerializer(StrictSerializer):
     """``POST /webhooks/endpoints``."""
 
-    name = TextField(max_length=80)
+    name = TextField(max_length=LONGEST_NAME)
     url = TextField(max_length=500, help_text="https, to an address of the public internet.")
 
 

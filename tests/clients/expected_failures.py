@@ -62,7 +62,11 @@ MEANT = (
         {"#/known"},
         "it goes with as_of, which no schema of a parameter can say",
     ),
-    (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
+    (
+        ("create_webhook_endpoint",),
+        {"#/name", "#/url"},
+        "what is a name, and which addresses are of the public internet no pattern can say",
+    ),
     (("write_note", "edit_note"), {"#/text"}, "whether a text says anything, and to whom, no pattern can say"),
     (
         ("create_task", "change_task", "change_task_by_id"),

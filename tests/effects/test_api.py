@@ -251,6 +251,27 @@ def test_an_endpoint_is_made_rotated_and_removed(api_client: Client, tenant: Ten
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request"), url
 
 
+@pytest.mark.parametrize("name", ["hook ", "Cafe\u0301  2"])
+def test_an_endpoint_has_its_name_as_automations_have_it(api_client: Client, name: str) -> None:
+    """A blank at its end, or a letter in two parts: it was never found, and each webhook for it suppressed."""
+    hook = {"name": "Tell", "on": "enter", "stages": ["At-Risk"], "kind": "webhook", "to": [name]}
+    tenant = TenantFactory(configuration={**DOCUMENT, "effects": [hook]})
+    client = api_client(make_people(tenant).tenant_admin)
+    path, body = "/api/v1/webhooks/endpoints", {"name": name, "url": "https://crm.example/hook"}
+    made = client.post(path, body, format="json")
+    assert (made.status_code, made.json()["name"]) == (201, {"hook ": "hook"}.get(name, "Caf\u00e9 2"))
+    move(client, CustomerFactory(tenant=tenant))
+    (row,) = client.get("/api/v1/effects").json()["results"]
+    assert (row["state"], row["recipient"]) == ("due", f"endpoint:{made.json()['id']}")
+    for spelled in (name, made.json()["name"]):
+        assert client.post(path, {**body, "name": spelled}, format="json").status_code == 409
+        pause = {"paused": True, "endpoint": spelled, "reason": "x"}
+        assert client.put("/api/v1/effects/pause", pause, format="json").status_code == 200
+    for nothing in ("  ", "bell\u0007"):
+        refused = client.post(path, {**body, "name": nothing}, format="json")
+        assert (refused.status_code, [one["pointer"] for one in refused.json()["errors"]]) == (400, ["#/name"])
+
+
 def test_a_change_is_undone(api_client: Client, customer: Customer, tenant: TenantRef) -> None:
     client = api_client("account_manager")
     request_id = move(client, customer)

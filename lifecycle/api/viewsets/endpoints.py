@@ -25,6 +25,8 @@ from lifecycle.services.effects.endpoints import EndpointRefused
 from lifecycle.services.effects.reasons import explain_reason
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES
+from tenants.rules.values import InvalidValue
+from tenants.sentences import describe_value
 
 QUESTION = b"webhook-endpoints"
 NO_ENDPOINT = gettext_noop("There is no such endpoint: check the id.")
@@ -60,6 +62,10 @@ class EndpointViewSet(TenantViewSet):
         asked = EndpointSerializer.read(request.data)
         try:
             endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
+        except InvalidValue as error:
+            sentence = _("The name %(error)s. Nothing was saved.") % {"error": describe_value(error)}
+            problem = {"pointer": "#/name", "detail": sentence, "code": error.code}
+            raise RequestRefused("invalid_request", sentence, errors=[problem]) from error
         except AddressRefused as refused:
             raise refuse_parameter("url", _("%(why)s Nothing was saved.") % {"why": refused}) from refused
         except EndpointRefused as refused:

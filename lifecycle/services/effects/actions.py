@@ -18,6 +18,7 @@ from lifecycle.services.effects.breaker import close_breaker
 from lifecycle.services.effects.endpoints import FAILING, GONE
 from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion
+from tenants.rules.texts import clean_line
 from tenants.rules.values import sort_key
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
@@ -237,7 +238,7 @@ def _pause_effects(
 
 def _find_lane(endpoint: str, tenant: TenantRef) -> UUID:
     """The lane of the endpoint of this name. Raises ActionRefused."""
-    endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant.id, name=endpoint)
+    endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant.id, name__in=(endpoint, clean_line(endpoint)))
     found: UUID | None = endpoints.values_list("id", flat=True).first()
     if found is None:
         raise ActionRefused("not_found", "no_such_endpoint", name=endpoint)

@@ -21,6 +21,7 @@ from lifecycle.services.effects.queue import Job
 from storage.cursors import fetch_prepared, plain_array
 from tenants.actors import Actor, TenantRef, system_actor
 from tenants.rules.messages import Message
+from tenants.rules.values import read_line
 
 # Who switches an endpoint off that has failed for too long.
 ACTOR: Final = system_actor("effects_worker")
@@ -29,6 +30,7 @@ ROTATION: Final = dt.timedelta(hours=24)
 # A rotation so soon after another one is the same wish, sent twice: no receiver has been given the new secret yet.
 SENT_AGAIN: Final = dt.timedelta(seconds=30)
 MOST_ENDPOINTS: Final = 50
+LONGEST_NAME: Final = 80
 GONE: Final = "gone"
 FAILING: Final = "failing"
 # Only failures, for five days; a second one at least 12 hours after the first, and within 24 of the one before.
@@ -67,8 +69,10 @@ def create_endpoint(
 ) -> tuple[WebhookEndpoint, str]:
     """Make an endpoint with a lane of its own; the endpoint, and its secret, which is shown this once.
 
-    Raises EndpointRefused, and AddressRefused for an address that webhooks may not go to.
+    Its name is kept as a configuration keeps the names in ``to``: in another form no effect would ever find it. Raises
+    EndpointRefused; InvalidValue for what is no name; AddressRefused for an address that webhooks may not go to.
     """
+    name = read_line(name, LONGEST_NAME, required=True)
     check_url(url)
     if WebhookEndpoint.objects.filter(tenant_id=tenant.id).count() >= MOST_ENDPOINTS:
         raise EndpointRefused("too_many_endpoints", most=MOST_ENDPOINTS)
