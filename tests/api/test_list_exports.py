@@ -88,6 +88,19 @@ def test_what_a_spreadsheet_program_would_compute_is_text(viewer, tenant):
         assert {row["owner"] for row in rows} == {"'=cmd"}
 
 
+def test_a_text_that_begins_with_a_minus_is_guarded_though_it_looks_like_a_number(viewer, tenant):
+    """Of an id such as -12 a spreadsheet program made a number; a negative amount is one, and stays so."""
+    record(tenant, "-12", "-7.5", "Live", owner="-3")
+    facts = CustomerFacts("-12", "/billing", utc_now(), billing={"balance_overdue": "-12.50"})
+    with tenant_context(tenant.id):
+        record_customers([facts], tenant=tenant, actor=system_actor("t"), source="Import", now=utc_now(), create=False)
+    asked = {"where": 'owner:"-3"', "columns": "customer,owner,overdue"}
+    for kind, read in READERS.items():
+        (row,) = read(viewer.get(FILE, {**asked, "format": kind}))
+        assert (row["external_id"], row["name"], row["owner"]) == ("'-12", "'-7.5", "'-3"), kind
+        assert float(row["balance_overdue"]) == -12.5
+
+
 def test_an_export_is_recorded_with_its_rows_and_without_what_names_people(viewer, users, tenant):
     view = keep(users.viewer, "stage=Live&owner=ann", tenant)
     asked = {"view": view, "search": "alpha", "days_min": "3", "where": "owner:ann,bob", "columns": "customer,arr"}

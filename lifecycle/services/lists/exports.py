@@ -165,25 +165,27 @@ def _quick_switches() -> Iterator[None]:
                 sys.setswitchinterval(_usual_switch)
 
 
-def _write_csv(file: IO[bytes], fields: Mapping[str, Value], _texts: Set[str], rows: Iterator[Row]) -> int:
+def _write_csv(file: IO[bytes], fields: Mapping[str, Value], texts: Set[str], rows: Iterator[Row]) -> int:
+    """Digits in the fields that are ``texts`` are no numbers."""
     # The mark at the beginning lets Excel know that it is UTF-8.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
     writer, number = csv.writer(text), 0
     writer.writerow(fields)
+    cells = [(value, name in texts) for name, value in fields.items()]
     for row in rows:
-        writer.writerow([_as_text(value(row)) for value in fields.values()])
+        writer.writerow([_as_text(value(row), is_text=is_text) for value, is_text in cells])
         number += 1
     text.flush()
     text.detach()
     return number
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: Any, *, is_text: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="seconds")
-    return guard(value) if isinstance(value, str) and not _is_number(value) else str(value)
+    return guard(value) if isinstance(value, str) and (is_text or not _is_number(value)) else str(value)
 
 
 def _is_number(text: str) -> bool:
@@ -216,7 +218,7 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, *, is_text: bool)
     elif isinstance(value, str) and not is_text and _is_number(value):
         sheet.write_number(row, column, float(value))
     else:
-        sheet.write_string(row, column, _as_text(value))
+        sheet.write_string(row, column, _as_text(value, is_text=is_text))
 
 
 _WRITERS: Final[Mapping[str, Callable[[IO[bytes], Mapping[str, Value], Set[str], Iterator[Row]], int]]] = {
