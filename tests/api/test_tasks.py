@@ -85,6 +85,20 @@ def test_a_manager_gives_themselves_a_task_as_me(manager, customer, users):
         assert manager.patch(address, {"assignee": None}).json()["assignee_id"] is None
 
 
+@pytest.mark.parametrize("name", ["keep", "None"])
+def test_what_is_no_one_s_name_is_no_assignee_and_what_is_someone_s_is(manager, customer, tenant, name):
+    """Both were taken for "as it is", and answered with success."""
+    address = f"/api/v1/tasks/{make(manager, customer)['id']}"
+    refused = manager.patch(address, {"assignee": name})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+    assert refused.json()["errors"][0]["pointer"] == "#/assignee"
+    person = UserFactory(tenant=tenant, username=name)
+    given = manager.patch(address, {"assignee": name})
+    assert (given.status_code, given.json()["assignee_id"]) == (200, str(person.id))
+    renamed = manager.patch(address, {"title": "Visit Zora"})
+    assert (renamed.json()["assignee_id"], renamed.json()["due_on"]) == (str(person.id), None)
+
+
 def test_tasks_are_listed_by_assignee_and_by_whether_they_are_open(manager, api_client, customer, tenant, users):
     lena = UserFactory(tenant=tenant)
     make(manager, customer, "Mine", assignee=users.account_manager.username)

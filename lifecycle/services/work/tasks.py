@@ -7,7 +7,8 @@ is erased. Each step is in the administration log, without the title.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from enum import Enum
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -33,9 +34,15 @@ _TABLE: Final = "lifecycle_task"
 NO_TASK: Final = gettext_noop("There is no such task of this customer: check the id.")
 
 Row = dict[str, Any]
-# Of a field that is not given: it stays as it is.
-KEEP: Final = "keep"
-Keep = Literal["keep"]
+
+
+class Keep(Enum):
+    """Of a field that is not given: it stays as it is. No text, which could be someone's name."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def change_task(
     by: By,
     title: str | None = None,
     due_on: dt.date | Keep | None = KEEP,
-    assignee: str | None = KEEP,
+    assignee: str | Keep | None = KEEP,
     done: bool | None = None,
     expected_version: int | None = None,
 ) -> Row:
@@ -99,11 +106,11 @@ def change_task(
     if title is not None and (title := read_title(title)) != text:
         text = title
         task.title = encrypt_text(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
-    if due_on != KEEP:
+    if due_on is not KEEP:
         _check_due(due_on)
         task.due_on, task.due_key = due_on, due_on or _LAST_DAY
     # Whom it is for keeps it, also who may not be given one any more: a form sends all that it was filled with.
-    if assignee != KEEP and (assignee is None or assignee != str(task.assignee_id)):
+    if assignee is not KEEP and (assignee is None or assignee != str(task.assignee_id or "")):
         task.assignee_id = find_assignee(assignee, tenant=by.tenant) if assignee else None
     actions = ["change_task"] if before != (task.title, task.due_on, task.assignee_id) else []
     if done is not None and done != (task.done_at is not None):
