@@ -164,6 +164,22 @@ def test_failed_effects_are_replayed_together(api_client: Client, customer: Cust
     assert client.post("/api/v1/effects/replay", {"since": since, "state": "done"}, format="json").status_code == 400
 
 
+def test_the_name_of_an_effect_is_found_in_each_form_in_which_it_is_sent(api_client: Client) -> None:
+    """A letter in two parts, as Macs write it: none was listed or replayed, with success, and none could be paused."""
+    mail = {"name": "Caf\u00e9", "on": "enter", "stages": ["At-Risk"], "kind": "email", "to": ["boss@acme.example"]}
+    tenant = TenantFactory(configuration={**DOCUMENT, "effects": [mail]})
+    client, since = api_client(make_people(tenant).tenant_admin), utc_now().isoformat()
+    move(client, CustomerFactory(tenant=tenant))
+    name = "Cafe\u0301 "
+    assert len(client.get("/api/v1/effects", {"effect": name}).json()["results"]) == 1
+    pause = {"paused": True, "effect": name, "reason": "x"}
+    assert client.put("/api/v1/effects/pause", pause, format="json").json()["pauses"][0]["effect"] == "Caf\u00e9"
+    again = client.post("/api/v1/effects/replay", {"since": since, "state": "held", "effect": name}, format="json")
+    assert again.json() == {"replayed": 1}
+    assert client.put("/api/v1/effects/pause", {**pause, "effect": "  "}, format="json").status_code == 404, "not all"
+    assert client.put("/api/v1/effects/pause", {**pause, "paused": False}, format="json").json() == {"pauses": []}
+
+
 def test_nothing_is_replayed_since_a_time_that_is_still_to_come(api_client: Client) -> None:
     later = utc_now() + dt.timedelta(hours=1)
     answer = api_client("tenant_admin").post("/api/v1/effects/replay", {"since": later.isoformat()}, format="json")
