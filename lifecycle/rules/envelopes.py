@@ -12,6 +12,7 @@ import orjson
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.event_values import InvalidField, clean_data
+from lifecycle.rules.fields import BILLING, CONTACTS, SUPPORT
 from lifecycle.rules.message_json import is_storable, parse_message
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import (
@@ -37,6 +38,8 @@ STRUCTURED_TYPE: Final = "application/cloudevents+json"
 # Attributes that nothing depends on: one that is no text, or too long, is as good as none.
 _INCIDENTAL: Final = frozenset({"traceparent"})
 _LONGEST_TEXT: Final = 255
+# What of the data of an event is an object or a list by itself.
+_PARTS: Final = frozenset({CONTACTS, BILLING, SUPPORT})
 # What the messages of unreadable events are filed under instead of a type.
 UNKNOWN_TYPE: Final = "unknown"
 
@@ -283,8 +286,10 @@ def _find_contradiction(
     external_id = data["external_id"]
     if not _names(message.key, external_id) or not _names(document.get("subject", external_id), external_id):
         return "key_mismatch", messages.Message("event_key")
-    # Also what was left out of them has an owner.
-    foreign = find_foreign_part(document["source"], document["type"], document["data"])
+    # Also what was left out of them has an owner. A whole part that is null clears nothing, not even from its own
+    # source: serializers write one for each object that is not set.
+    said = {name: value for name, value in document["data"].items() if value is not None or name not in _PARTS}
+    foreign = find_foreign_part(document["source"], document["type"], said)
     if foreign is not None:
         return "source_not_allowed", foreign
     wrong = EVENT_TYPES[document["type"]].check(data)

@@ -55,6 +55,23 @@ def test_data_are_held_to_the_schema_of_their_type(event_type: str, data: dict[s
 
 
 @pytest.mark.parametrize(
+    ("source", "given", "part"),
+    [("/crm", {"name": "Acme"}, "billing"), ("/billing", {"billing": {"arr": 5}}, "contacts")],
+)
+def test_a_part_of_another_source_that_is_null_costs_no_event(source: str, given: dict[str, Any], part: str) -> None:
+    """As serializers write an object that is not set."""
+    document = {**GOOD, "type": "customer.updated", "source": source}
+    bare = {"external_id": "c1", **given}
+    alone, found = read({**document, "data": bare}), read({**document, "data": {**bare, part: None}})
+    assert isinstance(found, Event)
+    assert isinstance(alone, Event)
+    assert found.data == alone.data
+    # What says something is refused as before, also where it cannot be kept.
+    for value in ({}, [], "none", 0):
+        assert code({**document, "data": {**bare, part: value}}) == "source_not_allowed"
+
+
+@pytest.mark.parametrize(
     ("event_type", "source", "data", "kept", "rejected"),
     [
         ("customer.updated", "/crm", {"name": None, "industry": "Glass"}, {"industry": "Glass"}, "data.name is blank"),
