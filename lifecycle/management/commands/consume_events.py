@@ -1,5 +1,6 @@
 """``manage.py consume_events``: the events of CRM, Billing and Support into the customers."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -104,7 +105,7 @@ class Command(SupervisedCommand):
                 housekeeping=Housekeeping(actor=CONSUMER, count=processor.count),
             )
             try:
-                consumer.run()
+                count = consumer.run()
             except NoSuchTopic as absence:
                 raise CommandError(str(absence)) from absence
             except (TooManyFailures, KafkaException) as error:
@@ -113,6 +114,9 @@ class Command(SupervisedCommand):
                 ) from error
             finally:
                 progress.close()
+        # Who waits for its end would take what is left for done.
+        if stop and not self.is_service(options) and count < (options["max_events"] or math.inf):
+            raise CommandError("Stopped before everything was read. Run it again to go on.")
 
     def _tell(self, result: Result) -> None:
         message, event, refusal = result.received.message, result.received.event, result.refusal

@@ -144,6 +144,8 @@ class Command(ServiceCommand):
                     break
                 if not busy:
                     stop.wait(PAUSE_SECONDS)
+        if once and stop:
+            raise CommandError("Stopped. Run it again to go on.")
         if once and self._put_off:
             raise CommandError(
                 f"{len(self._put_off):,} could not be moved (the log says why); they stay where they are. Correct the"

@@ -93,3 +93,5 @@ class Command(SupervisedCommand):
                 raise CommandError(str(stopped)) from stopped
             finally:
                 progress.close()
+        if stop and not self.is_service(options):
+            raise CommandError("Stopped; what was not published waits in the outbox. Run it again to go on.")

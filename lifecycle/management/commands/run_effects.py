@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.db.utils import InterfaceError, OperationalError
 
@@ -83,6 +84,8 @@ class Command(ServiceCommand):
             worker.close(CLOSE_SECONDS)
             health.remove()
             progress.close()
+        if once and stop:
+            raise CommandError("Stopped; what has not run waits. Run it again to go on.")
 
 
 def _list_outcomes(outcomes: Mapping[str, int]) -> str:
