@@ -1,6 +1,7 @@
 """The published documents are what the code does: schemas, AsyncAPI, the page on alarms, samples."""
 
 import re
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -16,6 +17,8 @@ from django.core.management import CommandError, call_command
 from prometheus_client.metrics import MetricWrapperBase
 
 from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
+from lifecycle.management.commands import send_event
+from lifecycle.management.stopping import StopRequest
 from lifecycle.messaging import describing, metrics, sending
 from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.clients import KafkaException
@@ -239,6 +242,32 @@ def test_the_command_refuses_what_would_be_dead(tmp_path: Path) -> None:
         call_command("send_event", "customer.created", "--tenant", "acme", "--data", "{")
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("send_event", "--file", str(tmp_path / "nothing"))
+
+
+def test_a_file_that_is_stopped_in_the_middle_is_not_said_to_be_sent(
+    acme: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = StopRequest()
+
+    class Stopping(StringIO):
+        """Asked to end as soon as one event is out."""
+
+        def write(self, text: str) -> int:
+            request.set()
+            return super().write(text)
+
+    monkeypatch.setattr(send_event, "stop_on_signals", lambda: nullcontext(request))
+    events = tmp_path / "events.ndjson"
+    lines = [orjson.dumps(acme.document("customer.created", name, name="A")) for name in ("c1", "c2", "c3")]
+    events.write_bytes(b"\n".join([lines[0], b"", *lines[1:], b""]))
+    output = Stopping()
+    with pytest.raises(CommandError, match=r"^Stopped before line 3: what comes from there on was not sent\.$"):
+        call_command("send_event", "--file", str(events), "--print", stdout=output)
+    assert len(output.getvalue().splitlines()) == 1
+    # Asked to end after the last one: all is sent.
+    request = StopRequest()
+    events.write_bytes(lines[0] + b"\n\n")
+    call_command("send_event", "--file", str(events), "--print", stdout=Stopping())
 
 
 @pytest.mark.parametrize("option", ["--tenant", "--customer", "--data", "--source", "--topic"])

@@ -1,11 +1,17 @@
 """A topic that is read to its end, by who takes their time over it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
+from django.core.management import CommandError, call_command
 
+from lifecycle.management.commands import tail_topic
+from lifecycle.management.stopping import StopRequest
 from lifecycle.messaging import tailing
 from lifecycle.messaging.tailing import SILENCE_SECONDS, TopicSilent, read_topic
 
@@ -67,3 +73,26 @@ def test_a_broker_that_says_nothing_is_not_waited_for_without_end(tail: Any) -> 
     with pytest.raises(TopicSilent):
         next(read)
     assert broker.now - began == pytest.approx(SILENCE_SECONDS, abs=1)
+
+
+def test_a_copy_that_is_stopped_before_the_end_of_the_topic_is_not_taken_for_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`--all --values > seals.ndjson`, as the restore has it: what is missing would be missed later."""
+    request = StopRequest()
+
+    def read(_topic: str, *, stop: Callable[[], bool]) -> Iterator[Any]:
+        for value in (b"1", b"2"):
+            if stop():
+                return
+            yield SimpleNamespace(key=lambda: None, value=lambda value=value: value)
+
+    monkeypatch.setattr(tail_topic, "read_topic", read)
+    monkeypatch.setattr(tail_topic, "stop_on_signals", lambda: nullcontext(request))
+    whole, part = StringIO(), StringIO()
+    call_command("tail_topic", TOPIC, "--all", "--values", stdout=whole)
+    assert whole.getvalue().split() == ["1", "2"]
+    request.set()
+    with pytest.raises(CommandError, match=r"^Stopped before the end of the topic: "):
+        call_command("tail_topic", TOPIC, "--all", "--values", stdout=part)
+    assert part.getvalue() == ""

@@ -55,6 +55,8 @@ class Command(OperatorCommand):
             raise CommandError("Name a type, a --file or --stream.")
         sender = None if options["print"] else EventSender(binary=options["binary"], topic=options["topic"])
         progress = Progress("events", output=self.stdout, describe=lambda: "sent")
+        # The first line of the file that was not sent, because the request to stop came before it.
+        self._left = 0
         with stop_on_signals() as stop:
             try:
                 invalid = self._send(self._events(options, stop), sender, progress)
@@ -62,6 +64,8 @@ class Command(OperatorCommand):
                 raise CommandError(f"Kafka did not accept the events: {error.args[0].str()}") from error
         if sender is not None:
             progress.close()
+        if self._left:
+            raise CommandError(f"Stopped before line {self._left}: what comes from there on was not sent.")
         if invalid:
             raise CommandError(
                 f"{invalid:,} invalid {'line was' if invalid == 1 else 'lines were'} not sent; see above."
@@ -102,11 +106,24 @@ class Command(OperatorCommand):
 
     def _events(self, options: dict[str, Any], stop: Stop) -> Iterator[tuple[str, Document | bytes]]:
         if options["file"]:
-            yield from _read_file(options["file"], stop)
+            yield from self._read_file(options["file"], stop)
         elif options["stream"]:
             yield from ((("", document)) for document in self._stream(options, stop))
         else:
             yield "", _sample(options)
+
+    def _read_file(self, name: str, stop: Stop) -> Iterator[tuple[str, bytes]]:
+        try:
+            lines = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  closed with the command
+        except OSError as error:
+            raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            if stop:
+                self._left = number
+                return
+            yield f"line {number}: ", line
 
     def _stream(self, options: dict[str, Any], stop: Stop) -> Iterator[Document]:
         random = Random(options["seed"])  # noqa: S311  makes samples, keeps no secret
@@ -155,18 +172,6 @@ def _sample(options: dict[str, Any]) -> Document:
         except InvalidEvent as error:
             raise CommandError(f"--data: {error}") from error
     return envelope(options["type"], data, tenant=options["tenant"], now=now, source=options["source"])
-
-
-def _read_file(name: str, stop: Stop) -> Iterator[tuple[str, bytes]]:
-    try:
-        lines = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  closed with the command
-    except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
-    for number, line in enumerate(lines, start=1):
-        if stop:
-            return
-        if line.strip():
-            yield f"line {number}: ", line
 
 
 def _parse(text: bytes) -> Document:

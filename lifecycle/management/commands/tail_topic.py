@@ -46,3 +46,5 @@ class Command(OperatorCommand):
                 raise CommandError(str(absence)) from absence
             except KafkaException as error:
                 raise CommandError(f"Kafka cannot be reached: {error.args[0].str()}") from error
+        if options["all"] and stop:
+            raise CommandError("Stopped before the end of the topic: this is a part of what it holds.")
