@@ -36,6 +36,8 @@ class Play:
 CONSUMER = 'job="customer360-consumer",instance="consumer:9100"'
 RELAY = 'job="customer360-relay",instance="relay:9100"'
 SECOND = 'job="customer360-relay",instance="relay2:9100"'
+# Of another database server.
+ELSEWHERE = 'job="customer360-relay-b",instance="relay-b:9100"'
 MOVER = 'job="customer360-mover",instance="mover:9100"'
 EFFECTS = 'job="customer360-effects",instance="effects:9100"'
 FORECAST = 'job="customer360-forecast",instance="forecast:9100"'
@@ -115,9 +117,17 @@ PLAYS = {
     "Customer360RelayStandsStill": Play(
         clock("customer360_relay_last_success_timestamp", RELAY, stops=3, goes_on=10), "9m", ("4m", "12m")
     ),
-    "Customer360NoRelayLeads": Play({f"customer360_relay_leading{{{RELAY}}}": "1x3 0x5 1x5"}, "7m", ("3m", "10m")),
+    "Customer360NoRelayLeads": Play(
+        {f"customer360_relay_leading{{{RELAY}}}": "1x3 0x5 1x5", f"customer360_relay_leading{{{ELSEWHERE}}}": "1x20"},
+        "7m",
+        ("3m", "10m"),
+    ),
     "Customer360SeveralRelaysLead": Play(
-        {f"customer360_relay_leading{{{RELAY}}}": "1x20", f"customer360_relay_leading{{{SECOND}}}": "0x3 1x5 0x5"},
+        {
+            f"customer360_relay_leading{{{RELAY}}}": "1x20",
+            f"customer360_relay_leading{{{SECOND}}}": "0x3 1x5 0x5",
+            f"customer360_relay_leading{{{ELSEWHERE}}}": "1x20",
+        },
         "7m",
         ("3m", "12m"),
     ),
