@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.environment import choose_site
 from config.processes import NEEDS
 from tests.production.caddy import CADDYFILE, find_caddy
 from tests.production.compose import PROJECT, Missing, interpolate, load, read_dockerfile, read_env
@@ -176,6 +177,19 @@ def test_the_mail_server_and_its_password_are_given_to_those_who_send_mail(env: 
     }
     for name in ("web", "effects"):
         assert services[name].environment["SITE_URL"] == "https://c360.example.com"
+
+
+@pytest.mark.parametrize("given", [{"SITE_URL": ""}, {"SITE_URL": "", "CSRF_TRUSTED_ORIGINS": ""}])
+def test_without_an_address_of_the_site_all_who_send_mail_take_the_same_other_one(
+    env: dict[str, str], given: dict[str, str]
+) -> None:
+    """As .env.example has it; a process that has none ends at its start where mail is to be sent."""
+    services = load({**env, **given})
+    for name in ("web", "effects"):
+        has = services[name].environment
+        origins, hosts = (has.get(one, "") for one in ("CSRF_TRUSTED_ORIGINS", "ALLOWED_HOSTS"))
+        found = choose_site(has["SITE_URL"], origins=[*filter(None, [origins])], hosts=[*filter(None, [hosts])])
+        assert found == "https://c360.example.com", name
 
 
 def test_each_process_is_given_all_that_it_needs(env: dict[str, str]) -> None:
