@@ -115,6 +115,14 @@ def test_an_outsider_verifies_a_bundle_with_python_alone(
     assert f"The key {key_id(public_key_of(KEY))} came with the bundle" in run.stdout
 
 
+def test_a_period_may_go_from_the_first_day_of_the_calendar_to_the_last(
+    history: None, export: Callable[..., Path]
+) -> None:
+    folder = export(since="0001-01-01", until="9999-12-31")
+    assert verify(folder, PUBLIC) == []
+    assert len((folder / "history.ndjson").read_text().splitlines()) == 15
+
+
 def test_one_changed_byte_of_any_file_is_found(history: None, export: Callable[..., Path]) -> None:
     folder = export()
     assert verify(folder) == []

@@ -53,7 +53,9 @@ class Command(OperatorCommand):
             if folder.exists():
                 raise CommandError(f"{folder} exists. Nothing was written: name another folder with --out.")
         since = dt.datetime.combine(first, dt.time(), dt.UTC)
-        until = dt.datetime.combine(last, dt.time(), dt.UTC) + dt.timedelta(days=1)
+        # Nothing comes after the last day of the calendar, which is a usual way to write that there is no end.
+        following = None if last == dt.date.max else last + dt.timedelta(days=1)
+        until = dt.datetime.combine(following or last, dt.time() if following else dt.time.max, dt.UTC)
         with stop_on_signals() as stop, at_home(tenant.id), ExitStack() as unfinished, tenant_context(tenant.id):
             # A long history is written for longer than any job may take; its files are digested without a statement.
             allow_seconds(UNLIMITED, idle=3600)
