@@ -17,6 +17,7 @@ from lifecycle.management.stopping import StopRequest
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile
 from tenants.actors import TenantRef
+from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tests.messaging.kafka import await_that
 from tests.operations.conftest import Product
 from tests.operations.processes import PROXY_HEADERS, Process, workers_of
@@ -102,6 +103,15 @@ def test_a_mover_gets_on_with_each_batch_of_a_job_that_takes_longer_than_its_ala
     mover._put_off, mover._health = {}, HealthFile(None)
     assert mover._work_off("bulk change", [TenantRef(uuid4(), "acme")], work, StopRequest())
     assert len(seen) == 3 and all(seen)
+
+
+def test_what_fails_is_counted_from_its_first_on(product: Product) -> None:
+    """For Prometheus a series that begins with 100 has not increased: the alarm about what fails would not ring."""
+    samples = product.effects.scrape()["customer360_effects"].samples
+    shown = {(one.labels["kind"], one.labels["outcome"]) for one in samples if one.name.endswith("_total")}
+    assert {
+        (kind, outcome) for kind in (*EFFECT_KINDS, "escalation", "digest") for outcome in ("failed", "unknown")
+    } <= (shown)
 
 
 def test_no_process_exports_what_another_measures(product: Product) -> None:

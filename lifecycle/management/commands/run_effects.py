@@ -14,7 +14,11 @@ from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, Progress, check_databases, end_in_time, serve_metrics
+from lifecycle.models import EffectRun
+from lifecycle.services.effects.digests import KIND as DIGEST
+from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result
+from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tenants.services.directory import PLATFORM
 
 # What is being delivered may end within this time when the process is asked to stop.
@@ -44,6 +48,11 @@ class Command(ServiceCommand):
         health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.EFFECTS)
         metrics.effects_round.set_to_current_time()
+        # Shown as 0 before the first: a series that begins with a value has not increased for Prometheus, and the alarm
+        # about what fails would miss a hundred that fail together.
+        for kind in (*EFFECT_KINDS, ESCALATION, DIGEST):
+            for outcome in (EffectRun.FAILED, EffectRun.UNKNOWN):
+                metrics.effects.labels(kind=kind, outcome=outcome)
         outcomes: Counter[str] = Counter()
         progress = Progress("effects", output=self.stdout, describe=lambda: _list_outcomes(outcomes))
 
