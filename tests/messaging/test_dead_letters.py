@@ -1,5 +1,6 @@
 """What an operator does about dead letters: by command and in the admin, through the consumer's own path."""
 
+from contextlib import nullcontext
 from io import StringIO
 from itertools import count
 from typing import Any
@@ -10,6 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AdministrationEntry
+from lifecycle.management.commands import dead_letters as dead_letters_command
+from lifecycle.management.progress import ProgressBar
+from lifecycle.management.stopping import StopRequest
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.rules.envelopes import receive
 from lifecycle.services.compliance.retention import forget_dead_letters
@@ -226,6 +230,31 @@ def run(*arguments: str) -> str:
     output = StringIO()
     call_command("dead_letters", *arguments, stdout=output)
     return output.getvalue()
+
+
+def test_a_discard_that_is_stopped_says_how_far_it_came(refused: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is discarded by itself: what is left is for the next run."""
+    refused.hear(refused.renewed(minutes=2, id="r2"), refused.renewed(minutes=3, id="r3"))
+    request = StopRequest()
+    update = ProgressBar.update
+
+    def stop_after_two(bar: ProgressBar, done: int) -> None:
+        update(bar, done)
+        if done == 2:
+            request.set()
+
+    monkeypatch.setattr(ProgressBar, "update", stop_after_two)
+    monkeypatch.setattr(dead_letters_command, "stop_on_signals", lambda: nullcontext(request))
+    which = ("discard", "--all", "--tenant", refused.tenant.slug, "--reason", "sent by mistake")
+    output = StringIO()
+    with pytest.raises(CommandError, match=r"^Stopped: some dead letters are still open\.$"):
+        call_command("dead_letters", *which, stdout=output)
+    assert output.getvalue() == "2 discarded\n"
+    assert [one.state for one in refused.dead_letters()] == ["discarded", "discarded", "open"]
+    # Asked to end as the last one is being discarded: that is all.
+    monkeypatch.setattr(ProgressBar, "update", lambda _bar, _done: request.set())
+    request = StopRequest()
+    assert run(*which) == "1 discarded\n"
 
 
 def test_the_command_lists_by_tenant_type_and_error(refused: Speaker) -> None:

@@ -207,16 +207,34 @@ class Command(OperatorCommand):
         return None
 
     def _discard(self, options: dict[str, Any]) -> None:
-        count = 0
-        for one in _choose(options):
-            with on_server(one.server):
-                count += discard_dead_letters(
-                    one.dead_letters.iterator(chunk_size=200),
-                    reason=options["reason"],
-                    actor=_operator(options),
-                    now=timezone.now(),
-                )
+        chosen = _choose(options)
+        count = seen = 0
+        total = sum(one.count for one in chosen)
+        with (
+            stop_on_signals() as stop,
+            ProgressBar("dead letters", total, stream=self.stderr, terminal=sys.stderr) as bar,
+        ):
+
+            def until_stopped(dead_letters: QuerySet[DeadLetter]) -> Iterator[DeadLetter]:
+                nonlocal seen
+                for dead_letter in dead_letters.iterator(chunk_size=200):
+                    if stop:
+                        return
+                    seen += 1
+                    yield dead_letter
+                    bar.update(seen)
+
+            for one in chosen:
+                with on_server(one.server):
+                    count += discard_dead_letters(
+                        until_stopped(one.dead_letters),
+                        reason=options["reason"],
+                        actor=_operator(options),
+                        now=timezone.now(),
+                    )
         self.stdout.write(f"{count:,} discarded")
+        if stop and seen < total:
+            raise CommandError("Stopped: some dead letters are still open.")
 
 
 @dataclass(frozen=True, slots=True)
