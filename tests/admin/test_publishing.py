@@ -1,5 +1,6 @@
 """Publishing from the editor, and taking a version back."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -192,6 +193,21 @@ def test_publishing_from_the_editor_saves_what_was_typed_first(
     again = admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="publish"))
     assert again.status_code == 302
     assert reread(tenant, draft).revision == 2, "what is saved already is not saved again"
+
+
+def test_true_that_is_corrected_to_one_is_saved_and_can_be_published(tenant: TenantRef, admin_browser: Client) -> None:
+    """The page called the correction nothing to publish, and had not saved it."""
+    rule = {"event": "support.issue.closed", "from": ["At-Risk"], "to": "Active"}
+    wrong, right = (
+        {**MINIMAL, "event_rules": [{**rule, "when": [{"field": "open_issues", "op": "eq", "value": value}]}]}
+        for value in (True, 1)
+    )
+    publish(admin_browser, new_draft(tenant, wrong), "A rule")
+    draft = new_draft(tenant, wrong)
+    form = {"view": "json", "text": json.dumps(right), "revision": "1", "do": "publish", "comment": draft.comment}
+    page = admin_browser.post(editor(draft), form, follow=True)
+    assert reread(tenant, draft).document["event_rules"][0]["when"][0]["value"] is not True
+    assert not page.context["is_empty"]
 
 
 def test_a_draft_that_changes_nothing_is_not_offered_for_publication(

@@ -144,6 +144,16 @@ def test_the_diff_is_empty_only_between_equal_configurations(one: dict[str, Any]
     assert all(describe_change(change).endswith(".") for change in diff_configurations(old, new))
 
 
+def test_a_condition_on_true_is_another_one_than_on_one() -> None:
+    rule = {"event": "support.issue.closed", "from": ["At-Risk"], "to": "Active"}
+    one, other, true = (
+        {**FULL, "event_rules": [{**rule, "when": [{"field": "open_issues", "op": op, "value": value}]}]}
+        for op, value in (("eq", 1), ("eq", 1.0), ("eq", True))
+    )
+    assert sentences(one, other) == []
+    assert len(sentences(true, one)) == len(sentences(one, true)) == 1
+
+
 def test_an_effect_that_is_switched_off_and_one_that_says_something_else_are_distinguished() -> None:
     escalate, win_back, forecast = FULL["effects"]
     new = {

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from audit.models import AdministrationEntry
 from lifecycle.admin.configuration.comparison import compare_lines, shorten_comparison
+from lifecycle.admin.configuration.fitting import means_same
 from lifecycle.admin.configuration.folding import MOST_OPEN, fold_sheet
 from lifecycle.admin.configuration.json_text import find_line, find_lines, write_json
 from lifecycle.admin.configuration.judging import Judgement, LiveState, judge, read_live_state
@@ -107,7 +108,7 @@ def _find_opened(work: Work, draft: ConfigurationVersion) -> frozenset[str]:
 def _is_saved(work: Work, draft: ConfigurationVersion) -> bool:
     """Whether the draft holds what is in front of the caller."""
     saved = (draft.document, draft.renamed, draft.mapping, draft.comment)
-    return (work.document, work.renamed, work.mapping, work.comment) == saved
+    return means_same((work.document, work.renamed, work.mapping, work.comment), saved)
 
 
 def gather_editor(

@@ -27,3 +27,12 @@ def is_same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
     return type(one) is type(other) and one == other
+
+
+def means_same(one: Any, other: Any) -> bool:
+    """The same in a configuration: 1 is 1.0, as which the database may give it back, and neither of them is true."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(means_same, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(means_same(one[key], other[key]) for key in one)
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)

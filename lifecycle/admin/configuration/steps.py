@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from lifecycle.admin.configuration.fitting import means_same
 from lifecycle.admin.configuration.places import STEP_OF, Filed
 from lifecycle.admin.configuration.sheet import Sheet
 from tenants.rules.configuration.document import WARNING
@@ -59,7 +60,7 @@ def find_changed(document: Any, saved: Any) -> set[str]:
     if not isinstance(document, Mapping) or not isinstance(saved, Mapping):
         return set()
     keys = document.keys() | saved.keys()
-    return {STEP_OF.get(key, "stages") for key in keys if document.get(key) != saved.get(key)}
+    return {STEP_OF.get(key, "stages") for key in keys if not means_same(document.get(key), saved.get(key))}
 
 
 def list_steps(sheet: Sheet, filed: Iterable[Filed], *, opened: Collection[str]) -> dict[str, Step]:

@@ -23,7 +23,7 @@ _MISSING = object()
 _LONGEST_NUMBER = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
     """One condition. ``field`` is a path into the data, its steps separated by full stops (``billing.arr``).
 
@@ -35,6 +35,18 @@ class Condition:
     field: str
     op: str
     value: Scalar | tuple[Scalar, ...] = True
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same. Not as Python has it, where 1 equals true: as ``holds`` has it, it does not."""
+        return self._said == other._said if isinstance(other, Condition) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said)
+
+    @property
+    def _said(self) -> tuple[object, ...]:
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        return self.field, self.op, self.value, tuple(isinstance(value, bool) for value in values)
 
     def holds(self, data: object) -> bool:
         """Whether the condition is fulfilled. Never raises, whatever JSON the data is."""
