@@ -19,6 +19,7 @@ from lifecycle.rules.health import Work, judge
 from lifecycle.rules.insight.shares import measure_share
 from lifecycle.services.configuration.health_preview import (
     HealthQuestion,
+    ask_of_draft,
     count_health_changes,
     list_health_changes,
 )
@@ -201,6 +202,25 @@ def test_a_draft_says_who_would_turn_poor_and_who_good_in_as_many_statements_for
     for _ in range(20):
         CustomerFactory(tenant=tenant)
     assert ask()[-1] == few
+
+
+def test_customers_of_a_stage_whose_name_another_takes_are_judged_by_where_they_go(tenant):
+    now = utc_now()
+    customer = CustomerFactory(tenant=tenant, name="Ann", stage="Active")
+    report(tenant, customer, now - dt.timedelta(days=30), support={"open_issues": 0})
+    # "Onboarded" is called "Active" from now on, and those who are active are lost.
+    document = {
+        "stages": ["Prospect", "Active", "At-Risk", "Churned"],
+        "categories": {"At-Risk": "risk", "Churned": "lost"},
+    }
+    plan = {"renamed": {"Onboarded": "Active"}, "mapping": {"Active": "Churned"}}
+    with tenant_context(tenant.id):
+        tried = preview_configuration(*read_configuration(document), tenant=tenant, now=now, **plan)
+        draft = open_draft(tenant=tenant, actor=ACTOR, now=now, document=document, **plan)
+        question = ask_of_draft(draft, live=live_policy(tenant.id), tenant=tenant)
+    assert tried.plan_findings == ()
+    assert [(one.name, one.before, one.after) for one in tried.health.examples] == [("Ann", 100, 35)]
+    assert (question.names["Active"], question.names["Onboarded"]) == ("Churned", "Active")
 
 
 STORIES = {

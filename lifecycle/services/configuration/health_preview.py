@@ -117,8 +117,11 @@ def ask_of_draft(draft: ConfigurationVersion, *, live: Policy, tenant: TenantRef
 
 
 def rename_stages(stages: list[str], *, renamed: Mapping[str, str], targets: Mapping[str, Target]) -> Mapping[str, str]:
-    """The stage of the draft in which the customers of each stage of today would be."""
-    return {stage: renamed.get(stage) or (targets[stage].stage if stage in targets else stage) for stage in stages}
+    """The stage of the draft in which the customers of each stage of today would be.
+
+    A stage that leaves its name to another has a name in ``renamed``, under which it is emptied: its target counts.
+    """
+    return {stage: targets[stage].stage if stage in targets else renamed.get(stage, stage) for stage in stages}
 
 
 def count_health_changes(question: HealthQuestion, *, tenant: TenantRef, now: dt.datetime) -> HealthChanges:
