@@ -64,6 +64,18 @@ def test_a_preview_counts_who_would_be_over_the_expected_days(tenant: TenantRef)
     assert [(row.stage, row.now, row.then) for row in tried.overdue] == [("Prospect", 0, 1)]
 
 
+def test_a_new_stage_with_the_former_name_of_another_has_none_of_its_customers(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id):
+        customer = CustomerFactory(tenant=tenant)
+        customer.status.stage_entered_at = utc_now() - dt.timedelta(days=8)
+        customer.status.save(update_fields=["stage_entered_at"])
+    document = {**MINIMAL, "stages": ["Lead", *MINIMAL["stages"]], "max_days": {"Prospect": 7, "Lead": 90}}
+    assert preview(tenant, document, renamed={"Prospect": "Lead"}).overdue == ()
+    document["max_days"] = {"Prospect": 90, "Lead": 7}
+    tried = preview(tenant, document, renamed={"Prospect": "Lead"})
+    assert [(row.stage, row.now, row.then) for row in tried.overdue] == [("Prospect", 0, 1)]
+
+
 def test_a_preview_judges_what_really_happened(tenant: TenantRef) -> None:
     one, two = CustomerFactory(tenant=tenant), CustomerFactory(tenant=tenant)
     for customer in (one, two):

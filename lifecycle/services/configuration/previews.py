@@ -176,7 +176,7 @@ def preview_configuration(
         stages_going_away=tuple(gone),
         mapping_needed=tuple(row.stage for row in gone if row.stage not in targets),
         new_dead_ends=tuple(_find_dead_ends(policy, before, counts, renamed)),
-        overdue=tuple(_compare_overdue(policy, before, renamed, tenant=tenant, now=now)),
+        overdue=tuple(_compare_overdue(policy, before, renamed, stages, tenant=tenant, now=now)),
         moves_judged=judged,
         moves_refused=sum(move.count for move in refused),
         refused_moves=tuple(refused),
@@ -208,10 +208,16 @@ def _find_dead_ends(
 
 
 def _compare_overdue(
-    policy: Policy, before: Policy | None, renamed: Mapping[str, str], *, tenant: TenantRef, now: dt.datetime
+    policy: Policy,
+    before: Policy | None,
+    renamed: Mapping[str, str],
+    stages: Collection[str],
+    *,
+    tenant: TenantRef,
+    now: dt.datetime,
 ) -> list[OverdueCount]:
-    back = {new: old for old, new in renamed.items()}
-    then = {back.get(stage, stage): days for stage in policy.stages if (days := policy.max_days(stage)) is not None}
+    # By the stages of today: a new stage may have the name that one of them has now.
+    then = {stage: days for stage in stages if (days := policy.max_days(renamed.get(stage, stage))) is not None}
     today = {stage: days for stage in before.stages if (days := before.max_days(stage)) is not None} if before else {}
     counts_then, counts_now = (_count_overdue(days, tenant=tenant, now=now) for days in (then, today))
     return [
