@@ -57,6 +57,17 @@ def test_a_renamed_stage_is_neither_added_nor_removed() -> None:
     assert {node.name: node.customers for node in diagram.nodes}["First"] == 4
 
 
+def test_a_new_stage_with_the_former_name_of_another_has_none_of_its_customers() -> None:
+    policy = compile_policy(parse_configuration({"stages": ["First", "Lead", "Active", "Gone"]}), 2)
+    diagram = place_stages(policy, live=LIVE, renamed={"Lead": "First"}, customers={"Lead": 4})
+    assert {node.name: (node.state, node.customers) for node in diagram.nodes} == {
+        "First": ("kept", 4),
+        "Lead": ("added", 0),
+        "Active": ("kept", 0),
+        "Gone": ("kept", 0),
+    }
+
+
 def test_the_picture_is_well_formed_and_escapes_what_people_wrote() -> None:
     svg = draw_svg(place_stages(DRAFT, live=LIVE), title='A "draft" <of> it')
     root = ElementTree.fromstring(svg)

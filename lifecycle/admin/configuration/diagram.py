@@ -97,7 +97,8 @@ def place_stages(
         offset = (tallest - len(cells[category])) * beside // 2
         for row, stage in enumerate(cells[category]):
             source = policy if stage in policy.definitions else live
-            live_name = back.get(stage, stage)
+            # A new stage may be called as one is that gets another name: it has none of its customers.
+            live_name = back.get(stage, "" if stage in names else stage)
             along, across = MARGIN + column * step, MARGIN + room + offset + row * beside
             nodes.append(
                 Node(
@@ -105,7 +106,7 @@ def place_stages(
                     category=category,
                     color=source.color(stage if source is policy else live_name) if source else "#666666",
                     state=_state(stage in policy.definitions, not live or stage in before),
-                    customers=customers.get(before.get(stage, stage), 0) if customers is not None else None,
+                    customers=customers.get(live_name, 0) if customers is not None else None,
                     is_initial=stage == policy.initial,
                     x=across if is_upright else along,
                     y=along if is_upright else across,
