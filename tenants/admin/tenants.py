@@ -30,14 +30,19 @@ from tenants.services.directory import PLATFORM
 FACTS = ("slug", "name", "is_suspended", "is_sandbox", "emptied_at", "configuration_version", "created_at")
 
 
+def _list_starters() -> list[tuple[str, str]]:
+    """What a tenant may begin with, in the reader's language."""
+    return [
+        *((key, f"{_(starter.title)}: {_(starter.summary)}") for key, starter in STARTERS.items()),
+        ("", _("None: its admins create one from scratch")),
+    ]
+
+
 class TenantForm(ModelForm):
     """A new tenant, and the configuration that it begins with."""
 
     starter = forms.ChoiceField(
-        choices=[
-            *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
-            ("", gettext_lazy("None: its admins create one from scratch")),
-        ],
+        choices=_list_starters,
         required=False,
         label=gettext_lazy("First configuration"),
         help_text=gettext_lazy("Published as version 1. Its admins can change everything later."),

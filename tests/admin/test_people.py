@@ -393,6 +393,16 @@ def test_suspending_a_tenant_asks_first(users: Any, other_tenant: TenantRef) -> 
     assert not Tenant.objects.using(PLATFORM).get(pk=other_tenant.id).is_suspended
 
 
+def test_what_a_new_tenant_may_begin_with_is_said_in_the_reader_s_language(users: Any) -> None:
+    client = browser(users.super_admin)
+    address = reverse("admin:tenants_tenant_add")
+    german, english = (
+        client.get(address, headers={"accept-language": language}).content.decode() for language in ("de", "en")
+    )
+    assert "SaaS-Abonnement: Jahres- oder Monatsverträge" in german and "Yearly or monthly" not in german
+    assert "SaaS subscription: Yearly or monthly contracts" in english
+
+
 def test_a_tenant_may_begin_without_a_configuration(users: Any, other_tenant: TenantRef) -> None:
     slug = f"e-{other_tenant.slug}"
     browser(users.super_admin).post(reverse("admin:tenants_tenant_add"), {"slug": slug, "name": "Empty", "starter": ""})
