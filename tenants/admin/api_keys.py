@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -24,6 +23,7 @@ from tenants.roles import (
     VIEW_HISTORY,
     VIEW_LIFECYCLE,
 )
+from tenants.sentences.figures import say_minute
 from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
 from tenants.services.accounts.members import name_members_then
 
@@ -173,4 +173,4 @@ def _describe_use(key: ApiKey) -> str:
         return _("Revoked already.")
     if not key.last_used_at:
         return _("Never used.")
-    return _("Last used %(time)s UTC.") % {"time": date_format(key.last_used_at, "N j, Y, H:i")}
+    return _("Last used %(time)s UTC.") % {"time": say_minute(key.last_used_at)}

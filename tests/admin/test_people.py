@@ -209,6 +209,18 @@ def test_ending_a_key_asks_first_and_says_whose_it_is(
     assert not is_live(key)
 
 
+def test_when_a_key_was_last_used_is_said_in_the_reader_s_language(tenant: TenantRef, users: Any, key: ApiKey) -> None:
+    with tenant_context(tenant.id):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=dt.datetime(2026, 11, 5, 9, 7, tzinfo=dt.UTC))
+    client, address = browser(users.tenant_admin), reverse("admin:tenants_apikey_changelist")
+    asked = {"action": "revoke", "_selected_action": [str(key.pk)]}
+    german, english = (
+        client.post(address, asked, headers={"accept-language": language}).content.decode() for language in ("de", "en")
+    )
+    assert "Zuletzt benutzt 5. Nov. 2026, 09:07 UTC." in german
+    assert "Last used 5 Nov 2026, 09:07 UTC." in english
+
+
 def test_the_answer_to_one_question_is_none_to_another(tenant: TenantRef, users: Any, key: ApiKey) -> None:
     client = browser(users.tenant_admin)
     sent = {"action": "revoke", "confirmed": "rotate", "_selected_action": [str(key.pk)]}
