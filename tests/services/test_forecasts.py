@@ -189,6 +189,16 @@ def test_the_model_is_no_one_s_data_and_outlives_an_erasure(acme, db):
     assert learned(tenant).model.to_document() == fit.model
 
 
+def test_a_customer_lost_today_has_no_forecast_of_last_night(acme, db):
+    tenant, here, _ = acme
+    with tenant_context(tenant.id):
+        assert read_forecast(here[4], tenant=tenant) is not None
+        CustomerLifecycleStatus.objects.filter(customer_id=here[4]).update(stage="At-Risk")
+        assert read_forecast(here[4], tenant=tenant) is not None
+        CustomerLifecycleStatus.objects.filter(customer_id=here[4]).update(stage="Churned")
+        assert read_forecast(here[4], tenant=tenant) is None
+
+
 def test_another_tenant_sees_nothing_of_it(acme, db):
     _, here, _ = acme
     other = TenantFactory(configuration=RISKY)

@@ -13,8 +13,9 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
+from django.db.models import Exists
 
-from lifecycle.models import CustomerForecast, ForecastFit
+from lifecycle.models import CustomerForecast, CustomerLifecycleStatus, ForecastFit
 from lifecycle.queries.insight import forecasts as statements
 from lifecycle.rules.forecast.landmarks import FEATURES, Meaning, Report, Row, Stay, rows_of
 from lifecycle.rules.forecast.model import Model
@@ -23,6 +24,7 @@ from lifecycle.services.insight.keeping import make_stays
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
+from tenants.models import Stage
 from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.texts import fold_text
 from tenants.services.configuration.policies import live_policy
@@ -93,8 +95,11 @@ def read_learned(tenant: TenantRef) -> Learned | None:
 def read_forecast(customer_id: UUID, *, tenant: TenantRef) -> CustomerForecast | None:
     """The customer's forecast; None for lost ones, and where forecasts are hidden. One statement, in the context."""
     is_shown = ForecastFit.objects.filter(tenant_id=tenant.id, state=ForecastFit.SHOWN).values("tenant_id")
+    # Who was lost today has one of last night.
+    lost = Stage.objects.filter(tenant_id=tenant.id, category=LOST).values("name")
+    is_lost = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id, customer_id=customer_id, stage__in=lost)
     rows = CustomerForecast.objects.filter(tenant_id=tenant.id, customer_id=customer_id, tenant_id__in=is_shown)
-    found: CustomerForecast | None = rows.first()
+    found: CustomerForecast | None = rows.filter(~Exists(is_lost)).first()
     return found
 
 
