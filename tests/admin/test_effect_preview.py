@@ -54,6 +54,19 @@ def test_kinds_for_other_systems_show_their_message_and_others_say_what_they_are
     assert "Switched off: it does not run." in show(admin_browser, draft, effect="Ask")
 
 
+def test_one_that_is_switched_off_and_one_that_only_some_start_are_shown_with_a_move_that_starts_them(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    CustomerFactory(tenant=tenant, external_id="C-1", name="Ann", stage="Active")
+    effects = [
+        {"name": "Off", "on": "enter", "stages": ["At-Risk"], "kind": "alert", "to": ["owner"], "enabled": False},
+        {"name": "Some", "on": "leave", "from": ["At-Risk"], "kind": "alert", "to": ["owner"]},
+    ]
+    draft = new_draft(tenant, {**DOCUMENT, "effects": effects})
+    assert "Ann, from “Active” to “At-Risk”" in show(admin_browser, draft, effect="Off")
+    assert "Ann, from “At-Risk” to “Active”" in show(admin_browser, draft, effect="Some")
+
+
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [

@@ -1,7 +1,7 @@
 """What an effect of a draft would say, to whom and when, shown with a customer that there is. Nothing is written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -113,8 +113,11 @@ def _show(request: HttpRequest, effect: Effect, configuration: Configuration, cu
 
 def _choose_move(effect: Effect, configuration: Configuration, stage: str) -> tuple[str, str]:
     """A move that starts the effect: from the stage that the customer is in, if it can be."""
+    # One that is switched off concerns no stage: it is shown what it would do if it were on.
+    effect = replace(effect, enabled=True)
     concerned = [one for one in configuration.definitions if effect.concerns(one.name, one.category)]
     if effect.on == "leave":
+        concerned = [one for one in concerned if effect.begins_with(one.name, None)] or concerned
         left = next((one for one in concerned if one.name == stage), concerned[0] if concerned else None)
         before = left.name if left else stage
         return before, next(iter(left.to), before) if left else stage
