@@ -144,6 +144,23 @@ def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_versi
     assert stages_of(tenant) == {"Active": 1}
 
 
+def test_a_place_that_was_proposed_and_is_taken_away_is_not_taken_all_the_same(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    document = {**MINIMAL, "stages": ["Prospect", "Onboarded", "Paused", "At-Risk", "Churned"]}
+    publish(admin_browser, new_draft(tenant, document, mapping={"Active": "Paused"}), "A pause")
+    CustomerFactory(tenant=tenant, stage="Paused")
+    page = reverse("admin:configuration_revert")
+    (row,) = admin_browser.get(page).context["gone"]
+    assert (row.stage, row.to) == ("Paused", "Active")
+    form = {"comment": "No pause", "expected_version": "2", "live-stage": "Paused", "live-reason": ""}
+    refused = admin_browser.post(page, {**form, "live-to": ""})
+    assert refused.status_code == 200 and "Paused (1)" in refused.content.decode()
+    assert stages_of(tenant) == {"Paused": 1}
+    admin_browser.post(page, {**form, "live-to": "Prospect"})
+    assert stages_of(tenant) == {"Prospect": 1}
+
+
 def test_a_rollback_that_is_pressed_twice_leads_where_the_first_press_led(
     tenant: TenantRef, admin_browser: Client
 ) -> None:

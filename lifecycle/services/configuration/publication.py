@@ -165,8 +165,8 @@ def revert_publication(
     Customers that the live version's publication moved, and that have not moved since, go back to the stage they came
     from, whether or not a transition leads there; where the former version was still emptying that stage, they go where
     it sent its customers. That starts no effects. ``mapping`` is needed for stages that only the live version has and
-    that hold customers of their own. Raises NoSuchVersion when there is nothing before the live version, otherwise as
-    ``publish_configuration``.
+    that hold customers of their own; None: as ``propose_mapping_back`` has it, an empty one names none. Raises
+    NoSuchVersion when there is nothing before the live version, otherwise as ``publish_configuration``.
     """
     with transaction.atomic():
         allow_seconds(PUBLISHING_SECONDS)
@@ -184,7 +184,9 @@ def revert_publication(
         publication = publish_configuration(
             configuration,
             renamed=renamed,
-            mapping=mapping or propose_mapping_back(undone, former, configuration, renamed=renamed, stages=stages),
+            mapping=propose_mapping_back(undone, former, configuration, renamed=renamed, stages=stages)
+            if mapping is None
+            else mapping,
             tenant=tenant,
             actor=actor,
             now=now,
