@@ -276,6 +276,18 @@ def test_a_broken_cursor_is_an_error_that_says_how_to_go_on(client, tenant):
     assert "From the beginning" in text_of(page)
 
 
+def test_of_a_page_whose_customers_have_gone_on_it_is_not_said_that_there_are_none(client, tenant, move):
+    """Who alone was on the second page and is moved comes first: the page said that there are no customers yet."""
+    last, *_others = CustomerFactory.create_batch(51, tenant=tenant, stage="Live")
+    (second,) = [tag["href"] for tag in markup_of(client.get("/customers")).all("a") if tag.get("rel") == "next"]
+    assert names(client.get(f"/customers{second}")) == [str(last.id)]
+    move(last, "Wobbly", "Usage Dropped")
+    page = client.get(f"/customers{second}")
+    assert names(page) == [] and "There are no customers yet." not in text_of(page)
+    (back,) = [tag["href"] for tag in markup_of(page).all("a") if tag.get("class") == "btn btn-quiet mt-2"]
+    assert names(client.get(f"/customers{back}"))[0] == str(last.id)
+
+
 def test_after_going_back_htmx_gets_the_whole_page(client, tenant):
     page = client.get("/customers", headers=HTMX | {"HX-History-Restore-Request": "true"})
     assert markup_of(page).all("html")
