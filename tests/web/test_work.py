@@ -1,5 +1,6 @@
 """Notes and tasks on the pages: written, edited, deleted, done, and shown safely."""
 
+import datetime as dt
 import re
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from lifecycle.models import Note, Task
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.notes import By
 from lifecycle.web.tags import note_text
+from lifecycle.web.views import work as pages_of_work
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
 from tenants.models import User
@@ -120,6 +122,28 @@ def test_a_task_is_given_to_a_colleague_who_finds_it_and_gets_it_done(page_clien
     changed = client.post(f"/customers/{customer.id}/tasks/{task.id}", {"title": "Call them", "version": "3"})
     assert changed["Location"] == f"/customers/{customer.id}#task-{task.id}"
     assert client.get(f"/customers/{customer.id}/tasks/{uuid4()}").status_code == 404
+
+
+def test_after_the_only_task_of_a_later_page_those_before_it_are_shown(
+    page_client, customer, users, tenant, monkeypatch
+):
+    """It said that there is nothing to do."""
+    monkeypatch.setattr(pages_of_work, "PAGE", 2)
+    manager = users.account_manager
+    with tenant_context(tenant.id):
+        for number in range(1, 4):
+            due_on = dt.date(2026, 1, number)
+            tasks.create_task(
+                customer.id, f"Call {number}", by=by(manager, tenant), due_on=due_on, assignee=str(manager.id)
+            )
+        last = Task.objects.get(due_on=dt.date(2026, 1, 3))
+    client = page_client("account_manager")
+    (link,) = [tag["href"] for tag in markup_of(client.get("/tasks")).all("a") if "cursor=" in tag.get("href", "")]
+    later = f"/tasks{link}"
+    assert "Call 3" in text_of(client.get(later)) and "Call 1" not in text_of(client.get(later))
+    done = client.post(f"/customers/{customer.id}/tasks/{last.id}/state", {"state": "done", "next": later})
+    shown = text_of(client.get(done["Location"]))
+    assert "Call 1" in shown and "Call 2" in shown and "Nothing to do." not in shown
 
 
 @pytest.mark.parametrize("since", [{"role": Role.VIEWER}, {"is_active": False}])

@@ -164,25 +164,31 @@ def own_tasks(request: TenantRequest) -> HttpResponse:
     state = asked.choose("state", (OPEN, DONE), OPEN)
     question = f"own-tasks|{request.identity.user_id}|{state}".encode()
     position = asked.read_position(question)
-    rows = tasks.list_own_tasks(
-        request.identity.user_id,
-        tenant=request.tenant,
-        today=timezone.localdate(),
-        state=state,
-        after=TaskPosition(position.key, UUID(position.id)) if position else None,
-        limit=PAGE + 1,
-        sees_texts=request.identity.may(UPDATE_LIFECYCLE),
-    )
+    rows = _list_own(request, state, TaskPosition(position.key, UUID(position.id)) if position else None)
+    if position is not None and not rows:
+        # The last ones of a later page were done from there: those before them are not.
+        rows = _list_own(request, state, None)
     last = tasks.position_of(rows[PAGE - 1]) if len(rows) > PAGE else None
     context = {
         "troubles": asked.troubles,
         "tasks": show_tasks(rows[:PAGE], tenant=request.tenant, viewer=request.identity, with_customers=True),
         "state": state,
-        "is_first": position is None,
         "next": encode_cursor(Position(last.key, str(last.id)), question=question) if last else "",
         "stage_colors": {},
     }
     return render(request, "work/own_tasks.html", context, status=asked.status)
+
+
+def _list_own(request: TenantRequest, state: str, after: TaskPosition | None) -> list[Row]:
+    return tasks.list_own_tasks(
+        request.identity.user_id,
+        tenant=request.tenant,
+        today=timezone.localdate(),
+        state=state,
+        after=after,
+        limit=PAGE + 1,
+        sees_texts=request.identity.may(UPDATE_LIFECYCLE),
+    )
 
 
 def _show_notes(
