@@ -180,6 +180,17 @@ def test_a_day_with_many_is_counted_in_the_month_and_listed_page_by_page(page_cl
     assert "1 to 50 of 54" in text_of(client.get("/renewals?month=2026-03&day=2026-04-01&page=x"))
 
 
+def test_of_a_day_on_which_nothing_is_due_it_is_not_said_that_nothing_is_in_the_month(page_client, tenant):
+    add(tenant, "Aurora", renewal_on=dt.date(2026, 3, 10))
+    client = page_client("viewer")
+    empty = text_of(client.get("/renewals?month=2026-03&day=2026-03-11"))
+    assert "1 customer" in empty and "Nothing is due in this month." not in empty
+    assert "The whole month No customers match." in empty
+    day = text_of(client.get("/renewals?month=2026-03&day=2026-03-10"))
+    assert "Due 10 Mar 2026" in day and "Due in this month" not in day
+    assert "Due in this month" in text_of(client.get("/renewals?month=2026-03"))
+
+
 def test_gross_and_net_retention_are_exact(tenant, db):
     month = Month(2026, 3)
     before, within = (dt.datetime(2026, number, 15, tzinfo=dt.UTC) for number in (2, 3))
