@@ -146,6 +146,19 @@ def test_after_the_only_task_of_a_later_page_those_before_it_are_shown(
     assert "Call 1" in shown and "Call 2" in shown and "Nothing to do." not in shown
 
 
+def test_a_new_task_is_the_person_s_own_unless_they_say_otherwise_on_either_page(page_client, customer, users):
+    """On the page of all tasks it was for no one, and in the list of none."""
+    client, address = page_client("account_manager"), f"/customers/{customer.id}/tasks"
+
+    def chosen(page):
+        return [option["value"] for option in markup_of(page).all("option") if "selected" in option]
+
+    own = [str(users.account_manager.id)]
+    assert chosen(client.get(f"/customers/{customer.id}")) == chosen(client.get(address)) == own
+    # What was chosen stays chosen, no one included.
+    assert chosen(client.post(address, {"title": "", "assignee": ""})) == []
+
+
 @pytest.mark.parametrize("since", [{"role": Role.VIEWER}, {"is_active": False}])
 def test_a_task_that_is_put_off_stays_with_whom_it_is_for_though_they_are_offered_no_others(
     page_client, customer, users, tenant, since

@@ -241,7 +241,8 @@ def _show_tasks(request: TenantRequest, customer_id: UUID, *, refusal: str = "",
         "next": _next_of(rows, question),
         "troubles": asked.troubles,
         "refusal": refusal,
-        "given": {name: request.POST.get(name, "") for name in ("title", "due_on", "assignee")},
+        # Of a form that was not sent nothing is given: it offers the task to the person, as on the customer's page.
+        "given": {name: request.POST.get(name, "") for name in ("title", "due_on", "assignee")} if refusal else None,
     }
     return render(request, "work/tasks.html", context, status=max(status, asked.status))
 
