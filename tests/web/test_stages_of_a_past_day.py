@@ -1,6 +1,7 @@
 """The list of a past day, and more cards of the board, for a stage that is called otherwise now, or never was."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.admin.test_trail import words_of
 from tests.conftest import make_people
 from tests.factories import TenantFactory, utc_now
 from tests.services.test_insight import at, tell
+from tests.web.conftest import markup_of
 
 BEFORE = ["Trial", "Live", "Paused", "Closed"]
 FIRMS = {"Firm Trial", "Firm Live", "Firm Paused", "Firm Closed"}
@@ -76,6 +78,14 @@ def test_a_stage_that_there_never_was_lists_no_one_and_says_which_there_are(clie
 def test_what_the_board_of_a_past_day_leads_to_is_what_its_column_counts(client: Any) -> None:
     shown = words_of(client.get("/board/as-of", {"day": DAY}).content.decode())
     assert "Paused 1 customer" in shown
+
+
+def test_from_the_list_of_a_past_day_to_its_board_and_back_the_same_customers_are_asked_for(client: Any) -> None:
+    asked = {"day": DAY, "known": "recorded", "owner": "ann@acme.example", "segment": "Mid & Market"}
+    for here, there in (("/customers/as-of", "/board/as-of"), ("/board/as-of", "/customers/as-of")):
+        links = [tag["href"] for tag in markup_of(client.get(here, asked)).all("a") if tag.get("href")]
+        (link,) = [link for link in links if link.startswith(f"{there}?")]
+        assert dict(parse_qsl(link.partition("?")[2])) == asked
 
 
 @pytest.mark.parametrize("where", [{"stage": "Nowhere"}, {"category": "nothing"}, {"where": "arr >"}])

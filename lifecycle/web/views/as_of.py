@@ -46,6 +46,11 @@ def _read_filters(request: TenantRequest, *names: str) -> dict[str, str]:
     return {name: request.GET.get(name, "").replace("\x00", "").strip()[:150] for name in names}
 
 
+def _write_question(day: dt.date, known: str, owner: str, segment: str) -> str:
+    """What the list and the board of a day have in common, for the address of the other."""
+    return urlencode({"day": day.isoformat(), "known": known, "owner": owner, "segment": segment})
+
+
 @page(VIEW_HISTORY, on_replica=True)
 def show_list(request: TenantRequest) -> HttpResponse:
     """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
@@ -79,6 +84,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
         # Further pages say nothing of it: to count all takes longer than the page.
         "count": None if cursor or chosen.unknown else count_past(about, tenant=request.tenant),
         "asked": asked | {"stage": chosen.name},
+        "question": _write_question(day, known, asked["owner"], asked["segment"]),
         "stages": dict.fromkeys((*policy.stages, *filter(None, [chosen.name]))),
         "previous": address(found.previous_cursor),
         "next": address(found.next_cursor),
@@ -107,7 +113,7 @@ def show_board(request: TenantRequest) -> HttpResponse:
         "owner_names": name_owners(
             (card["owner"] for column in columns for card in column.cards), tenant=request.tenant
         ),
-        "question": urlencode({"day": day.isoformat(), "known": known, **asked}),
+        "question": _write_question(day, known, asked["owner"], asked["segment"]),
         "stage_colors": stage_colors(policy),
     }
     return render(request, "insight/as_of_board.html", context, status=reader.status)
