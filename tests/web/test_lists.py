@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.actors import system_actor
@@ -188,6 +189,34 @@ def test_a_stage_is_found_by_the_names_that_it_had(client, tenant):
         assert names(page) == [str(live)], asked
         assert f"“{asked.strip()}” is now called “Thriving”." in text_of(page).replace("“ Live ”", "“Live”")
     assert "is now called" not in text_of(client.get("/customers?stage=Thriving"))
+
+
+def test_a_stage_that_is_asked_for_is_chosen_also_where_it_is_not_offered(client, tenant, monkeypatch):
+    """The next filter dropped it: the list was everyone's then, and the field said “All stages” all the time."""
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
+    one = record(tenant, "1", "One", "Renewing")
+    record(tenant, "2", "Two", "Live")
+    gone = "Renewing"
+    document = {
+        **SAAS,
+        "stages": [stage for stage in SAAS["stages"] if stage != gone],
+        "transitions": {
+            stage: [to for to in ways if to != gone] for stage, ways in SAAS["transitions"].items() if stage != gone
+        },
+        "categories": {stage: category for stage, category in SAAS["categories"].items() if stage != gone},
+    }
+    with tenant_context(tenant.id):
+        publish_configuration(
+            document, tenant=tenant, actor=system_actor("tests"), now=utc_now(), mapping={gone: "Live"}
+        )
+
+    def chosen(page):
+        return [tag["value"] for tag in markup_of(page).all("option") if "selected" in tag]
+
+    page = client.get("/customers", {"stage": gone})
+    assert (names(page), chosen(page)) == ([str(one)], [gone])
+    assert chosen(client.get("/customers", {"stage": "Trial", "category": "engaged"})) == ["Trial"]
+    assert chosen(client.get("/customers", {"category": "engaged"})) == []
 
 
 def test_next_renewal_first_begins_with_the_next_one_and_past_ones_come_after(client, tenant):

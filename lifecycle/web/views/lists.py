@@ -25,7 +25,7 @@ from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.people import name_owners
 from lifecycle.web.saved_views import describe_saved_views
-from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.stage_colors import StageColors, stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.sentences.categories import CATEGORY_LABELS
@@ -100,7 +100,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         return render(request, "customers.html#results", context, status=400 if trouble else 200)
     context |= {
         "views": describe_views(asked, summary, policy),
-        "offered_stages": [(one.name, one.name) for one in colors.values() if asked.category in ("", one.category)],
+        "offered_stages": [(name, name) for name in _list_stages(asked, colors)],
         "filter_fields": describe_fields(asked, request.tenant),
         "chosen_ordering": None if asked.has_usual_order else asked.ordering,
         "orderings": [(name, one.label) for name, one in ORDERINGS.items() if name != BEST_MATCH],
@@ -114,6 +114,14 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "sees_history": request.identity.may(VIEW_HISTORY),
     }
     return render(request, "customers.html", context, status=400 if trouble or refusal else 200)
+
+
+def _list_stages(asked: ListParameters, colors: Mapping[str, StageColors]) -> list[str]:
+    """The stages to choose from: those of the view. And the one that is asked for, be it on its way out or of another
+    view: not offered, it would be dropped with the next wish.
+    """
+    offered = [one.name for one in colors.values() if asked.category in ("", one.category)]
+    return offered if asked.stage in ("", *offered) else [*offered, asked.stage]
 
 
 def _name_owners(asked: ListParameters, found: Page, request: TenantRequest) -> Mapping[str, str]:
