@@ -144,6 +144,23 @@ def test_a_super_admin_chooses_a_tenant_and_may_choose_another(page_client, user
     assert client.get(f"/customers/{customer.id}").status_code == 404
 
 
+def test_who_chooses_a_tenant_goes_back_to_what_there_is_in_it(page_client, users, tenant, customer, other_tenant):
+    """The same tenant, as its hour was over, led away from the customer; another one to a page that was not found."""
+    client = page_client("super_admin")
+
+    def choose(slug, target):
+        return client.post("/tenants", {"tenant": slug, "next": target, "reason": "Ticket 7"})["Location"]
+
+    page = f"/customers/{customer.id}/move?stage=Active"
+    choose(tenant.slug, "/")
+    assert choose(tenant.slug, page) == page
+    assert client.get(page).status_code == 200
+    for of_one in (f"/bulk/{customer.id}", f"/undo/{customer.id}", f"/views/{customer.id}/edit"):
+        assert choose(other_tenant.slug, of_one) == "/"
+        assert choose(tenant.slug, of_one) == "/"
+    assert choose(other_tenant.slug, "/customers/as-of?day=2026-03-31") == "/customers/as-of?day=2026-03-31"
+
+
 def test_a_super_admin_learns_when_there_is_no_such_tenant(page_client, users):
     response = page_client("super_admin").post("/tenants", {"tenant": "nowhere", "reason": "Ticket 7"})
     assert response.status_code == 404

@@ -1,6 +1,7 @@
 """Logging in and out, and the super admin's choice of a tenant."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -25,6 +26,9 @@ from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.accounts.open_sessions import begin_page_session, leave_page_session
 from tenants.services.accounts.provider_login import GRANTED
 from tenants.services.directory import list_tenants_everywhere
+
+# The address of a page about one customer, one change of many, one undo or one view. The admin's say what is gone.
+_OF_ONE: Final = re.compile("/(?:customers|bulk|undo|undos|views)/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class LogInForm(AuthenticationForm):
@@ -112,11 +116,13 @@ def switch_tenant(request: HttpRequest) -> HttpResponse:
         leave_tenant(request)
         return redirect("choose-tenant")
     slug, reason, refusal = request.POST.get("tenant", ""), request.POST.get("reason", ""), ""
+    former = read_impersonation(request.session)
     if slug:
         try:
             if choose_tenant(request, slug, reason=reason):
-                # What was looked at belongs to the tenant before: a customer's page would only say that there is none.
-                return redirect("overview" if target.startswith("/customers/") else target)
+                # What was looked at is another tenant's: the page of one thing would only say that there is none.
+                is_same = former is not None and former.slug == slug
+                return redirect("overview" if _OF_ONE.match(target) and not is_same else target)
         except ImpersonationRefused as error:
             refusal = str(error)
     away = AwayServers()
