@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -248,7 +249,8 @@ def describe_past(learned: Learned) -> str:
     )
     return sentence % {
         "days": HORIZON_DAYS,
-        "day": say_day(learned.made_at.date()),
+        # As the customers' pages say it.
+        "day": say_day(timezone.localdate(learned.made_at)),
         "customers": say_number(found.get("customers", 0)),
         "landmarks": say_number(found["landmarks"]),
         "fit": say_number(found["fit"]),

@@ -11,6 +11,7 @@ from lifecycle.models import Customer, CustomerForecast, CustomerLifecycleStatus
 from lifecycle.rules.forecast.tables import Bin, Cell, Proof
 from lifecycle.web.forecast_page import PARTS, calibration_chart
 from tenants.context import tenant_context
+from tenants.models import User
 from tests.factories import CustomerFactory
 from tests.web.conftest import text_of
 
@@ -70,6 +71,15 @@ def test_a_customer_s_page_says_the_chance_and_what_it_is_made_of(tenant, likely
     with tenant_context(tenant.id):
         CustomerForecast.objects.filter(tenant_id=tenant.id).update(sequence=0)
     assert "The stage has changed since" in text_of(page_client("viewer").get(f"/customers/{likely.id}"))
+
+
+def test_insight_says_the_same_day_as_the_customer_s_page_where_one_looks(tenant, likely, page_client, users):
+    keep(tenant, ForecastFit.SHOWN)
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.viewer.id).update(time_zone="America/New_York")
+    client = page_client("viewer")
+    assert "Made 31 May 2026, 23:00 EDT." in text_of(client.get(f"/customers/{likely.id}"))
+    assert "Made on 31 May 2026 from" in text_of(client.get("/insight/forecast"))
 
 
 @pytest.mark.parametrize("state", [None, ForecastFit.HIDDEN, ForecastFit.TOO_LITTLE])
