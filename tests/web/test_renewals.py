@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
 from lifecycle.models import CalendarFeed, FigureChange
+from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.work import calendar_feeds, notes, renewed, tasks
@@ -439,6 +440,16 @@ def test_a_handover_says_what_a_new_owner_has_to_know(page_client, users, tenant
         assert part in shown, part
     assert "A slip." not in shown
     assert page_client("viewer").get(f"/customers/{customer_id}/handover").status_code == 403
+
+
+def test_a_handover_of_an_erased_customer_says_so_and_not_that_contacts_will_come(page_client, tenant):
+    zora = ContactFacts("Zora Canary", "zora@acme.example", None)
+    customer_id = add(tenant, "Aurora", renewal_on=utc_now().date(), contacts=[zora])
+    with tenant_context(tenant.id):
+        erase_customer("Aurora", tenant=tenant, actor=ADMIN_ACTOR, reason="asked", now=utc_now())
+    for page in (f"/customers/{customer_id}", f"/customers/{customer_id}/handover"):
+        shown = text_of(page_client("account_manager").get(page))
+        assert "This customer's personal data was erased." in shown and "No contacts yet." not in shown, page
 
 
 def test_a_handover_says_what_is_to_be_done_in_the_stage_as_the_customers_page_does(page_client, tenant):
