@@ -67,6 +67,13 @@
     if (event.detail.elt.querySelector?.('input[name="customer"]') || event.detail.elt === document.body) show();
   });
 
+  // What was ticked before the session had expired is put back box by box.
+  document.addEventListener("c360:restored", ({ target }) => {
+    if (target !== form) return;
+    for (const box of boxes()) if (box.checked) tick(box.value, true);
+    show();
+  });
+
   const page = form.querySelector("[data-tick-page]");
   page.hidden = false;
   page.addEventListener("click", () => {

@@ -158,6 +158,22 @@ def test_what_was_typed_into_several_forms_of_a_page_is_back(open_browser, real_
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_who_was_ticked_is_ticked_again_and_stays_so(open_browser, real_passwords, users, tenant, customer):
+    """The boxes were put back, none was counted, and the next look at the list took the ticks away."""
+    page = enter(open_browser, users.account_manager)
+    page.goto("/customers")
+    await_looked(page)
+    page.get_by_role("checkbox", name=f"Select {customer.name}").check()
+    expire(page)
+    page.evaluate("htmx.trigger('#results', 'c360:refresh')")
+    log_in(page, users.account_manager)
+    page.wait_for_url("**/customers")
+    expect(page.get_by_text("What you typed is back; it has not been saved yet.")).to_be_visible()
+    await_looked(page)
+    expect(page.locator("#selection [data-count]")).to_have_text("1 customer selected")
+    expect(page.get_by_role("checkbox", name=f"Select {customer.name}")).to_be_checked()
+
+
 @pytest.mark.parametrize("button", ["Save the draft", "Check"])
 def test_a_configuration_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, button):
     page = enter(open_browser, users.tenant_admin)
