@@ -78,7 +78,7 @@ def test_insight_says_the_same_day_as_the_customer_s_page_where_one_looks(tenant
     with tenant_context(tenant.id):
         User.objects.filter(id=users.viewer.id).update(time_zone="America/New_York")
     client = page_client("viewer")
-    assert "Made 31 May 2026, 23:00 EDT." in text_of(client.get(f"/customers/{likely.id}"))
+    assert "Made 31 May 2026, 23:00 EDT" in text_of(client.get(f"/customers/{likely.id}"))
     assert "Made on 31 May 2026 from" in text_of(client.get("/insight/forecast"))
 
 
