@@ -1,5 +1,7 @@
 """What requests about notes and tasks may say."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from lifecycle.api.serializers import LONGEST_NAME, FlagField
@@ -11,10 +13,18 @@ TEXT_HELP = "Plain text. @name mentions a colleague: a user name, or what stands
 ASSIGNEE_HELP = "Who is to do it: `me`, or any of their names (id, user name, external subject). null: no one."
 
 
+class _ParagraphsField(TextField):
+    """A text of several lines. Its length is that of what is kept: a line break counts once, as CR LF too."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The text with its line breaks as they are kept. Raises ValidationError for anything else."""
+        return super().to_internal_value(data).replace("\r\n", "\n")
+
+
 class NoteSerializer(StrictSerializer):
     """``POST`` and ``PATCH`` of a note."""
 
-    text = TextField(max_length=LONGEST_TEXT, allow_blank=True, help_text=TEXT_HELP)
+    text = _ParagraphsField(max_length=LONGEST_TEXT, allow_blank=True, help_text=TEXT_HELP)
 
 
 class TaskSerializer(StrictSerializer):

@@ -13,6 +13,7 @@ from lifecycle.models import EffectRun, Note, NoteVersion, Notification, Task
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.effects.preferences import set_preference
+from lifecycle.services.work.notes import LONGEST_TEXT
 from tenants.context import tenant_context
 from tests.factories import ADMIN_ACTOR, CustomerFactory, UserFactory, utc_now
 
@@ -100,6 +101,16 @@ def test_a_note_that_cannot_be_kept_is_refused_whole(manager, notes, tenant, tex
     with tenant_context(tenant.id):
         assert not Note.objects.exists()
         assert not AdministrationEntry.objects.filter(action="write_note").exists()
+
+
+def test_a_line_break_counts_once_though_a_program_sends_two_characters_for_it(manager, notes):
+    """As on the page: what fits as it is kept was refused as too long."""
+    lines = ["x" * 99] * (LONGEST_TEXT // 100)
+    for spelled in ("\n", "\r\n"):
+        note = write(manager, notes, spelled.join(lines))
+        assert note["text"] == "\n".join(lines) and len(note["text"]) == LONGEST_TEXT - 1
+        edited = manager.patch(f"{notes}/{note['id']}", {"text": spelled.join(["y", *lines[1:]])})
+        assert edited.status_code == 200
 
 
 def test_the_same_request_twice_writes_one_note(manager, notes, tenant):
