@@ -321,6 +321,11 @@ def test_what_cannot_be_undone(api_client: Client, customer: Customer, users: Pe
     with tenant_context(tenant.id):
         assert Undo.objects.count() == 0
     assert api_client("tenant_admin").post(path).status_code == 202
+    assert api_client("account_manager").post(path).status_code == 202, "their own, which is undone already"
+    refused = api_client("service").post(path)
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied"), (
+        "also when someone else has undone it"
+    )
 
 
 def test_notifications_are_one_s_own(

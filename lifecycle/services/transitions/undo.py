@@ -150,10 +150,10 @@ def begin_undo(
     another person (without the right to configure). An undo takes nothing from the budget. To undo an undo is to make
     the change again: it takes those whom it moves, and what ``budget.take`` raises is raised here.
     """
+    source = _check_request(request_id, tenant=tenant, actor=actor)
     existing = Undo.objects.filter(tenant_id=tenant.id, request_id=request_id).first()
     if existing is not None:
         return existing
-    source = _check_request(request_id, tenant=tenant, actor=actor)
     # Without room in the budget nothing is kept. Who asked at the same time has taken what this one needs.
     with transaction.atomic():
         # A bulk move that is still running ends here, with the batch at hand: it would go on with what is being undone.
