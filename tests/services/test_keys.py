@@ -25,6 +25,7 @@ from lifecycle.services.compliance import key_rotation
 from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.transitions.apply import Call, apply
+from lifecycle.services.transitions.idempotency import KeptResponse, claim_key, keep_answer
 from storage import cipher
 from storage.servers import MAIN
 from tenants.actors import TenantRef
@@ -172,6 +173,27 @@ def test_messages_that_wait_are_rotated_as_well(tenant: TenantRef) -> None:
             == b"a dead letter"
         )
         assert decrypt_message(bytes(parked.value), tenant_id=tenant.id, row_id=parked.id) == b"a parked event"
+
+
+def test_answers_kept_for_repeated_requests_are_rotated_as_well(tenant: TenantRef) -> None:
+    answer = KeptResponse(200, {"ETag": '"2"'}, b'{"success":true}')
+
+    def ask(key: str) -> KeptResponse | None:
+        with tenant_context(tenant.id):
+            claim = claim_key(key, principal="ann", fingerprint=b"f", tenant=tenant, now=utc_now())
+            if claim.answer is None:
+                keep_answer(claim, answer)
+            return claim.answer
+
+    # Of a key that was destroyed before: it is refused already, and holds no rotation up.
+    with override_settings(MASTER_KEYS={7: bytes(range(64, 96))}):
+        assert ask("gone") is None
+    assert [ask(key) for key in ("one", "two")] == [None, None]
+    with override_settings(MASTER_KEYS=NEW):
+        assert key_rotation.count_old(tenant.id) == 2
+        assert rotate("--tenant", tenant.slug) == f"{tenant.slug}: 2 re-wrapped, 0 left\n"
+    with override_settings(MASTER_KEYS=ONLY_NEW):
+        assert [ask(key) for key in ("one", "two")] == [answer, answer]
 
 
 def test_a_suspended_tenant_is_not_forgotten(tenant: TenantRef) -> None:

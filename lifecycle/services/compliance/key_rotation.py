@@ -11,6 +11,7 @@ from uuid import UUID
 from audit.services.keys import count_old_keys, rewrap_keys
 from audit.services.message_encryption import rewrap_message
 from lifecycle.models.events import NO_TENANT
+from lifecycle.services.transitions.idempotency import count_old_answers, rewrap_answers
 from storage import cipher
 from storage.away import AwayServers
 from storage.cursors import bytea_array, plain_array, prepared_cursor
@@ -68,6 +69,7 @@ def rotate_tenant(tenant_id: UUID) -> Iterator[int]:
             allow_seconds(JOB_SECONDS)
             done = rewrap_keys(tenant_id, limit=BATCH)
             done += sum(_rewrap(tenant_id, table, column, limit) for table, (column, limit) in ENCRYPTED_TABLES.items())
+            done += rewrap_answers(tenant_id, limit=BATCH)
         if not done:
             return
         yield done
@@ -89,6 +91,7 @@ def count_old(tenant_id: UUID) -> int:
             is_old = f"published_at IS NULL AND {_IS_OLD.format(column='payload')}"
             cursor.execute(COUNT_OLD.format(table="audit_outbox", is_old=is_old), parameters)
             old += cursor.fetchone()[0]
+        old += count_old_answers(tenant_id)
     return old
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from django.conf import settings
 from django.db.models import Q
 
-from audit.services.message_encryption import decrypt_message, encrypt_message
+from audit.services.message_encryption import decrypt_message, encrypt_message, rewrap_message
 from lifecycle.models import IdempotentRequest
 from lifecycle.sentences import Refusal
 from storage import cipher
-from storage.cursors import prepared_cursor
+from storage.cursors import bytea_array, plain_array, prepared_cursor
 from tenants.actors import TenantRef
 
 LIFETIME: Final = dt.timedelta(hours=24)
@@ -42,6 +43,21 @@ DELETE FROM lifecycle_idempotentrequest
                        WHERE tenant_id = %(tenant_id)s::uuid AND created_at <= %(outdated)s::timestamptz
                        ORDER BY created_at LIMIT %(swept)s::int FOR UPDATE SKIP LOCKED))
 """
+# Of another master key than the newest that is in the ring still: what is under one that is gone is refused anyway.
+_IS_OLD: Final = """
+tenant_id = %(tenant_id)s::uuid AND octet_length(body) > 3
+    AND get_byte(body, 1) * 256 + get_byte(body, 2) = ANY(%(older)s::int[])
+"""
+_LOCK_OLD: Final = f"""
+SELECT id, principal, key, body FROM lifecycle_idempotentrequest WHERE {_IS_OLD}
+ ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED
+"""  # noqa: S608  constants
+_REWRAP: Final = """
+UPDATE lifecycle_idempotentrequest t SET body = i.body
+  FROM unnest(%(ids)s::bigint[], %(bodies)s::bytea[]) AS i(id, body)
+ WHERE t.tenant_id = %(tenant_id)s::uuid AND t.id = i.id
+"""
+_COUNT_OLD: Final = f"SELECT count(*) FROM lifecycle_idempotentrequest WHERE {_IS_OLD}"  # noqa: S608  constants
 
 
 class KeyReused(Refusal):
@@ -152,6 +168,34 @@ def sweep_answers(tenant_id: UUID, *, outdated: dt.datetime, limit: int) -> int:
         cursor.execute(_SWEEP, {"tenant_id": tenant_id, "outdated": outdated, "swept": limit})
         count: int = cursor.rowcount
     return count
+
+
+def rewrap_answers(tenant_id: UUID, *, limit: int) -> int:
+    """Bring up to ``limit`` answers under the newest master key, so that they are given again when the older ones are
+    gone; how many. Call inside the tenant's context. Two statements. Raises Undecryptable.
+    """
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_LOCK_OLD, {"tenant_id": tenant_id, "older": _older_keys(), "limit": limit})
+        rewrapped = {
+            id_: rewrap_message(body, tenant_id=tenant_id, row_id=_row_id(principal, key)) or bytes(body)
+            for id_, principal, key, body in cursor.fetchall()
+        }
+        if rewrapped:
+            changes = {"ids": plain_array(rewrapped), "bodies": bytea_array(rewrapped.values())}
+            cursor.execute(_REWRAP, {"tenant_id": tenant_id, **changes})
+    return len(rewrapped)
+
+
+def count_old_answers(tenant_id: UUID) -> int:
+    """How many answers of the tenant are under an older master key that is still known. One statement."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_COUNT_OLD, {"tenant_id": tenant_id, "older": _older_keys()})
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+def _older_keys() -> str:
+    return plain_array(key_id for key_id in settings.MASTER_KEYS if key_id != cipher.newest_master_key_id())
 
 
 def _open(kept: IdempotentRequest) -> KeptResponse:
