@@ -2,6 +2,7 @@
 (the value is the whole event) and binary mode (attributes are ``ce_`` headers, the value is the data).
 """
 
+import base64
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
@@ -241,7 +242,18 @@ def _read_document(message: Message) -> dict[str, Any] | Invalid:
         document["data"] = body
         if content_type:
             document["datacontenttype"] = content_type.decode(errors="replace")
+    elif document.get("data") is None and isinstance(document.get("data_base64"), str):
+        # Some libraries write so what they were given as bytes, JSON or not (CloudEvents, JSON format).
+        document["data"] = _decode_data(document["data_base64"])
     return _read_attributes(document, message)
+
+
+def _decode_data(text: str) -> Any:
+    """The JSON in a text of base64; None where there is none, as if no data had been given."""
+    try:
+        return parse_message(base64.b64decode(text, validate=True))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read_attributes(document: dict[str, Any], message: Message) -> dict[str, Any] | Invalid:

@@ -1,5 +1,6 @@
 """Reading messages: both modes of CloudEvents, and each way in which a message can be wrong."""
 
+import base64
 import datetime as dt
 from typing import Any
 
@@ -33,6 +34,26 @@ def test_a_binary_event_reads_the_same() -> None:
     headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
     headers.append(("content-type", b"application/json"))
     assert read(orjson.dumps(GOOD["data"]), headers=headers) == read(GOOD)
+
+
+def test_data_of_a_structured_event_may_be_in_base64() -> None:
+    """As some libraries write what they were given as bytes."""
+    without = {name: value for name, value in GOOD.items() if name != "data"}
+    encoded = base64.b64encode(orjson.dumps(GOOD["data"])).decode()
+    assert read({**without, "data_base64": encoded}) == read(GOOD)
+    assert read({**without, "data_base64": encoded, "data": None}) == read(GOOD)
+    # What lies beside data, and what is no object of JSON, is none.
+    assert read({**GOOD, "data_base64": "e30="}) == read(GOOD)
+    for wrong in (
+        "",
+        "e30",
+        "%%%%",
+        base64.b64encode(b"{not json").decode(),
+        base64.b64encode(b"[1]").decode(),
+        5,
+        None,
+    ):
+        assert code({**without, "data_base64": wrong}) == "invalid_envelope", wrong
 
 
 def test_a_trace_may_come_in_a_header_of_kafka_beside_the_event() -> None:
