@@ -112,8 +112,15 @@ def _pick(data: Data, columns: Mapping[str, str]) -> dict[str, Any]:
     return {column: data[name] for name, column in columns.items() if name in data}
 
 
+def _pick_said(data: Data, *names: str) -> dict[str, Any]:
+    """Figures of the customer that the event says. Null tells of the issue, which no one has rated, or of the contract,
+    whose revenue is not known yet, and not that the customer's own figure is not known any more.
+    """
+    return {name: data[name] for name in names if data.get(name) is not None}
+
+
 def _write_renewal(data: Data) -> Facts:
-    billing = _pick(data, {"contract_id": "contract_id", "starts_on": "contract_starts_on", "arr": "arr"})
+    billing = _pick(data, {"contract_id": "contract_id", "starts_on": "contract_starts_on"}) | _pick_said(data, "arr")
     if "ends_on" in data:
         # A contract is to be renewed when it ends.
         billing["contract_ends_on"] = billing["renewal_on"] = data["ends_on"]
@@ -134,11 +141,9 @@ def _write_issue(data: Data) -> Facts:
             "issue_id": "last_issue_id",
             "severity": "last_issue_severity",
             "closed_at": "last_issue_closed_at",
-            "open_issues": "open_issues",
-            "csat": "csat",
         },
     )
-    return {SUPPORT: support}
+    return {SUPPORT: support | _pick_said(data, "open_issues", "csat")}
 
 
 def _find_wrong_term(data: Data) -> Message | None:

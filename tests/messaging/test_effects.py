@@ -279,6 +279,25 @@ def test_each_source_writes_its_own_part_and_leaves_the_others_untouched(acme: S
     assert (customer.support.open_issues, customer.support.source) == (4, "/support")
 
 
+def test_what_an_event_does_not_say_of_its_issue_or_contract_clears_no_figure_of_the_customer(acme: Speaker) -> None:
+    """Most issues are closed without a rating, and systems write that as null."""
+    acme.hear(acme.created())
+    acme.hear(acme.updated(minutes=1, source="/billing", billing={"arr": 10, "currency": "EUR"}))
+    acme.hear(acme.updated(minutes=2, source="/support", support={"open_issues": 4, "csat": 4.5}))
+    acme.hear(acme.closed(minutes=3, issue_id="S2", severity=None, csat=None, open_issues=None))
+    acme.hear(acme.renewed(minutes=4, ends_on="2027-03-31", arr=None))
+    customer = acme.customer()
+    assert (customer.support.open_issues, customer.support.csat) == (4, Decimal("4.5"))
+    assert (customer.support.last_issue_id, customer.support.last_issue_severity) == ("S2", "")
+    assert (customer.billing.arr, customer.billing.contract_id) == (10, "K1")
+    assert str(customer.billing.renewal_on) == "2027-03-31"
+    # Null clears where an event is about the figures themselves, and a contract without an end is not to be renewed.
+    acme.hear(acme.updated(minutes=5, source="/support", support={"csat": None}))
+    acme.hear(acme.renewed(minutes=6, ends_on=None))
+    customer = acme.customer()
+    assert (customer.support.csat, customer.billing.renewal_on) == (None, None)
+
+
 def test_moving_a_customer_leaves_its_data_untouched(acme: Speaker) -> None:
     """AC-7: nothing but the status changes when a person moves a customer."""
     acme.hear(acme.created(), acme.updated(minutes=1, source="/billing", billing={"arr": 10}))
