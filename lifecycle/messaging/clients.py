@@ -51,7 +51,10 @@ def consumer_config(group: str, **extra: Any) -> dict[str, Any]:
         "session.timeout.ms": settings.KAFKA_SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": min(3000, settings.KAFKA_SESSION_TIMEOUT_MS // 3),
         # How long a broker waits for a member that is gone in the middle of a rebalance. The loop polls far more often.
-        "max.poll.interval.ms": min(300_000, 10 * settings.KAFKA_SESSION_TIMEOUT_MS),
+        # The library refuses one that is below the session's.
+        "max.poll.interval.ms": max(
+            min(300_000, 10 * settings.KAFKA_SESSION_TIMEOUT_MS), settings.KAFKA_SESSION_TIMEOUT_MS
+        ),
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 32 * 1024,

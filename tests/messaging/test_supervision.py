@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
+from django.test import override_settings
 
 from tests.forking import run_bare
 from tests.messaging.kafka import ENDS_WITHIN, PATIENCE, Broker, await_that, end_command, start_command
@@ -178,3 +179,11 @@ def test_production_waits_ten_seconds_for_a_consumer_that_was_killed() -> None:
     config = consumer_config("g")
     assert config["heartbeat.interval.ms"] * 3 <= config["session.timeout.ms"]
     assert config["max.poll.interval.ms"] >= 10_000
+
+
+@pytest.mark.parametrize("milliseconds", [1_000, 10_000, 300_001, 3_600_000])
+def test_a_consumer_is_made_with_each_session_that_the_settings_allow(milliseconds: int) -> None:
+    from lifecycle.messaging.clients import consumer_config, make_consumer
+
+    with override_settings(KAFKA_SESSION_TIMEOUT_MS=milliseconds, KAFKA_CONFIG={}):
+        make_consumer(consumer_config("g")).close()
