@@ -279,6 +279,19 @@ def test_each_source_writes_its_own_part_and_leaves_the_others_untouched(acme: S
     assert (customer.support.open_issues, customer.support.source) == (4, "/support")
 
 
+def test_of_two_events_of_the_same_moment_the_later_to_come_counts_where_another_source_speaks_too(
+    acme: Speaker,
+) -> None:
+    """Many systems have no more than seconds, and write twice in one."""
+    acme.hear(acme.created(industry="Glass"))
+    acme.hear(acme.updated(minutes=1, source="/crm/eu", industry="Steel"))
+    acme.hear(acme.updated(minutes=2, industry="Paper"))
+    assert outcomes(acme.hear(acme.updated(minutes=2, industry="Media"))) == ["applied"]
+    assert acme.customer().industry == "Media"
+    assert outcomes(acme.hear(acme.updated(minutes=1, industry="Glass"))) == ["stale"]
+    assert acme.customer().industry == "Media"
+
+
 def test_what_an_event_does_not_say_of_its_issue_or_contract_clears_no_figure_of_the_customer(acme: Speaker) -> None:
     """Most issues are closed without a rating, and systems write that as null."""
     acme.hear(acme.created())

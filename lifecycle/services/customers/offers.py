@@ -84,12 +84,17 @@ class Offers:
             (brought.stale if settled.lost == "age" else brought.outranked).append(path)
         if settled.is_noted:
             brought.is_noted = True
-            self.apply(part, row, name, settled, brought)
+            self.apply(part, row, name, settled, brought, came=offer)
 
-    def apply(self, part: str, row: Row, name: str, settled: Settled, brought: Brought) -> None:
-        """Let a row hold what was settled."""
+    def apply(
+        self, part: str, row: Row, name: str, settled: Settled, brought: Brought, *, came: Offer | None = None
+    ) -> None:
+        """Let a row hold what was settled. ``came``: the offer that has just come, which may have the moment and the
+        source of the one before it.
+        """
         holds = settled.holds
-        if row["field_times"].get(name) != holds.at or row["field_sources"].get(name, row["source"]) != holds.source:
+        held = row["field_times"].get(name), row["field_sources"].get(name, row["source"])
+        if holds is came or held != (holds.at, holds.source):
             self._put(part, row, name, holds.value, brought)
             brought.is_disputed = True
             row["field_times"][name] = holds.at
