@@ -21,7 +21,10 @@ class LifecycleConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the configuration's rules which events, fields and sources there are, and its sentences their names."""
-        declare_events({name: entry.paths() for name, entry in EVENT_TYPES.items()})
+        declare_events(
+            {name: entry.paths() for name, entry in EVENT_TYPES.items()},
+            {name: entry.number_paths() for name, entry in EVENT_TYPES.items()},
+        )
         declare_sources(SOURCED_PATHS, SOURCE_ROOTS)
         declare_figures(RISK_FIGURES)
         declare_names(NAMERS)

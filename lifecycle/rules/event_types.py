@@ -32,6 +32,7 @@ from tenants.rules.messages import Message, gettext_noop
 
 Data = Mapping[str, Any]
 _ID: Final = line(150)
+_NUMBER_KINDS: Final = frozenset({"amount", COUNT.name, SCORE.name})
 _ANY: Final = Kind("part", read=lambda value: value, schema={"type": ["object", "array"]})
 # Part -> column -> value; for the contacts the list of people.
 Facts = dict[str, Any]
@@ -86,6 +87,10 @@ class EventType:
     def paths(self) -> frozenset[str]:
         """What a condition of an event rule may look at."""
         return frozenset(self.kinds_of_paths())
+
+    def number_paths(self) -> frozenset[str]:
+        """Those of them whose values are numbers."""
+        return frozenset(path for path, kind in self.kinds_of_paths().items() if kind.name in _NUMBER_KINDS)
 
     def kinds_of_paths(self) -> dict[str, Kind]:
         """The same, each with what its values are; of a whole part of the profile it can only be asked whether it is

@@ -159,6 +159,31 @@ def test_a_condition_on_a_field_that_the_event_does_not_have_is_warned_of(event:
     assert describe_finding(warning) == f"The event “{event}” has no field “{field}”."
 
 
+@pytest.mark.parametrize(
+    ("condition", "is_warned_of"),
+    [
+        ({"op": "ge", "value": "4,5"}, True),
+        ({"op": "eq", "value": "4"}, True),
+        ({"op": "ne", "value": True}, True),
+        ({"op": "in", "value": ["4", "5"]}, True),
+        ({"op": "in", "value": ["4", 5]}, False),
+        ({"op": "ge", "value": 4.5}, False),
+        ({"op": "exists", "value": False}, False),
+    ],
+)
+def test_a_number_of_an_event_that_is_compared_with_something_else_is_warned_of(
+    condition: dict[str, Any], is_warned_of: bool
+) -> None:
+    rule = {"event": "support.issue.closed", "to": "Active", "when": [{"field": "csat", **condition}]}
+
+    found = check({**FULL, "event_rules": [rule]})
+
+    assert [warning.path for warning in found] == ["/event_rules/0/when/0/value"] * is_warned_of
+    assert [describe_finding(warning) for warning in found] == (
+        ["“csat” is a number; give a number to compare it with."] * is_warned_of
+    )
+
+
 def test_a_recipient_that_no_one_is_called_is_warned_of() -> None:
     effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["onwer"]}
 

@@ -4,7 +4,7 @@ from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.definitions import LONGEST_REASON, Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.document_reader import DocumentReader
-from tenants.rules.configuration.events import event_fields
+from tenants.rules.configuration.events import event_fields, event_numbers
 
 NEVER = "rule_never_fires"
 
@@ -73,6 +73,16 @@ def _note_rule(reader: DocumentReader, index: int, rule: EventRule, configuratio
         if condition.field not in event_fields(rule.event):
             at = (*place, "when", number, "field")
             reader.add_warning(at, "unknown_field", event=rule.event, field=condition.field)
+        elif condition.field in event_numbers(rule.event) and not _asks_for_number(condition):
+            at = (*place, "when", number, "value")
+            reader.add_warning(at, "wrong_type", "figure_needs_number", field=condition.field)
+
+
+def _asks_for_number(condition: Condition) -> bool:
+    """Whether it could hold for a number."""
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    has_number = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return condition.op == "exists" or has_number
 
 
 def _note_covered_rules(reader: DocumentReader, configuration: Configuration) -> None:
