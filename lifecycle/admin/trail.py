@@ -238,6 +238,9 @@ def describe_rule(count: RuleCount) -> RuleLine:
         "actor_mismatch": _("The change was to be recorded under another user's name."),
         "stale_event": _("The event was older than the customer's stay in its stage."),
         "rate_limited": _("The user had reached the hourly limit of changes."),
+        "effects_unconfirmed": _("The move would have started other automations than were confirmed."),
+        "invalid_request": _("The request is malformed."),
+        "not_found": _("There is no such customer: check the id."),
     }
     found = sentences.get(count.code)
     sentence = (

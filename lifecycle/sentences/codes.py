@@ -63,6 +63,9 @@ REFUSALS: Final[Words] = MappingProxyType(
         "actor_mismatch": gettext_lazy("Under another user's name"),
         "stale_event": gettext_lazy("Event too old"),
         "rate_limited": gettext_lazy("Hourly limit reached"),
+        "effects_unconfirmed": gettext_lazy("Automations not confirmed"),
+        "invalid_request": gettext_lazy("Invalid data"),
+        "not_found": gettext_lazy("Unknown customer"),
     }
 )
 

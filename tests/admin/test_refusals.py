@@ -27,6 +27,22 @@ def test_the_summary_says_which_rule_refused_how_many_attempts_by_which_sources(
     assert "Elsewhere" not in answer.content.decode()
 
 
+def test_all_that_is_kept_of_a_blocked_move_is_said_in_the_reader_s_language(tenant: TenantRef, users: Any) -> None:
+    for code in ("effects_unconfirmed", "invalid_request", "not_found"):
+        refuse(tenant, 1, code=code)
+    german = {"headers": {"accept-language": "de"}}
+    client = browser(users.tenant_admin)
+    answer = client.get(reverse(SUMMARY), **german)
+    assert {rule.sentence for rule in answer.context["rules"]} == {
+        "Der Übergang hätte andere Automatisierungen gestartet, als bestätigt waren.",
+        "Die Anfrage ist fehlerhaft aufgebaut.",
+        "Diesen Kunden gibt es nicht: Prüfen Sie die ID.",
+    }
+    listed = client.get(reverse("admin:audit_refusedattempt_changelist"), **german).content.decode()
+    assert "Automatisierungen nicht bestätigt" in listed and "Effects unconfirmed" not in listed
+    assert "Invalid request" not in listed and "Not found" not in listed
+
+
 def test_a_period_that_is_none_is_a_month(tenant: TenantRef, users: Any) -> None:
     client = browser(users.tenant_admin)
     assert client.get(reverse(SUMMARY), {"days": "7"}).context["days"] == 7
