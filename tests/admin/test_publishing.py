@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from lifecycle.admin.configuration import judging
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
@@ -237,6 +238,14 @@ def test_a_draft_that_changes_nothing_is_not_offered_for_publication(
         editor(draft), form_of(admin_browser.get(editor(draft)), do="check") | {"stage-3-days": ["21"]}
     )
     assert "Save and publish…" in checked.content.decode()
+
+
+def test_what_takes_the_place_of_a_version_that_cannot_be_read_any_more_is_offered_for_publication(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "policy_of", lambda _version: None)
+    page = admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk]))
+    assert not page.context["is_empty"] and "there is nothing to publish" not in page.content.decode()
 
 
 def test_a_draft_changed_by_somebody_else_is_not_published_over(

@@ -126,7 +126,8 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
         "start_effects": "start_effects" in request.POST,
         "asks_for_number": bool(tried.effects) and tried.effects_total > read_budget(arguments["tenant"]),
         "gone": (gone := _list_gone(draft, live_state)),
-        "is_empty": bool(live_state.number and judgement.configuration and not (judgement.changes or gone)),
+        # With a live version that today's rules cannot read there is nothing to compare: anything is another.
+        "is_empty": bool(live_state.policy and judgement.configuration and not (judgement.changes or gone)),
     }
 
 
