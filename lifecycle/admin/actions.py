@@ -81,6 +81,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "send_invitation": _("Send invitation"),
         "send_password_reset": _("Send password reset"),
         "set_effects_budget": _("Set number of automations"),
+        "set_own_settings": _("Set language and time zone"),
         "set_password": _("Set password"),
         "set_role": _("Set role"),
         "set_team": _("Set team"),

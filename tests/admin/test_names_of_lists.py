@@ -15,7 +15,9 @@ from lifecycle.admin.actions import ACTIONS
 from tests.web.conftest import text_of
 
 # How the services say which action an entry of the administration log is about.
-RECORDED = re.compile(r'(?:\baction=|_record\(|\brecord_administration\(|\bactions\.append\()\s*"([a-z_]+)"')
+RECORDED = re.compile(
+    r'(?:\baction=|_record\(|\brecord_administration\(|\brecord_person\(|\bactions\.append\()\s*"([a-z_]+)"'
+)
 RECORDED_BY_NAME = re.compile(r"\b(?:action=|record_administration\()\s*((?:\w+\.)?[A-Z_]+)\b")
 
 # With a page of their own instead of Django's list, and those of internal staff.
@@ -66,5 +68,13 @@ def test_the_administration_log_names_every_action_that_the_product_records() ->
         if constants := RECORDED_BY_NAME.findall(source):
             module = import_module(".".join(path.relative_to(settings.BASE_DIR).with_suffix("").parts))
             found |= {attrgetter(constant)(module) for constant in constants}
-    assert {"complete_task", "impersonate", "reset_sandbox", "save_view", "snooze_customer", "set_team"} <= found
+    assert {
+        "complete_task",
+        "impersonate",
+        "reset_sandbox",
+        "save_view",
+        "snooze_customer",
+        "set_role",
+        "set_team",
+    } <= found
     assert found - known == set()
