@@ -259,6 +259,21 @@ def test_a_stage_that_is_being_emptied_keeps_the_name_that_json_gave_it_in_the_f
     assert (saved.revision, saved.renamed, saved.mapping) == (2, {"At-Risk": "Danger"}, {})
 
 
+def test_in_json_what_is_missing_is_said_beside_the_stage_whatever_its_name(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    publish(admin_browser, new_draft(tenant, {**MINIMAL, "stages": [*MINIMAL["stages"], "On / off", "1"]}), "More")
+    CustomerFactory(tenant=tenant, stage="On / off")
+    # A stage of today in another case has to be called a rename: that is said at its place in the list.
+    draft = new_draft(tenant, {**MINIMAL, "stages": ["Prospect", "onboarded", "Active", "At-Risk", "Churned"]})
+    rows = admin_browser.get(editor(draft), {"view": "json"}).context["live_rows"]
+    assert {row.stage: [finding.path for finding in row.findings] for row in rows} == {
+        "Onboarded": [],
+        "On / off": ["/mapping/On ~1 off"],
+        "1": [],
+    }
+
+
 def test_what_was_said_of_stages_is_kept_beside_a_text_that_is_no_json(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:

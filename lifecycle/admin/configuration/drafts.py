@@ -30,6 +30,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.document import Finding
 from tenants.rules.configuration.effect_kinds import RECIPIENTS, ROLES, TOPICS
+from tenants.rules.configuration.errors import point
 from tenants.rules.configuration.source_priority import source_roots
 from tenants.rules.effect_texts import FIELDS
 from tenants.sentences import describe_refusal
@@ -203,7 +204,8 @@ def _gather_text(work: Work, judgement: Judgement, live_state: LiveState) -> dic
             continue
         to, reason = read_target(work.mapping.get(stage))
         row = LiveRow(stage, live_state.customers.get(stage, 0), work.renamed.get(stage, ""), to, reason)
-        row.findings = [finding for finding in judgement.plan_findings if finding.path.rpartition("/")[2] == stage]
+        places = {point(key, stage) for key in ("renamed", "mapping")}
+        row.findings = [finding for finding in judgement.plan_findings if finding.path in places]
         rows.append(row)
     return {
         "text": text,
