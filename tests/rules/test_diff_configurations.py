@@ -144,6 +144,15 @@ def test_the_diff_is_empty_only_between_equal_configurations(one: dict[str, Any]
     assert all(describe_change(change).endswith(".") for change in diff_configurations(old, new))
 
 
+def test_a_changed_event_rule_that_is_tried_in_another_order_is_said_to_be() -> None:
+    first, second = FULL["event_rules"]
+    changed = {**second, "when": [{"field": "open_issues", "op": "eq", "value": 0}]}
+    in_place = sentences(FULL, {**FULL, "event_rules": [first, changed]})
+    moved = sentences(FULL, {**FULL, "event_rules": [changed, first]})
+    assert len(in_place) == 1
+    assert moved == [*in_place, "The event rules are tried in another order."]
+
+
 def test_a_condition_on_true_is_another_one_than_on_one() -> None:
     rule = {"event": "support.issue.closed", "from": ["At-Risk"], "to": "Active"}
     one, other, true = (

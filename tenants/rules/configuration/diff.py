@@ -215,17 +215,22 @@ def _diff_rules(old: Configuration, new: Configuration) -> Iterator[Configuratio
     before, now = set(old.event_rules), set(new.event_rules)
     gone = [rule for rule in old.event_rules if rule not in now]
     added = [rule for rule in new.event_rules if rule not in before]
+    changed: dict[EventRule, EventRule] = {}
     for rule in tuple(added):
         # The same event from and to the same stages: one rule whose conditions or reason are others now.
         was = next((one for one in gone if replace(one, when=rule.when, reason_code=rule.reason_code) == rule), None)
         if was is not None:
             gone.remove(was)
             added.remove(rule)
+            changed[rule] = was
             keys = tuple(key for key in ("when", "reason_code") if getattr(was, key) != getattr(rule, key))
             yield _change("event_rules_changed", "rule_changed", to=rule.to, event=rule.event, keys=keys)
     yield from (_change_rule(rule, "removed") for rule in gone)
     yield from (_change_rule(rule, "added") for rule in added)
-    if [rule for rule in old.event_rules if rule in now] != [rule for rule in new.event_rules if rule in before]:
+    # Also of those that are changed: the first rule that fits decides.
+    stay = set(changed.values()) | (before & now)
+    order_now = [changed.get(rule, rule) for rule in new.event_rules if rule in before or rule in changed]
+    if [rule for rule in old.event_rules if rule in stay] != order_now:
         yield _change("event_rules_changed", "rules_reordered")
 
 
