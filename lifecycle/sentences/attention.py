@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -101,6 +102,9 @@ def say_change(name: str, params: Mapping[str, Any]) -> str:
     """One figure that has changed: its former and its present value."""
     currencies = {"before": params.get("currency_before"), "now": params.get("currency")}
     shown = {which: _value(name, params[which], currency) for which, currency in currencies.items()}
+    if shown["before"] == shown["now"]:
+        # Rounded to whole units both read the same.
+        shown = {which: _value(name, params[which], currency, is_exact=True) for which, currency in currencies.items()}
     return str(_CHANGES[name]) % shown
 
 
@@ -109,18 +113,24 @@ def is_change(name: str) -> bool:
     return name in _CHANGES
 
 
-def _value(name: str, value: Any, currency: str | None) -> str:
+def _value(name: str, value: Any, currency: str | None, *, is_exact: bool = False) -> str:
     if value in (None, ""):
         return NOTHING
     if currency is not None:
-        return _amount(float(value), currency)
+        return _exact_amount(value, currency) if is_exact else _amount(float(value), currency)
     if name == "changed_renewal_on":
         return say_day(dt.date.fromisoformat(value))
-    return say_number(float(value), 1) if name == "changed_csat" else str(value)
+    # Scores have two decimals at most: rounded, 3.84 would be what 3.76 was.
+    return say_number(Decimal(str(value)).normalize()) if name == "changed_csat" else str(value)
 
 
 def _amount(number: float, currency: str) -> str:
     return say_money(say_number(number, 0), currency)
+
+
+def _exact_amount(value: Any, currency: str) -> str:
+    number = Decimal(str(value))
+    return say_money(say_number(number, max(2, -int(number.normalize().as_tuple().exponent))), currency)
 
 
 def _fill(sentence: Any, params: Mapping[str, Any]) -> str:

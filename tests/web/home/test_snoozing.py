@@ -86,6 +86,23 @@ def test_an_amount_that_has_changed_was_in_the_currency_of_its_time(page_client,
     assert "annual revenue $52,000 (was €48,000)" in shown and "currency USD (was EUR)" in shown
 
 
+def test_what_has_changed_a_little_does_not_read_as_if_it_had_not(page_client, users, tenant):
+    """Scores were rounded to one decimal, amounts to whole units, whatever they were before."""
+    customer_id = record(tenant, 1, "Aurora", arr="48000.10", csat="3.76", overdue="10")
+    client = page_client("account_manager")
+    snooze(client, customer_id)
+    record(tenant, 1, "Aurora", arr="48000.40", csat="3.84", overdue="20.50", later=120)
+    shown = text_of(client.get("/"))
+    for change in (
+        "satisfaction 3.84 (was 3.76)",
+        "annual revenue €48,000.40 (was €48,000.10)",
+        "overdue balance €20 (was €10)",
+    ):
+        assert change in shown, change
+    record(tenant, 1, "Aurora", csat="4", later=180)
+    assert "satisfaction 4 (was 3.76)" in text_of(client.get("/"))
+
+
 def test_what_has_the_focus_has_it_again_after_the_page_has_looked_again(page_client, tenant):
     """The page gives it back to what has an id; links are known by where they lead."""
     woken, asleep = record(tenant, 1, "Aurora", issues=3), record(tenant, 2, "Boreas")
