@@ -221,6 +221,7 @@ def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
     due_on = None if renewal_on is None else dt.date.fromisoformat(renewal_on)
     # Health and urgency, which everyone shares, go by the day in UTC.
     to_renewal = None if due_on is None else (due_on - now.date()).days
+    left = days_left(due_on, now)
     category = policy.category(stage)
 
     def look(*, without_stage: bool) -> Health:
@@ -247,11 +248,12 @@ def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
             "arr": figures["arr"],
             "currency": currency,
             "renewal_on": renewal_on,
-            "days_to_renewal": days_left(due_on, now),
+            "days_to_renewal": left,
             "open_issues": figures["open_issues"],
             "health": {"score": judged.score, "band": judged.band},
+            # What it says of the renewal is beside its day, which goes by where one looks.
             "why": explain_place(
-                judged, arr=arr, currency=currency, days_to_renewal=to_renewal, reason_code=row["reason_code"]
+                judged, arr=arr, currency=currency, days_to_renewal=left, reason_code=row["reason_code"]
             ),
             "next_step": find_next_step(judged),
             "doubt": find_disagreement(category, look(without_stage=True)),

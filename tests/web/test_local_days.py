@@ -89,3 +89,13 @@ def test_a_renewal_is_due_or_overdue_by_the_day_where_the_person_is(days, tenant
     assert len(api.get("/api/v1/customers", {"renewal_within": "5"}).json()["results"]) == int(first >= utc)
     (row,) = api.get("/api/v1/customers").json()["results"]
     assert row["days_to_renewal"] == (first - utc).days
+
+
+def test_a_call_says_of_the_renewal_what_is_beside_it(days, tenant, page_client):
+    here, utc = days
+    first = min(days)
+    record(tenant, "1", "Due Company", "At-Risk", reason="Late", renewal_in=(first - utc).days)
+    call = text_of(page_client("account_manager").get("/?whose=all")).partition("At risk now")[2]
+    said, beside = ("up for renewal today", "today") if first >= here else ("unsigned 1 day after", "1 day ago")
+    assert said in call.partition("In stage")[0]
+    assert call.partition("Renewal ")[2].partition("Open issues")[0].strip().endswith(beside)
