@@ -108,6 +108,15 @@ def test_the_file_has_exactly_the_customers_columns_and_order_of_the_page(client
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize(("columns", "amount"), [("customer,overdue", "balance_overdue"), ("at_stake", "at_stake")])
+def test_an_amount_has_its_currency_also_where_no_revenue_is_shown(client, tenant, kind, columns, amount):
+    record(tenant, "1", "Alpha", "Live")
+    view = {"columns": columns}
+    (row,) = (read_csv if kind == "csv" else read_xlsx)(client.get(f"/customers/export.{kind}", view))
+    assert (list(row), row["currency"]) == (["external_id", "name", amount, "currency"], "EUR")
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_what_a_spreadsheet_program_would_compute_is_text(client, tenant, kind):
     traps = ['=HYPERLINK("http://x.example")', "+1+1", "@SUM(A1)", "\uff1d1+1", "-2+3"]
     for number, name in enumerate(traps):

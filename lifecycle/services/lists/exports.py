@@ -56,6 +56,8 @@ _writing = 0
 _usual_switch = 0.0
 _TRY_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('export:' || %(tenant_id)s::text, 0))"
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+CURRENCY: Final = "currency"
+_AMOUNTS: Final = frozenset({"at_stake", "balance_overdue"})
 
 
 class ExportRefused(Exception):
@@ -84,7 +86,7 @@ def export_customers(
     contacts two more for each ROWS_AT_ONCE of them. Raises ExportRefused, and InvalidCursor never: the whole list is
     exported.
     """
-    fields = {name: value for column in columns for name, value in column.fields.items()}
+    fields = _fields_of(columns)
     texts = {name for column in columns if not column.number for name in column.fields}
     if contacts is not None:
         fields, texts = {**fields, **contacts.fields}, texts | contacts.fields.keys()
@@ -118,6 +120,16 @@ def export_customers(
         )
         file.seek(0)
         return file
+
+
+def _fields_of(columns: Sequence[ListColumn]) -> dict[str, Value]:
+    """Names and values of the columns of a file. An amount says its currency, as on the page: that of ``arr``, or one
+    of its own where no revenue is shown.
+    """
+    fields = {name: value for column in columns for name, value in column.fields.items()}
+    if _AMOUNTS & fields.keys() and CURRENCY not in fields:
+        fields[CURRENCY] = lambda row: row.get(CURRENCY)
+    return fields
 
 
 @contextmanager
