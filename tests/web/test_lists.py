@@ -219,6 +219,24 @@ def test_a_stage_that_is_asked_for_is_chosen_also_where_it_is_not_offered(client
     assert chosen(client.get("/customers", {"category": "engaged"})) == []
 
 
+def test_a_condition_that_has_a_parameter_of_its_own_is_removed_as_any_other(client, tenant):
+    """Its parameter stayed in the address: the link led to the same list again."""
+    small, large = (record(tenant, arr, f"Of {arr}", "Live", arr=arr) for arr in ("1000", "9000"))
+
+    def removing(page, part):
+        (link,) = [tag["href"] for tag in markup_of(page).all("a") if part in tag.get("aria-label", "")]
+        return client.get(f"/customers{link}")
+
+    page = client.get("/customers?arr_min=5000&days_max=30&ordering=name")
+    assert names(page) == [str(large)]
+    left = removing(page, "Remove: ARR")
+    assert names(left) == [str(small), str(large)] and "Remove: time in stage" in left.content.decode()
+    assert "Remove: " not in removing(left, "Remove: time in stage").content.decode()
+    # Of what cannot be read nothing is left out unseen.
+    odd = client.get("/customers?arr_min=5000&days_max=many")
+    assert removing(odd, "Remove: ARR").status_code == 400
+
+
 def test_next_renewal_first_begins_with_the_next_one_and_past_ones_come_after(client, tenant):
     for days in (-200, 40, -3, 5):
         record(tenant, str(days), f"In {days}", "Live", renewal_in=days)

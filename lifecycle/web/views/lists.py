@@ -78,6 +78,9 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "of": given if asked.unknown else asked.query_string,
         # What links of the page begin with: without the condition that could not be added.
         "shown": QueryDict(asked.query_string) if refusal else request.GET,
+        # What leaves a condition out begins with the list in its one spelling: one with a parameter of its own would
+        # stay in the address, and so in the list.
+        "spelled": request.GET if asked.unknown else QueryDict(asked.query_string),
         "rows": found.rows,
         "owner_names": owner_names,
         "caption": asked.say(owner_names),
