@@ -90,6 +90,22 @@ def test_all_that_match_a_list_of_no_one_are_no_one(manager, tenant, path, asked
     assert (refused.status_code, answer in text_of(refused)) == (400, True), text_of(refused)
 
 
+def test_after_a_refusal_the_parts_of_the_preview_are_those_of_the_same_move(manager, tenant):
+    """They led to the question where to, without the stage and the reason; “Cancel” to the list, not to the board."""
+    make(tenant, Live=2)
+    address = manager.post("/bulk", {"everyone": "1", "query": "", "action": "move", "back": "board"})["Location"]
+    shown = markup_of(manager.get(f"{address}&stage=Wobbly&reason:Wobbly=Usage+Dropped"))
+    (form,) = [tag for tag in shown.all("form") if tag.get("class") == "move"]
+    sent = {tag["name"]: tag.get("value", "") for tag in shown.all("input") if tag.get("type") == "hidden"}
+    refused = manager.post(form["action"], {**sent, "effects": "99"})
+    assert refused.status_code >= 400 and "2 customers move to “Wobbly”." in text_of(refused)
+    tags = markup_of(refused).all("a")
+    (link,) = [tag["href"] for tag in tags if "show=refused" in tag.get("href", "")]
+    part = text_of(manager.get(f"{address.partition('?')[0]}{link}"))
+    assert "2 customers move to “Wobbly”. Reason: Usage Dropped." in part
+    assert "/board" in [tag["href"] for tag in tags if tag.get("class") == "btn btn-quiet"]
+
+
 def test_a_selection_that_is_too_large_leaves_nothing_behind(manager, tenant, monkeypatch):
     """It is no selection that is forgotten after a day: no one would ever look for its customers again."""
     monkeypatch.setattr(selecting, "MOST", 2)

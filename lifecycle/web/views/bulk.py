@@ -193,6 +193,8 @@ def _show_preview(
         "may_mute": request.identity.may(MUTE_EFFECTS),
         "budget": change.updates_per_hour,
         "home": _home(request.GET),
+        # What the links of the page begin with: of a form that was refused the address does not say what is shown.
+        "asked": _spell_asked(request, stage, reason),
     }
     counts = previews.count_stages(change, tenant=request.tenant)
     targets = previews.list_targets(counts, policy)
@@ -230,6 +232,14 @@ def _show_preview(
     return render(request, "bulk_preview.html", context, status=status)
 
 
+def _spell_asked(request: TenantRequest, stage: str, reason: str) -> QueryDict:
+    if request.method != "POST":
+        return request.GET
+    asked = request.GET.copy()
+    asked.update({"stage": stage, "reason": reason})
+    return asked
+
+
 def _by_stage(counts: Mapping[tuple[str, bool], int]) -> dict[str, int]:
     """How many of the chosen are in each stage."""
     added: dict[str, int] = {}
@@ -246,6 +256,7 @@ def _ask_owner(request: TenantRequest, change: BulkChange, *, refusal: str = "",
         "change": change,
         "rows": rows,
         "next": following,
+        "asked": request.GET,
         "owner_names": name_owners((row.owner for row in rows), tenant=request.tenant),
         "people": suggest_owners(request.tenant),
         "owner": request.POST.get("owner", ""),
@@ -278,6 +289,7 @@ def _show_progress(request: TenantRequest, change: BulkChange) -> HttpResponse:
         "reasons": previews.count_refused(change, tenant=request.tenant, policy=policy) if change.refused else [],
         "rows": rows,
         "next": following,
+        "asked": request.GET,
         "handed": handed,
         "owner_names": name_owners([change.owner, *(row.owner for row in rows)], tenant=request.tenant),
         "may_undo": is_own and change.kind == BulkChange.Kind.MOVE and change.moved > 0,
