@@ -98,6 +98,20 @@ def test_a_note_is_edited_by_its_author_and_deleted_by_an_admin(page_client, cus
     assert author.get(f"/customers/{customer.id}/notes/{uuid4()}").status_code == 404
 
 
+def test_who_saves_a_note_that_was_deleted_reads_that_it_was_not_and_keeps_what_they_typed(
+    page_client, customer, users, tenant
+):
+    with tenant_context(tenant.id):
+        note = notes.write_note(customer.id, "They stay.", by=by(users.account_manager, tenant)).note
+    address = f"/customers/{customer.id}/notes/{note['id']}"
+    page_client("tenant_admin").post(f"{address}/delete")
+    saved = page_client("account_manager").post(address, {"text": "They go. <b>", "version": "1"})
+    assert saved.status_code == 409 and "This note was deleted. Nothing was saved." in text_of(saved)
+    assert "They go. &lt;b&gt;</textarea>" in saved.content.decode()
+    again = page_client("account_manager").get(address).content.decode()
+    assert "<textarea" not in again and "Deleted by" in again
+
+
 def test_a_task_is_given_to_a_colleague_who_finds_it_and_gets_it_done(page_client, customer, users, tenant):
     lena = UserFactory(tenant=tenant, full_name="Lena Fischer")
     body = {"title": "Call Zora", "due_on": "2026-01-31", "assignee": str(lena.id)}
