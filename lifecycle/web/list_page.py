@@ -118,7 +118,9 @@ class ListParameters:
         conditions = [say_condition(Condition(name, ":", (_spell(value),))) for name, value in self.others.items()]
         if self.where is not None:
             conditions.append(say_where(replace_values(self.where, "owner", owner_names)))
-        order = str(ORDERINGS[self.ordering].label).lower()
+        # Of its letters the first one alone is large for its place: German has more, and so has CSAT.
+        label = str(ORDERINGS[self.ordering].label)
+        order = f"{label[:1].lower()}{label[1:]}"
         params = {"filters": words, "order": order, "conditions": _(" and ").join(conditions)}
         if conditions:
             sentence = _("Customers %(filters)s, %(conditions)s, %(order)s")

@@ -52,6 +52,17 @@ def test_sentences_numbers_money_and_days_are_german(page_client, customers):
     assert "Eine Phase „Nowhere“ gibt es nicht." in refused
 
 
+def test_the_order_of_a_list_is_said_with_the_capitals_of_its_language(page_client, customers):
+    client = page_client("account_manager")
+
+    def caption(language, ordering):
+        page = client.get("/customers", {"ordering": ordering}, headers={"Accept-Language": language})
+        return re.search("<caption>([^<]+)</caption>", page.content.decode())[1]
+
+    assert caption("de", "renewal_on") == "Kunden, nächste Verlängerung zuerst"
+    assert caption("en", "csat") == "Customers, lowest CSAT first"
+
+
 def test_a_figure_that_changed_says_so_without_an_arrow():
     with override("de"):
         params = {"before": "2026-12-29", "now": "2027-01-04"}

@@ -49,7 +49,7 @@ def links(page, text):
 def test_conditions_are_part_of_the_address_and_said_in_words(client, four):
     page = client.get("/customers", {"where": "stage:Live and (owner:bob or days_in_stage>=30)", "ordering": "name"})
     assert names(page) == [four["ann live"], four["bob live"]]
-    words = "Customers: stage is “Live” and (owner is “bob” or time in stage is at least 30 days), by name, a to z"
+    words = "Customers: stage is “Live” and (owner is “bob” or time in stage is at least 30 days), by name, A to Z"
     assert words in text_of(page)
     page = client.get("/customers", {"where": "stage:Live and not owner:bob", "industry": "", "search": "alp"})
     assert names(page) == [four["ann live"]]

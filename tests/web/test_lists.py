@@ -151,7 +151,7 @@ def test_the_list_is_narrowed_to_an_industry_and_says_so(client, tenant):
     record(tenant, "a-3", "Orion Farms", "Live", owner="bob@x.example", industry="Ocean Shipping")
     page = client.get("/customers?industry=ocean+shipping&owner=ann@x.example&ordering=name")
     assert names(page) == [str(wanted)]
-    caption = "Customers owned by “ann@x.example” in the industry “ocean shipping”, by name, a to z"
+    caption = "Customers owned by “ann@x.example” in the industry “ocean shipping”, by name, A to Z"
     assert caption in text_of(page)
     (field,) = [tag for tag in markup_of(page).all("input") if tag.get("name") == "industry"]
     assert (field["value"], field["maxlength"]) == ("ocean shipping", "100")
