@@ -376,6 +376,14 @@ def test_the_address_of_a_calendar_is_a_secret_that_can_be_taken_back(page_clien
         ]  # fmt: skip
 
 
+def test_internal_staff_is_offered_no_address_that_would_never_work(page_client, tenant):
+    client = page_client("super_admin")
+    client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
+    page = client.get("/renewals")
+    assert page.status_code == 200 and "Create an address" not in text_of(page)
+    assert "Create an address" in text_of(page_client("viewer").get("/renewals"))
+
+
 def test_a_button_that_is_pressed_twice_makes_one_address_and_shows_no_error(page_client, tenant, monkeypatch):
     meeting, clients = Meeting(), [page_client("viewer") for _ in range(2)]
     monkeypatch.setattr(calendar_feeds, "record_administration", meeting.hold(calendar_feeds.record_administration))
