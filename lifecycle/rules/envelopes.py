@@ -15,7 +15,7 @@ from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.event_values import InvalidField, clean_data
 from lifecycle.rules.fields import BILLING, CONTACTS, SUPPORT
 from lifecycle.rules.message_json import is_storable, parse_message
-from lifecycle.rules.ownership import find_foreign_part
+from lifecycle.rules.ownership import OWNED_PARTS, find_foreign_part, find_source_root
 from lifecycle.rules.schemas import (
     ATTRIBUTES,
     TYPES,
@@ -140,7 +140,7 @@ def read_event(message: Message) -> Event | Invalid:
     if not versions:
         known_here = {"type": event_type, "known": describe_versions(event_type)}
         return known.invalid("unknown_type", messages.Message("event_no_schema", known_here))
-    data = document["data"]
+    data = document["data"] = _leave_out_unset(document["source"], document["data"])
     try:
         version = validate_data(event_type, versions, data)
         cleaned = clean_data(event_type, data)
@@ -168,6 +168,14 @@ def read_event(message: Message) -> Event | Invalid:
         _read_depth(document.get(DEPTH)),
         cleaned.unread,
     )
+
+
+def _leave_out_unset(source: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data without parts of other sources that are null. A whole part that is null clears nothing, not even from
+    its own source, and serializers write one for each object that is not set.
+    """
+    others = _PARTS - OWNED_PARTS.get(find_source_root(source), frozenset())
+    return {name: value for name, value in data.items() if value is not None or name not in others}
 
 
 def _read_depth(value: object) -> int:
@@ -298,10 +306,8 @@ def _find_contradiction(
     external_id = data["external_id"]
     if not _names(message.key, external_id) or not _names(document.get("subject", external_id), external_id):
         return "key_mismatch", messages.Message("event_key")
-    # Also what was left out of them has an owner. A whole part that is null clears nothing, not even from its own
-    # source: serializers write one for each object that is not set.
-    said = {name: value for name, value in document["data"].items() if value is not None or name not in _PARTS}
-    foreign = find_foreign_part(document["source"], document["type"], said)
+    # Also what was left out of them has an owner.
+    foreign = find_foreign_part(document["source"], document["type"], document["data"])
     if foreign is not None:
         return "source_not_allowed", foreign
     wrong = EVENT_TYPES[document["type"]].check(data)
