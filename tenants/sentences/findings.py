@@ -82,6 +82,9 @@ _WARNINGS: Final[Mapping[str, Any]] = {
     ),
     "effect_never_starts": _("No change starts this automation: none of its transitions leads from %(origins)s."),
     "effect_without_stage": _("Nothing starts this automation: no stage has the category %(categories)s."),
+    "escalates_too_early": _(
+        "The alert goes to others after %(after)s minutes, before anyone sees it: it waits %(waits)s minutes itself."
+    ),
     "no_lost_stage": _("No stage has the category “%(category)s”: no customer will ever be counted as lost."),
     "no_reason_codes": ngettext_lazy(
         "“%(stage)s” requires a reason but names none: any text of up to %(most)s character works.",

@@ -184,6 +184,30 @@ def test_a_number_of_an_event_that_is_compared_with_something_else_is_warned_of(
     )
 
 
+@pytest.mark.parametrize(
+    ("effect", "is_warned_of"),
+    [
+        ({"delay_minutes": 2880}, True),
+        ({"delay_minutes": 1440}, True),
+        ({"hold_minutes": 2000}, True),
+        ({"delay_minutes": 1439}, False),
+        ({"delay_minutes": 2880, "enabled": False}, False),
+        ({}, False),
+    ],
+)
+def test_an_alert_that_escalates_before_anyone_sees_it_is_warned_of(effect: dict[str, Any], is_warned_of: bool) -> None:
+    steps = [{"to": ["admins"], "after_minutes": 9000}, {"to": ["managers"], "after_minutes": 1440}]
+    alert = {"name": "Tell", "on": "enter", "kind": "alert", "to": ["owner"], "escalate": steps, **effect}
+
+    found = check({**FULL, "effects": [alert]})
+
+    assert [(warning.path, warning.code) for warning in found] == (
+        [("/effects/0/escalate", "escalates_too_early")] * is_warned_of
+    )
+    if is_warned_of:
+        assert describe_finding(found[0]).startswith("The alert goes to others after 1,440 minutes, before anyone sees")
+
+
 def test_a_recipient_that_no_one_is_called_is_warned_of() -> None:
     effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["onwer"]}
 

@@ -101,9 +101,14 @@ def _note_covered_rules(reader: DocumentReader, configuration: Configuration) ->
 
 
 def _note_effect(reader: DocumentReader, index: int, effect: Effect, configuration: Configuration) -> None:
-    """What no change of a stage can ever start."""
+    """What no change of a stage can ever start, and what goes on to others before anyone has seen it."""
     if not effect.enabled:
         return
+    waits = max(effect.delay_minutes, effect.hold_minutes or 0)
+    first = min((step.after_minutes for step in effect.escalate), default=None)
+    if effect.kind == "alert" and first is not None and first <= waits:
+        # Its steps count from the change, as it does itself: no one could have acknowledged it by then.
+        reader.add_warning(("effects", index, "escalate"), "escalates_too_early", after=first, waits=waits)
     stages = {stage.name for stage in configuration.definitions if effect.concerns(stage.name, stage.category)}
     if not stages:
         where = ("effects", index, "categories")
