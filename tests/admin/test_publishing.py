@@ -240,6 +240,17 @@ def test_a_draft_that_changes_nothing_is_not_offered_for_publication(
     assert "Save and publish…" in checked.content.decode()
 
 
+def test_a_stage_that_json_spells_with_a_blank_or_in_another_form_is_not_removed(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    publish(admin_browser, new_draft(tenant, {**MINIMAL, "stages": [*MINIMAL["stages"], "Gekündigt"]}), "One more")
+    CustomerFactory(tenant=tenant, stage="Gekündigt")
+    spelled = ["Prospect ", *MINIMAL["stages"][1:], "Geku\u0308ndigt"]
+    draft = new_draft(tenant, {**MINIMAL, "stages": spelled})
+    page = admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk]))
+    assert page.context["gone"] == [] and page.context["is_empty"]
+
+
 def test_what_takes_the_place_of_a_version_that_cannot_be_read_any_more_is_offered_for_publication(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

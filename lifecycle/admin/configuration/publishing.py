@@ -125,7 +125,7 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
         "preview": tried,
         "start_effects": "start_effects" in request.POST,
         "asks_for_number": bool(tried.effects) and tried.effects_total > read_budget(arguments["tenant"]),
-        "gone": (gone := _list_gone(draft, live_state)),
+        "gone": (gone := _list_gone(draft, live_state, judgement.configuration)),
         # With a live version that today's rules cannot read there is nothing to compare: anything is another.
         "is_empty": bool(live_state.policy and judgement.configuration and not (judgement.changes or gone)),
     }
@@ -233,9 +233,14 @@ def _read_mapping(request: HttpRequest, live_state: LiveState) -> dict[str, Any]
     return mapping
 
 
-def _list_gone(draft: ConfigurationVersion, live_state: LiveState) -> list[GoneRow]:
+def _list_gone(
+    draft: ConfigurationVersion, live_state: LiveState, configuration: Configuration | None
+) -> list[GoneRow]:
     names = draft.document.get("stages") if isinstance(draft.document, dict) else None
     present = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    if configuration is not None:
+        # As they will be called: the JSON may have a blank too many, or another form of a letter.
+        present = set(configuration.stages)
     replaced = name_replaced(draft.renamed, stages=live_state.held, new_stages=present)
     return _gone_rows(live_state, present, {**draft.renamed, **replaced}, draft.mapping, ())
 
