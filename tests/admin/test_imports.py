@@ -118,6 +118,14 @@ def test_the_encoding_is_chosen_among_those_it_could_be(tenant: TenantRef, admin
         assert set(Customer.objects.values_list("name", flat=True)) == {"Zakłady Łódź", "Škoda Plzeň"}
 
 
+def test_encodings_that_are_alike_are_named_in_the_language_of_the_reader(
+    tenant: TenantRef, admin_browser: Client
+) -> None:
+    page = upload(admin_browser, "id,name\n1,Łuków\n".encode("cp1250"))
+    for language, said in (("de", "(windows-1250 oder iso-8859-2 oder iso-8859-16)"), ("en", "(windows-1250 or iso-")):
+        assert said in text_of(admin_browser.get(page, headers={"Accept-Language": language}))
+
+
 def test_two_columns_that_could_be_the_id_are_asked_about(tenant: TenantRef, admin_browser: Client) -> None:
     page = upload(admin_browser, "Id,AccountNumber,Name\n001,A-1,One\n002,A-2,Two\n")
     sentence = "could be the customer's id in your systems, and they differ. Choose “external_id” for one of them."
