@@ -106,6 +106,20 @@ def test_after_a_refusal_the_parts_of_the_preview_are_those_of_the_same_move(man
     assert "/board" in [tag["href"] for tag in tags if tag.get("class") == "btn btn-quiet"]
 
 
+def test_who_cancels_another_owner_is_back_where_the_customers_were_chosen(manager, tenant):
+    """From the board it led to the list, also after a refusal."""
+    make(tenant, Live=2)
+    for back, home in (("board", "/board"), ("", "/customers")):
+        chosen = {"everyone": "1", "query": "", "action": "owner", **({"back": back} if back else {})}
+        asked = manager.get(manager.post("/bulk", chosen)["Location"])
+        (form,) = [tag for tag in markup_of(asked).all("form") if tag.get("class") == "move"]
+        refused = manager.post(form["action"], {"owner": ""})
+        assert refused.status_code == 400
+        for page in (asked, refused):
+            links = {tag.get("class"): tag["href"] for tag in markup_of(page).all("a")}
+            assert (links["crumb"], links["btn btn-quiet"]) == (home, home)
+
+
 def test_a_selection_that_is_too_large_leaves_nothing_behind(manager, tenant, monkeypatch):
     """It is no selection that is forgotten after a day: no one would ever look for its customers again."""
     monkeypatch.setattr(selecting, "MOST", 2)
