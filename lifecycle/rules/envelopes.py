@@ -140,10 +140,10 @@ def read_event(message: Message) -> Event | Invalid:
     if not versions:
         known_here = {"type": event_type, "known": describe_versions(event_type)}
         return known.invalid("unknown_type", messages.Message("event_no_schema", known_here))
-    data = document["data"] = _leave_out_unset(document["source"], document["data"])
+    given = document["data"] = _leave_out_unset(document["source"], document["data"])
     try:
-        version = validate_data(event_type, versions, data)
-        cleaned = clean_data(event_type, data)
+        version = validate_data(event_type, versions, given)
+        cleaned = clean_data(event_type, given)
     except InvalidDocument as error:
         return known.invalid("invalid_data", error.message)
     except InvalidField as error:
