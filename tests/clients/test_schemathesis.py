@@ -1,5 +1,6 @@
 """Schemathesis with all its checks on the real server: it finds nothing that is not listed with its reason."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rest_framework_simplejwt.tokens import AccessToken
 
 from lifecycle.api.docs import build_schema
 from tenants.roles import Role
@@ -27,6 +29,12 @@ unexpected-methods = ["QUERY"]
 include-operation-id = "preview_configuration"
 phases.coverage.enabled = false
 """
+
+
+@pytest.fixture(autouse=True)
+def lasting_token(monkeypatch):
+    """A busy machine asks for longer than the quarter of an hour for which a token is good, and has one for all."""
+    monkeypatch.setattr(AccessToken, "lifetime", dt.timedelta(hours=2))
 
 
 @pytest.fixture
