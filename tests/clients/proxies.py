@@ -45,6 +45,7 @@ http {{
     gzip_proxied any;
     gzip_min_length 1;
     gzip_types application/json;
+    proxy_read_timeout 600s;
     server {{
         listen 127.0.0.1:{port};
         location / {{
@@ -60,6 +61,7 @@ DefaultRuntimeDir {folder}
 ErrorLog {folder}/error.log
 ServerName localhost
 Listen 127.0.0.1:{port}
+Timeout 600
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule filter_module {modules}/mod_filter.so

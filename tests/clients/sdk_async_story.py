@@ -16,8 +16,8 @@ from customer360_client.generated.models import BatchRequest, ChangeRequest, Ite
 
 async def tell(url: str, token: str) -> dict[str, Any]:
     """What the story tells."""
-    # A refusal for now is an answer here and not tried again.
-    async with connect(url, token, policy=Policy(retries=0)) as client:
+    # A refusal for now is an answer here and not tried again. A busy machine may answer late.
+    async with connect(url, token, policy=Policy(retries=0), timeout=600.0) as client:
         page = await list_customers.asyncio(client=client, limit=10)
         ids = [str(one.customer_id) for one in page.results]
         looked = await asyncio.gather(*(get_lifecycle.asyncio_detailed(one, client=client) for one in ids))

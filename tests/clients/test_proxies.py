@@ -27,7 +27,7 @@ class Caller:
         self.headers = {"Authorization": f"Bearer {issue_access(user).token}", "Accept-Encoding": coding}
 
     def __call__(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         content = {} if body is None else {"Content-Type": "application/json"}
         sent = None if body is None else json.dumps(body)
         connection.request(method, path, sent, {**self.headers, **content, **headers})

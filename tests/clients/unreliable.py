@@ -14,7 +14,7 @@ class Unreliable:
         self.seen: list[tuple[str, str | None]] = []
         self._target = target
         # What it loses it loses on purpose, and not because the server is slow on a busy machine.
-        self._upstream = httpx.Client(timeout=120)
+        self._upstream = httpx.Client(timeout=600)
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):

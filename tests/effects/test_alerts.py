@@ -271,7 +271,7 @@ def test_open_pages_of_a_person_without_an_address_hear_of_their_digest(tenant: 
         heard.subscribe(live_channel(tenant.id))
         assert heard.get_message(timeout=60)["type"] == "subscribe"
         run_all()
-        message = heard.get_message(timeout=10)
+        message = heard.get_message(timeout=60)
     assert states(tenant, kind="digest") == [("suppressed", "no_address")]
     assert unread(tenant, users.viewer) == 1
     assert message is not None and orjson.loads(message["data"])["bell"] == [str(users.viewer.id)]

@@ -66,7 +66,7 @@ class Process:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(self.probe, timeout=5):
+                with urllib.request.urlopen(self.probe, timeout=30):
                     return
             except OSError:
                 assert self.process.poll() is None, f"{self.name} ended: {self.text()[-2000:]}"
@@ -104,7 +104,7 @@ class Process:
 
     def scrape(self) -> dict[str, Metric]:
         """Its figures by family, as Prometheus reads them."""
-        with urllib.request.urlopen(self.metrics, timeout=20) as answer:
+        with urllib.request.urlopen(self.metrics, timeout=120) as answer:
             page: str = answer.read().decode()
         return {family.name: family for family in text_string_to_metric_families(page)}
 
@@ -130,7 +130,7 @@ def run_forked(env: Mapping[str, str], *arguments: str) -> "subprocess.Completed
     """What becomes of ``python ARGUMENTS`` in an environment, by a process that has loaded the product in it."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with Forked(list(arguments), env=dict(env), loaded_in=env, text=True, **streams) as process:
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=300)
     return subprocess.CompletedProcess(list(arguments), process.returncode, output, errors)
 
 

@@ -79,7 +79,7 @@ class Caller:
         self.cookies: dict[str, str] = {}
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> "http.client.HTTPResponse":
-        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        connection = http.client.HTTPConnection(*self.address, timeout=120)
         sent = {**PROXY_HEADERS, "Referer": f"https://{PROXY_HEADERS['Host']}/", **headers}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -28,7 +28,7 @@ REQUESTS = "django_http_requests_before_middlewares"
 def ask(process: Process, path: str, method: str = "GET", **headers: str) -> int:
     """The status of one request on a connection of its own, so that any worker may get it."""
     host, port = process.probe.split("/")[2].split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection = http.client.HTTPConnection(host, int(port), timeout=120)
     connection.request(method, path, headers=PROXY_HEADERS | headers)
     status = connection.getresponse().status
     connection.close()

@@ -125,7 +125,7 @@ class Installation:
             cwd=self.app,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=3 * PATIENCE_SECONDS,
         )
         assert run.returncode == 0, f"{name}: {run.stdout[-1500:]} {run.stderr[-3000:]}"
         return run.stdout

@@ -217,11 +217,11 @@ def what_is_private_is_hidden(browser: httpx.Client, proxy: Proxy) -> None:
             ],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         ).stdout
         assert seen[-3:] in ("404", "403"), (path, seen[:300])
         assert "python_info" not in seen
-    plain = httpx.get(f"http://localhost:{proxy.plain_port}/login", timeout=30)
+    plain = httpx.get(f"http://localhost:{proxy.plain_port}/login", timeout=PATIENCE_SECONDS)
     assert plain.status_code == 308
     assert plain.headers["location"].startswith("https://localhost")
 
@@ -243,7 +243,7 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
         "sandbox": "customer360_sandbox_last_success_timestamp",
     }
     for name, port in (target.split(":") for target in targets):
-        page = httpx.get(f"http://127.0.0.1:{here.port(name, port)}/metrics", timeout=30)
+        page = httpx.get(f"http://127.0.0.1:{here.port(name, port)}/metrics", timeout=PATIENCE_SECONDS)
         assert page.status_code == 200, name
         assert re.search(rf"^{figures[name]}", page.text, flags=re.M), name
 

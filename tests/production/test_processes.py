@@ -61,7 +61,7 @@ def test_to_a_person_who_starts_it_a_process_says_in_plain_text_what_it_lacks(pr
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if development else terminal,
-        timeout=60,
+        timeout=180,
     )
     os.close(terminal)
     said = run.stderr if development else os.read(person, 4096)
