@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 import yaml
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -21,6 +22,8 @@ from tests.production.caddy import Proxy
 from tests.production.compose import PROJECT
 from tests.production.running import PATIENCE_SECONDS, Installation, await_that
 
+# Any number that nothing else locks (tests/workers.py has another).
+INSTALLING = 360_002
 LOOPS = ("consumer", "relay", "mover", "effects", "forecast", "sandbox")
 PASSWORD = "a long enough passphrase 7"
 PEOPLE = """
@@ -56,6 +59,16 @@ PRIVATE = (
         "/live/../healthz",
     ),
 )
+
+
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    """Of two runs on one cluster one is installed at a time. Both have the database and the group of compose.yaml, and
+    keys of their own: one would read and seal, under its keys, what the other waits for.
+    """
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(%s)", [INSTALLING])
+        yield
 
 
 @contextmanager
@@ -126,12 +139,13 @@ def read_topic(topic: str, customer_id: str) -> dict[str, Any]:
         consumer.close()
 
 
+@pytest.mark.timeout(1800)
 def test_the_whole_story_goes_through_the_shipped_proxy(
     django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("production")
     slug = f"acme-{uuid4().hex[:8]}"
-    with installation(folder) as (here, proxy):
+    with taking_turns(), installation(folder) as (here, proxy):
         (folder / "web" / "lifecycle.json").write_text(json.dumps(SAAS))
         made = ("create_tenant", slug, "Acme", "--configuration", "/tmp/lifecycle.json")
         here.run("web", "python", "manage.py", *made)
