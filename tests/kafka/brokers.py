@@ -133,7 +133,7 @@ class Brokers:
         _await(self.admin.create_partitions([NewPartitions(name, total)]))
 
     def leader(self, name: str, partition: int = 0) -> int:
-        return int(self.admin.list_topics(name, timeout=10).topics[name].partitions[partition].leader)
+        return int(self.admin.list_topics(name, timeout=60).topics[name].partitions[partition].leader)
 
     def elect_preferred(self, name: str, partition: int = 0) -> None:
         """Have the first of its copies lead a partition."""

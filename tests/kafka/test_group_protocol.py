@@ -117,7 +117,7 @@ def test_partitions_that_are_added_are_read(acme: Speaker, broker: Broker, broke
     later = broker.topic("customer.updated")
     with working(broker, topics=[broker.topic(TOPIC), later]) as worker:
         await_that(lambda: (later, 0) in worker.consumer.positions.assigned)
-        total = len(brokers.admin.list_topics(later, timeout=10).topics[later].partitions) + 1
+        total = len(brokers.admin.list_topics(later, timeout=60).topics[later].partitions) + 1
         brokers.add_partitions(later, total)
         await_that(lambda: sum(topic == later for topic, _ in worker.consumer.positions.assigned) == total)
         send(broker, acme, "c1")

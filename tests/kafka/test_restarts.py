@@ -48,7 +48,7 @@ def first_seen(messages: list[Any]) -> dict[str, list[int]]:
 def used_partitions(broker: Broker, name: str) -> set[int]:
     """The partitions of a topic that hold a message."""
     consumer = Consumer({**broker.servers, "group.id": broker.prefix})
-    numbers = consumer.list_topics(timeout=10).topics[broker.topic(name)].partitions
+    numbers = consumer.list_topics(timeout=60).topics[broker.topic(name)].partitions
     ends = {number: consumer.get_watermark_offsets(TopicPartition(broker.topic(name), number))[1] for number in numbers}
     consumer.close()
     return {number for number, end in ends.items() if end}
@@ -125,7 +125,7 @@ def test_partitions_that_are_added_are_read_and_written(
 ) -> None:
     settings.KAFKA_CONFIG = {"topic.metadata.refresh.interval.ms": 500}
     broker.make_topics(names=[CREATED, LIFECYCLE, DEAD_LETTERS])
-    broker.producer.list_topics(timeout=10)
+    broker.producer.list_topics(timeout=60)
     with working(broker, topics=[broker.topic(CREATED)]) as worker, relaying(broker):
         create(broker, acme, *numbered("a", 20))
         await_that(lambda: len(acme.inbox()) == 20)
@@ -194,7 +194,7 @@ def test_an_offset_of_the_old_log_that_was_committed_to_the_new_one_counts_for_n
     broker.flush()
     assert len(consume_all(broker, topics=[topic])) == 5
     group = Consumer({**broker.servers, "group.id": broker.group})
-    (old,) = group.committed([TopicPartition(topic, 0)], timeout=10)
+    (old,) = group.committed([TopicPartition(topic, 0)], timeout=60)
     remake(brokers, topic)
     group.commit(offsets=[old], asynchronous=False)
     again = Broker()
@@ -203,7 +203,7 @@ def test_an_offset_of_the_old_log_that_was_committed_to_the_new_one_counts_for_n
     again.flush()
     assert len(consume_all(broker, topics=[topic], dry_run=True)) == 40
     assert sorted(one.received.event.id for one in consume_all(broker, topics=[topic])) == sorted(numbered("b", 40))
-    (new,) = group.committed([TopicPartition(topic, 0)], timeout=10)
+    (new,) = group.committed([TopicPartition(topic, 0)], timeout=60)
     assert (old.offset, new.offset) == (5, 40)
     assert old.metadata != new.metadata
     assert consume_all(broker, topics=[topic]) == []
@@ -239,7 +239,7 @@ def remake(brokers: Brokers, topic: str) -> None:
             brokers.make_topic(topic)
         except KafkaException as error:
             # It is being deleted still, or a client was first.
-            if error.args[0].name() == "TOPIC_ALREADY_EXISTS" and topic in brokers.admin.list_topics(timeout=10).topics:
+            if error.args[0].name() == "TOPIC_ALREADY_EXISTS" and topic in brokers.admin.list_topics(timeout=60).topics:
                 return
             time.sleep(0.1)
         else:

@@ -113,4 +113,4 @@ def test_who_cannot_be_known_is_refused_and_who_may_nothing_makes_nothing(
         with pytest.raises(KafkaException) as refusal:
             ensure_topics([broker.topic(CREATED)], timeout=2)
         assert refusal.value.args[0].code() == code
-    assert broker.topic(CREATED) not in brokers.admin.list_topics(timeout=10).topics
+    assert broker.topic(CREATED) not in brokers.admin.list_topics(timeout=60).topics
