@@ -56,7 +56,7 @@ def uncommitted(work):
             with transaction.atomic():
                 work()
                 done.set()
-                assert end.wait(30)
+                assert end.wait(120)
         except BaseException as error:
             failures.append(error)
         finally:
@@ -66,11 +66,11 @@ def uncommitted(work):
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert done.wait(30) and not failures, failures
+        assert done.wait(120) and not failures, failures
         yield
     finally:
         end.set()
-        thread.join(30)
+        thread.join(120)
     assert not failures, failures
 
 

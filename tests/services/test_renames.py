@@ -233,7 +233,7 @@ def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -
 
     with tenant_context(tenant.id):
         (outcome,) = apply(Call(tenant, ADMIN, "Kafka", utc_now()), [Choice(customer.id, choose)])
-    publisher.join(30)
+    publisher.join(120)
 
     assert errors == []
     assert outcome.moved

@@ -19,7 +19,7 @@ def reported(pubsub):
     """The messages that were sent up to here: they come before one that is sent now."""
     (channel,), end, found = pubsub.channels, uuid4().hex.encode(), []
     get_client().publish(channel, end)
-    while (message := pubsub.get_message(timeout=20)) is None or message["data"] != end:
+    while (message := pubsub.get_message(timeout=60)) is None or message["data"] != end:
         assert message is not None, "Redis says nothing"
         if message["type"] == "message":
             found.append(orjson.loads(message["data"]))
