@@ -14,6 +14,7 @@ from lifecycle.services.insight.reading import Stages
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.factories import MINIMAL, utc_now
+from tests.services.test_health_past import forget_how_to_read_the_first
 from tests.services.test_insight import ACTOR, NOW, at, tell
 from tests.statements import statements_of
 
@@ -84,6 +85,19 @@ def test_the_stage_of_then_comes_with_what_it_is_called_today(api_client, tenant
         publish_configuration(document, tenant=tenant, actor=ACTOR, now=utc_now(), renamed={"Active": "Live"})
     body = api_client("account_manager").get(f"/api/v1/customers/{ann.id}/lifecycle?as_of={at(25).date()}").json()
     assert (body["stage"], body["stage_now"]) == ("Active", "Live")
+
+
+def test_a_day_under_rules_that_are_none_today_is_judged_by_those_of_today(api_client, tenant, ann, monkeypatch):
+    """Every page of such a day, and its totals, were an error page."""
+    with tenant_context(tenant.id):
+        publish_configuration({**MINIMAL, "max_days": {"Active": 3}}, tenant=tenant, actor=ACTOR, now=utc_now())
+    keep_facts(tenant)
+    forget_how_to_read_the_first(monkeypatch)
+    client, day = api_client("account_manager"), at(25).date()
+    body = client.get(f"/api/v1/customers/{ann.id}/lifecycle?as_of={day}").json()
+    assert (body["stage"], body["configuration_version"]) == ("Active", 1)
+    assert [row["name"] for row in listed(client, as_of=str(day), stage="Active")] == ["ann"]
+    assert client.get(f"/api/v1/lifecycle/summary?as_of={day}").status_code == 200
 
 
 def test_before_it_came_the_customer_is_not_found(api_client, ann):

@@ -6,11 +6,14 @@ import pytest
 
 from lifecycle.models import Customer
 from lifecycle.rules.health import health, score_points
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.health_past import read_health_past
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tests.factories import utc_now
+from tenants.rules.configuration.errors import InvalidConfiguration
+from tenants.services.configuration import policies
+from tests.factories import MINIMAL, utc_now
 
 ACTOR = system_actor("tests")
 FIGURES = [
@@ -66,3 +69,30 @@ def test_a_customer_without_figures_has_no_line(tenant):
         customer = Customer.objects.get(external_id="acme")
         past = read_health_past(customer.id, tenant=tenant, now=utc_now())
     assert (past.timestamps, past.since, list(past.deltas)) == ([], None, [])
+
+
+def forget_how_to_read_the_first(monkeypatch):
+    """A later release has stricter rules, by which the first version is no configuration."""
+    compile_one = policies._compile
+
+    def compile_now(tenant_id, version, document):
+        if version == 1:
+            raise InvalidConfiguration(())
+        return compile_one(tenant_id, version, document)
+
+    monkeypatch.setattr(policies, "_compile", compile_now)
+    monkeypatch.setattr(policies, "known_policy", lambda _tenant_id, _version: None)
+
+
+def test_days_under_rules_that_are_none_today_have_no_score(tenant, monkeypatch):
+    """The whole line was an error page, for as long as they are shown."""
+    began = utc_now()
+    tell(tenant, began, "/crm", company={"name": "Acme"})
+    tell(tenant, began, "/support", support={"open_issues": 3, "csat": "4.00"})
+    changed_at, now = began + dt.timedelta(days=5), began + dt.timedelta(days=10)
+    with tenant_context(tenant.id):
+        publish_configuration({**MINIMAL, "max_days": {"Active": 3}}, tenant=tenant, actor=ACTOR, now=changed_at)
+        forget_how_to_read_the_first(monkeypatch)
+        customer = Customer.objects.get(external_id="acme")
+        past = read_health_past(customer.id, tenant=tenant, now=now)
+    assert past.timestamps and all(one.at >= changed_at for one in past.timestamps)

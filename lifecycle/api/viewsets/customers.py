@@ -51,7 +51,7 @@ from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import LONGEST_ID, InvalidValue
 from tenants.sentences import describe_value
-from tenants.services.configuration.policies import live_policy, policy_of_version
+from tenants.services.configuration.policies import live_policy, readable_policy
 from tenants.views import on_replica
 
 # With effects=detail the effects are shown with recipients, subject and time. Asked for, as it costs statements.
@@ -220,8 +220,9 @@ class LifecycleViewSet(TenantViewSet):
             past = read_past(self.customer_id, day, known=known, tenant=self.tenant)
             if past.row is None:
                 raise RequestRefused("not_found", _("The customer did not exist yet at the end of that day."))
-            policy = policy_of_version(self.tenant.id, past.configuration_version or past.row.configuration_version)
-        body = describe_past(past, past.row, policy)
+            version = past.configuration_version or past.row.configuration_version
+            policy = readable_policy(self.tenant.id, version) or live_policy(self.tenant.id)
+        body = describe_past(past, past.row, policy) | {"configuration_version": version}
         return Response(responses.LifecycleResponse.render(body), headers={"Cache-Control": "private, no-cache"})
 
     @schema.MOVE_CUSTOMER

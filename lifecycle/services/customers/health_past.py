@@ -17,7 +17,7 @@ from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.health_formula import CATEGORY, HealthPart
 from tenants.rules.configuration.policy import Policy
-from tenants.services.configuration.policies import NoConfiguration, policy_of_version
+from tenants.services.configuration.policies import NoConfiguration, readable_policy
 
 # How far back the score is shown.
 DAYS: Final = 90
@@ -184,10 +184,10 @@ class _Known:
         live = [number for published, number in self.configured if published <= at]
         for number in (*live[-1:], version):
             try:
-                policy = policy_of_version(self.tenant.id, number)
+                policy = readable_policy(self.tenant.id, number)
             except NoConfiguration:
                 continue
-            if stage in policy.definitions:
+            if policy is not None and stage in policy.definitions:
                 return policy
         return None
 

@@ -23,7 +23,7 @@ from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import trim_amount
-from tenants.services.configuration.policies import policy_of_version
+from tenants.services.configuration.policies import readable_policy
 
 Row = dict[str, Any]
 _FIGURES: Final = {field.path: field for field in LISTED if field.part != COMPANY}
@@ -46,13 +46,14 @@ def list_as_of(
 def find_policy(end: dt.datetime, *, live: Policy, tenant: TenantRef) -> Policy:
     """The policy that was live at a moment; before the first, that one, so that a later one does not change the past.
 
-    ``live``: where none was published. Two statements at most.
+    ``live``: where none was published, or under older rules than today's. Two statements at most.
     """
     found = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False).aggregate(
         then=Max("number", filter=Q(published_at__lt=end)), first=Min("number")
     )
     number = found["then"] or found["first"]
-    return live if number is None else policy_of_version(tenant.id, number)
+    then = None if number is None else readable_policy(tenant.id, number)
+    return live if then is None else then
 
 
 def name_stages_then(policy: Policy, stages: Stages) -> dict[str, str]:

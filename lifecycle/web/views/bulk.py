@@ -33,7 +33,7 @@ from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line
-from tenants.services.configuration.policies import live_policy, policy_of_version
+from tenants.services.configuration.policies import live_policy, readable_policy
 
 PARTS = ("", previews.MOVES, previews.STAYS, previews.REFUSED)
 # Of so few customers that were handed over each has a link to its brief.
@@ -272,7 +272,7 @@ def _ask_owner(request: TenantRequest, change: BulkChange, *, refusal: str = "",
 def _show_progress(request: TenantRequest, change: BulkChange) -> HttpResponse:
     """How far it is; once it has ended, who was not changed and why, and the way to undo it."""
     version = change.configuration_version
-    policy = policy_of_version(request.tenant.id, version) if version else None
+    policy = readable_policy(request.tenant.id, version) if version else None
     after = _read_id(request.GET.get("after", ""))
     rows: list[previews.Row] = []
     following: UUID | None = None

@@ -52,6 +52,14 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
     return policy
 
 
+def readable_policy(tenant_id: UUID, version: int) -> Policy | None:
+    """As ``policy_of_version``; None for a version that was published under older rules than today's."""
+    try:
+        return policy_of_version(tenant_id, version)
+    except InvalidConfiguration:
+        return None
+
+
 def policy_of(version: ConfigurationVersion | None) -> Policy | None:
     """The compiled policy of a published version at hand. No statement.
 
