@@ -95,7 +95,9 @@ class DeadLetterAdmin(OfAllServers):
     @admin.action(description=gettext_lazy("Replay the selected failed events"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what fails again says why."""
-        parts = (replay_dead_letters(part.order_by("id"), **_who(request)) for part in _each_part(request, queryset))
+        # Each with its own time, as by command: very many go on for long.
+        actor = identity_of(request).actor()
+        parts = (replay_dead_letters(part.order_by("id"), actor=actor) for part in _each_part(request, queryset))
         _report(request, chain.from_iterable(parts))
 
     @admin.action(
@@ -127,10 +129,8 @@ class DeadLetterAdmin(OfAllServers):
             except EffectsUnconfirmed as unconfirmed:
                 refused = say(unconfirmed.refused.message)
             else:
-                _report(
-                    request,
-                    replay_dead_letters(dead_letters, starts_effects=True, agreement=agreement, **_who(request)),
-                )
+                agreed: dict[str, Any] = {"starts_effects": True, "agreement": agreement}
+                _report(request, replay_dead_letters(dead_letters, actor=identity_of(request).actor(), **agreed))
                 return None
         context = {
             **self.admin_site.each_context(request),

@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from io import StringIO
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.rules.envelopes import receive
 from lifecycle.services.compliance.retention import forget_dead_letters
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.events import dead_letter_actions
 from lifecycle.services.events.dead_letter_actions import (
     DeadLetterRefused,
     discard_dead_letters,
@@ -401,6 +403,23 @@ def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
             AdministrationEntry.objects.filter(action__endswith="dead_letter").values_list("actor_kind", flat=True)
         )
     assert actors == {"user"}
+
+
+@pytest.mark.parametrize("action", ["replay", "replay_starting"])
+def test_what_staff_replays_is_dated_by_when_each_is_replayed(
+    refused: Speaker, staff: Any, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """As by command: the last of very many had been dated from before what people had changed in between."""
+    refused.hear(refused.created("c2"), refused.renewed("c2", minutes=2, id="r2"))
+    fix(refused)
+    seconds = count()
+    monkeypatch.setattr(dead_letter_actions, "timezone", SimpleNamespace(now=lambda: at(60 + next(seconds) / 60)))
+    seen = {"seen_effects": "0"} if action == "replay_starting" else {}
+    assert "2 replayed." in act(staff, action, *refused.dead_letters(), **seen)
+    first, second = (refused.history(name)[-1] for name in ("c1", "c2"))
+    assert (first.to_stage, second.to_stage) == ("B", "B")
+    assert first.changed_at < second.changed_at
+    assert len({dead_letter.resolved_at for dead_letter in refused.dead_letters()}) == 2
 
 
 def test_staff_hears_of_a_failed_event_that_was_dealt_with_before(refused: Speaker, staff: Any) -> None:
