@@ -1,9 +1,11 @@
 """What every page of a tenant's data begins with: the session's user, their right, their tenant."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -11,9 +13,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
-from django.utils.http import urlencode
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.exceptions import APIException
 
@@ -31,6 +33,8 @@ from tenants.staff import ask_for_reason
 
 # The name of the address where a super admin chooses a tenant; it takes the address to return to as ``next``.
 SWITCHER = "choose-tenant"
+# What a view has that only takes forms: its address is no page to come back to.
+FORMS_ONLY: Final = "takes_forms_only"
 
 
 class PageGone(Http404):
@@ -173,7 +177,7 @@ def _go_to_login(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", False):
         # A fragment cannot show the log-in page: the whole page goes there.
         return HttpResponseClientRedirect(redirect_to_login(page_of(request)).url)
-    return redirect_to_login(request.get_full_path())
+    return redirect_to_login(page_of(request))
 
 
 def go_to_switcher(request: HttpRequest) -> HttpResponse:
@@ -183,6 +187,22 @@ def go_to_switcher(request: HttpRequest) -> HttpResponse:
 
 
 def page_of(request: Any) -> str:
-    """The address of the page itself, also when htmx asks for a part of it."""
-    htmx = getattr(request, "htmx", None)
-    return str((htmx.current_url_abs_path if htmx else None) or request.get_full_path())
+    """The address of the page itself, also when htmx asks for a part of it, or when a form was sent from it to an
+    address that is none.
+    """
+    htmx, match = getattr(request, "htmx", None), request.resolver_match
+    if htmx and htmx.current_url_abs_path:
+        return str(htmx.current_url_abs_path)
+    return _find_sender(request) if match and hasattr(match.func, FORMS_ONLY) else str(request.get_full_path())
+
+
+def _find_sender(request: HttpRequest) -> str:
+    """The page of ours from which a form was sent; the first page where the browser does not say."""
+    sender = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(sender, {request.get_host()}, require_https=request.is_secure()):
+        address = urlsplit(sender)
+        with suppress(Resolver404):
+            # The page that asks for a reason has the address of what it asks about.
+            if not hasattr(resolve(address.path).func, FORMS_ONLY):
+                return urlunsplit(("", "", address.path, address.query, ""))
+    return "/"

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from lifecycle.web.live import Ticket, stream_url
-from tenants.pages import PageView, TenantRequest, tenant_page
+from tenants.pages import FORMS_ONLY, PageView, TenantRequest, tenant_page
 from tenants.roles import CONFIGURE_STAGES
 from tenants.services.configuration.policies import NoConfiguration
 
@@ -38,7 +38,10 @@ def page(permission: str, *methods: str, on_replica: bool = False) -> Callable[[
 
         chain: Any = tenant_page(permission, on_replica=on_replica, is_newest=_is_live)(configured)
         chain = vary_on_headers("HX-Request", "HX-History-Restore-Request")(never_cache(chain))
-        return wraps(view)(require_http_methods(list(methods or ("GET", "HEAD")))(chain))
+        found: PageView = wraps(view)(require_http_methods(list(methods or ("GET", "HEAD")))(chain))
+        if methods == ("POST",):
+            setattr(found, FORMS_ONLY, True)
+        return found
 
     return decorate
 

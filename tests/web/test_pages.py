@@ -207,6 +207,29 @@ def test_a_super_admin_whose_hour_is_over_learns_so(page_client, users, tenant):
     assert f"Your access to {tenant.slug} has ended" in text_of(page)
 
 
+def test_who_sends_a_form_as_their_hour_is_over_comes_back_to_the_page_that_it_was_on(page_client, tenant, customer):
+    """What only takes forms answered the way back with 405, and an empty page."""
+    client = page_client("super_admin")
+    session = client.session
+    session["tenant"] = Impersonation(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
+    session.save()
+    page = f"/customers/{customer.id}?of=mine"
+    form = f"/customers/{customer.id}/notes/{uuid4()}/delete"
+    for sender, back in (
+        (f"https://testserver{page}", page),
+        (f"https://testserver{form}", "/"),
+        (f"https://elsewhere.example{page}", "/"),
+        ("", "/"),
+    ):
+        sent = client.post(form, headers={"Referer": sender})
+        assert (sent.status_code, unquote(sent["Location"])) == (302, f"/tenants?next={back}"), sender
+    chosen = client.post("/tenants", {"tenant": tenant.slug, "next": page, "reason": "Ticket 7"})
+    assert chosen["Location"] == page and client.get(page).status_code == 200
+    # What shows a form as well as takes it is a page.
+    moved = f"/customers/{customer.id}/move"
+    assert unquote(page_client("super_admin").post(moved)["Location"]) == f"/tenants?next={moved}"
+
+
 def test_a_super_admin_leaves_a_tenant(page_client, users, tenant):
     client = page_client("super_admin")
     client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
