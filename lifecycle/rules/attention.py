@@ -50,9 +50,12 @@ def explain_place(
     )
 
 
-def find_next_step(judged: Health) -> Message:
-    """What to do about the heaviest worry."""
+def find_next_step(judged: Health, *, days_to_renewal: int | None) -> Message:
+    """What to do about the heaviest worry. ``days_to_renewal``: where one looks; the health goes by the day in UTC."""
     for one in judged.reasons:
+        if _is_renewal(one) and days_to_renewal is not None:
+            is_ahead = days_to_renewal > 0
+            return Message("prepare_renewal", {"count": days_to_renewal}) if is_ahead else Message("sign_renewal")
         if one.name in _STEPS and not _is_early(one):
             return Message(_STEPS[one.name], one.params)
     return Message("ask_how_it_goes")

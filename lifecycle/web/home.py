@@ -255,7 +255,7 @@ def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
             "why": explain_place(
                 judged, arr=arr, currency=currency, days_to_renewal=left, reason_code=row["reason_code"]
             ),
-            "next_step": find_next_step(judged),
+            "next_step": find_next_step(judged, days_to_renewal=left),
             "doubt": find_disagreement(category, look(without_stage=True)),
             "woken_by": compare_figures(row["seen"], figures) if row["snooze_id"] else (),
         }

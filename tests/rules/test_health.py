@@ -60,7 +60,7 @@ def test_a_customer_is_overdue_by_the_days_past_what_is_expected(max_days: int |
 )
 def test_that_the_expected_time_is_over_is_said_where_it_is(worry: Message, step: str) -> None:
     judged = Health(score=80, band="good", reasons=(worry,), confidence=100, penalty=20)
-    assert find_next_step(judged).name == step
+    assert find_next_step(judged, days_to_renewal=None).name == step
 
 
 def test_a_customer_without_worries_is_at_a_hundred() -> None:

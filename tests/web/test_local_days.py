@@ -99,3 +99,15 @@ def test_a_call_says_of_the_renewal_what_is_beside_it(days, tenant, page_client)
     said, beside = ("up for renewal today", "today") if first >= here else ("unsigned 1 day after", "1 day ago")
     assert said in call.partition("In stage")[0]
     assert call.partition("Renewal ")[2].partition("Open issues")[0].strip().endswith(beside)
+
+
+def test_what_to_do_about_a_renewal_counts_to_the_day_where_the_person_is(days, tenant, page_client):
+    """One day was left to prepare what the same call said is due today, or it was to be signed a day before."""
+    here, utc = days
+    last = max(days)
+    record(tenant, "1", "Due Company", "At-Risk", reason="Late", renewal_in=(last - utc).days)
+    call = text_of(page_client("account_manager").get("/?whose=all")).partition("At risk now")[2]
+    is_ahead = last > here
+    assert ("up for renewal in 1 day" if is_ahead else "up for renewal today") in call.partition("In stage")[0]
+    step = "Prepare the renewal: 1 day is left." if is_ahead else "Get the renewal signed: it is due."
+    assert f"Next step {step}" in call
