@@ -14,7 +14,8 @@ from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry
 from lifecycle.delivery import samples
-from lifecycle.models import Customer, EffectRun, Notification, Undo, WebhookEndpoint
+from lifecycle.models import Customer, EffectPause, EffectRun, Notification, Undo, WebhookEndpoint
+from lifecycle.services.effects.actions import list_pauses
 from lifecycle.services.effects.addresses import AddressRefused
 from lifecycle.services.effects.claims import find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint
@@ -214,6 +215,39 @@ def test_an_automation_of_a_draft_is_paused_before_it_is_published(
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     answer = client.put("/api/v1/effects/pause", {**pause, "paused": False}, format="json")
     assert answer.json() == {"pauses": []}
+
+
+@pytest.mark.parametrize("typed", ["Gru\u0308\u00dfen", "Gr\u00fc\u00dfen "])
+def test_an_automation_of_a_draft_is_paused_under_the_name_that_it_will_have(
+    api_client: Client, page_client: Any, tenant: TenantRef, typed: str
+) -> None:
+    """JSON that was typed with a letter in two parts: the pause held nothing, or there was no such automation."""
+    name = "Gr\u00fc\u00dfen"
+    new_draft(
+        tenant, {"stages": ["Active"], "effects": [{"name": typed, "on": "enter", "kind": "alert", "to": ["owner"]}]}
+    )
+    browser, control = page_client("tenant_admin"), "/admin/lifecycle/effectrun/control"
+    page = browser.get(control).content.decode()
+    assert f'value="{name}"' in page.partition('<datalist id="automations">')[2].partition("</datalist>")[0]
+    client = api_client("tenant_admin")
+
+    def pauses() -> list[str]:
+        with tenant_context(tenant.id):
+            return [pause.effect for pause in list_pauses(tenant)]
+
+    for effect in (typed, name):
+        assert browser.post(control, {"pause": "1", "effect": effect, "reason": "Not yet"}).status_code == 302
+        assert pauses() == [name]
+        resume = {"paused": False, "effect": effect, "reason": "x"}
+        assert client.put("/api/v1/effects/pause", resume, format="json").json() == {"pauses": []}
+        answer = client.put("/api/v1/effects/pause", {**resume, "paused": True}, format="json")
+        assert [one["effect"] for one in answer.json()["pauses"]] == [name]
+        assert browser.post(control, {"resume": "1", "effect": effect, "reason": "x"}).status_code == 302
+        assert pauses() == []
+    # What was paused before under the name as it was typed can be resumed.
+    with tenant_context(tenant.id):
+        EffectPause.objects.create(tenant_id=tenant.id, effect=typed, paused_at=utc_now(), paused_by="x", reason="x")
+    assert client.put("/api/v1/effects/pause", resume, format="json").json() == {"pauses": []}
 
 
 def test_a_pause_is_set_seen_and_taken_away(api_client: Client) -> None:

@@ -122,6 +122,7 @@ def replay_since(
         raise ActionRefused("invalid_request", "not_replayed_together")
     found = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, state=state, created_at__gte=since)
     if effect:
+        effect = _kept_name(effect)
         found = found.filter(effect=effect)
     runs = list(found.order_by("id")[:MOST_AT_ONCE])
     detail = {"since": since.isoformat(), "state": state, "effect": effect or "", "count": len(runs)}
@@ -155,8 +156,9 @@ def set_pause(
     """Pause or resume everything, one effect (by name), or one endpoint (by name), or these two. Raises ActionRefused.
 
     Also for a name that no automation has, live or in a draft: who pauses must not believe that it is paused. An
-    automation of a draft is held from its publication on.
+    automation of a draft is held from its publication on, under the name that it has then.
     """
+    effect = _kept_name(effect)
     lane_id = _find_lane(endpoint, tenant) if endpoint else None
     # An endpoint alone says nothing of automations. Named together both are meant: neither goes on unnoticed.
     if effect or lane_id is None:
@@ -193,14 +195,27 @@ def list_pauses(tenant: TenantRef) -> list[EffectPause]:
 
 def list_automations(tenant: TenantRef) -> list[str]:
     """The names that can be paused or resumed: live ones, those of drafts, and what is paused. Two statements."""
-    names = {pause.effect for pause in list_pauses(tenant)} - {""}
+    names = {_kept_name(pause.effect) for pause in list_pauses(tenant)}
     with suppress(NoConfiguration):
         names |= {effect.name for effect in live_policy(tenant.id).configuration.effects}
+    return sorted((names | _names_in_drafts(tenant)) - {""}, key=sort_key)
+
+
+def _kept_name(effect: str) -> str:
+    """The name of an automation as a configuration keeps it. Blanks alone stay what they are: '' would mean all."""
+    return clean_line(effect) or effect
+
+
+def _names_in_drafts(tenant: TenantRef) -> set[str]:
+    """As they will be kept: the JSON of a draft is as it was typed. One statement."""
+    names: set[str] = set()
     # A draft may still be anything: what has no name there cannot be paused.
     for effects in _drafts(tenant).values_list("document__effects", flat=True):
         found = effects if isinstance(effects, list) else []
-        names |= {one["name"] for one in found if isinstance(one, dict) and isinstance(one.get("name"), str)}
-    return sorted(names - {""}, key=sort_key)
+        names |= {
+            _kept_name(one["name"]) for one in found if isinstance(one, dict) and isinstance(one.get("name"), str)
+        }
+    return names
 
 
 def _is_known(effect: str, tenant: TenantRef) -> bool:
@@ -208,8 +223,7 @@ def _is_known(effect: str, tenant: TenantRef) -> bool:
     with suppress(NoConfiguration):
         if live_policy(tenant.id).effect(effect) is not None:
             return True
-    in_draft = _drafts(tenant).filter(document__effects__contains=[{"name": effect}])
-    return _all(tenant).filter(effect=effect).exists() or in_draft.exists()
+    return _all(tenant).filter(effect=effect).exists() or effect in _names_in_drafts(tenant)
 
 
 def _drafts(tenant: TenantRef) -> QuerySet[ConfigurationVersion]:
@@ -228,7 +242,9 @@ def _pause_effects(
             defaults={"paused_at": now, "paused_by": actor.name, "reason": reason},
         )
         return
-    found = list(EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).select_for_update())
+    # Also what was paused under a name as the JSON of a draft had it.
+    names = [pause.effect for pause in list_pauses(tenant) if _kept_name(pause.effect) == effect]
+    found = list(EffectPause.objects.filter(tenant_id=tenant.id, effect__in=names).select_for_update())
     if effect and not found and not _is_known(effect, tenant):
         raise ActionRefused("not_found", "no_such_automation", name=effect)
     for pause in found:
