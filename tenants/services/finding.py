@@ -67,20 +67,33 @@ def server_of_external(issuer: str, claims: Mapping[str, Any]) -> str:
     """The server of the tenant for which an identity provider made a token; main when no tenant has the provider.
 
     Tenants may share one: then its audience says for whom it is, and after that the claim that names the tenant. A
-    statement for each server.
+    statement for each server. One that is away holds up no tenant that another has, and that the token is for; else
+    what it raises is raised at the end.
     """
     given = claims.get("aud")
     audiences = given if isinstance(given, list) else [given]
     found: list[tuple[str, bool, bool]] = []
+    is_known = False
+    failure: DatabaseError | None = None
     for name in server_names():
-        with connection_to(name, "platform").cursor() as cursor:
-            cursor.execute(_ISSUERS, [issuer])
-            found += [
-                (name, audience in audiences, claims.get(claim) in (str(tenant_id), slug))
-                for tenant_id, slug, audience, claim in cursor.fetchall()
-                # Not one that a tenant has left behind where it no longer lives.
-                if find_server(tenant_id) == name
-            ]
+        try:
+            with connection_to(name, "platform").cursor() as cursor:
+                cursor.execute(_ISSUERS, [issuer])
+                rows = cursor.fetchall()
+        except DatabaseError as error:
+            if name == settings.DATABASE_SERVER or not concerns_every_tenant(error):
+                raise
+            failure, rows = failure or error, []
+        for tenant_id, slug, audience, claim in rows:
+            if find_server(tenant_id) != name:
+                # A tenant has left it behind where it no longer lives.
+                continue
+            named, is_for = claims.get(claim), audience in audiences
+            is_named = named in (str(tenant_id), slug)
+            found.append((name, is_for, is_named))
+            is_known = is_known or (is_for and (is_named or named is None))
+    if failure is not None and not is_known:
+        raise failure
     return max(found, key=lambda one: one[1:])[0] if found else MAIN
 
 

@@ -31,7 +31,7 @@ from tenants.services.accounts.issuers import configure_issuer
 from tenants.services.accounts.mails import queue_mail
 from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.accounts.provisioning import NameTaken, describe_person, keep_person, provision_person
-from tenants.services.finding import find_tenant_of
+from tenants.services.finding import find_tenant_of, server_of_external
 from tests.conftest import Browser, People
 from tests.factories import PASSWORD, UserFactory, utc_now
 from tests.mailing import Mailbox
@@ -291,6 +291,24 @@ def test_the_audience_says_for_which_of_two_servers_a_token_is(
     move_home(tenant, "b")
     assert server_for(aud=f"of-{tenant.slug}") == "b"
     assert server_for(aud=f"of-{other_tenant.slug}") == MAIN
+
+
+@pytest.mark.usefixtures("second_server")
+def test_a_token_is_taken_while_a_server_of_other_tenants_is_away(
+    tenant: TenantRef, other_tenant: TenantRef, move_home: MoveHome
+) -> None:
+    """One server that was away refused the tokens of all identity providers, for whomever they were."""
+    for one in (other_tenant, tenant):
+        share_issuer(one, audience=f"of-{one.slug}", claim="org")
+    move_home(tenant, "b")
+    away = {alias: {**entry, "PORT": "1"} for alias, entry in settings.DATABASE_SERVERS["b"].items()}
+    with override_settings(DATABASE_SERVERS={"a": away, **settings.DATABASE_SERVERS}):
+        assert server_for(aud=f"of-{tenant.slug}") == "b"
+        assert server_for(aud=f"of-{other_tenant.slug}", org=other_tenant.slug) == MAIN
+        # What is for none of those that are there may be for one that is away.
+        for claims in ({"aud": "of-another"}, {"aud": f"of-{tenant.slug}", "org": "another"}):
+            with pytest.raises(OperationalError):
+                server_of_external(ISSUER, claims)
 
 
 # --- moving -------------------------------------------------------------------------------------------------------
