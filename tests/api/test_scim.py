@@ -159,6 +159,18 @@ def test_an_address_that_is_corrected_gets_the_invitation(directory: Any, mailbo
     assert mailbox.link_to(name).startswith("/invitation/")
 
 
+def test_who_signs_in_by_the_provider_no_longer_is_invited(directory: Any, mailbox: Any) -> None:
+    """They had no password and no mail that says where to set one."""
+    made = make(directory, externalId=f"sub-{uuid4().hex}")
+    mailbox.deliver()
+    assert mailbox.to(made["userName"]) == []
+    for _ in range(2):
+        answer = patch(directory, made["id"], {"op": "replace", "path": "externalId", "value": ""})
+        assert (answer.status_code, answer.json().get("externalId", "")) == (200, "")
+    mailbox.deliver()
+    assert mailbox.link_to(made["userName"]).startswith("/invitation/")
+
+
 def test_the_last_admin_stays_and_nothing_else_of_the_request_is_kept(directory: Any, tenant: Any, users: Any) -> None:
     admin = users.tenant_admin
     # The directory's own account is an admin too, but no person.

@@ -113,8 +113,10 @@ def keep_person(
         user = set_role(user_id, wanted.role, **about)
         if wanted.is_active:
             user = reactivate_user(user_id, **about)
-            if (person.email, person.is_active) != (user.email, True):
-                # What was sent before went to another address, and its link has ended; to someone who is out none goes.
+            before = (person.email, person.is_active, person.uses_provider)
+            if before != (user.email, True, user.uses_provider):
+                # What was sent before went to another address, and its link has ended; to someone who is out, or who
+                # signed in by the company's provider, none goes.
                 queue_invitation(user, now=now)
     user.refresh_from_db()
     return user
