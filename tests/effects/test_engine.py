@@ -232,6 +232,28 @@ def test_of_what_was_on_its_way_as_its_customer_was_erased_nothing_is_kept(
     assert run.finished_at is not None
 
 
+@pytest.mark.parametrize("is_erased_first", [True, False])
+def test_of_what_ends_after_its_lease_and_the_erasure_of_its_customer_nothing_is_kept(
+    db: None, is_erased_first: bool
+) -> None:
+    """Its worker was stopped for longer than the lease, and knows at last that the mail arrived."""
+    tenant = make_tenant(FORECAST)
+    customer = CustomerFactory(tenant=tenant)
+    move(tenant, customer)
+    (job,) = claim_all(tenant)
+    assert hand_over(job)
+    for is_erasure in (is_erased_first, not is_erased_first):
+        if is_erasure:
+            with tenant_context(tenant.id):
+                assert erase_effects(tenant.id, customer.id, now=utc_now()) == 0
+        else:
+            lapse(tenant)
+    assert [run.state for run in runs(tenant)] == ["unknown"]
+    assert finish([(job, Result("done", attempt={"request": {"name": "Hooli"}}))])
+    (run,) = runs(tenant)
+    assert (run.state, run.last_attempt) == ("done", None)
+
+
 def test_while_a_tenant_moves_the_mover_takes_back_what_a_dead_worker_holds(db: None) -> None:
     """To workers the tenant's work is hidden then: without the mover what it held would hold up the move for ever."""
     tenant, other = make_tenant(FORECAST), make_tenant(FORECAST)

@@ -41,10 +41,12 @@ def erase_effects(tenant_id: UUID, customer_id: UUID, *, now: dt.datetime) -> in
     """Cancel what waits for the customer, and forget what was sent and answered; how many were cancelled."""
     mine = EffectRun.objects.filter(tenant_id=tenant_id, customer_id=customer_id)
     Notification.objects.filter(tenant_id=tenant_id, customer_id=customer_id).update(subject="", body="")
-    open_ones = mine.filter(state__in=(EffectRun.HELD, EffectRun.DUE, EffectRun.SENDING))
+    on_their_way = (EffectRun.SENDING, EffectRun.UNKNOWN)
+    open_ones = mine.filter(state__in=(EffectRun.HELD, EffectRun.DUE, *on_their_way))
     states = dict(open_ones.order_by("id").select_for_update().values_list("id", "state"))
-    sending = [id_ for id_, state in states.items() if state == EffectRun.SENDING]
-    # What is on its way is marked: who finishes it (``queue``) keeps nothing of it, and does not try it again.
+    sending = [id_ for id_, state in states.items() if state in on_their_way]
+    # What is on its way is marked, also where only its lease is over: who finishes it (``queue``) keeps nothing of it,
+    # and does not try it again.
     mine.filter(id__in=sending).update(reason="erased")
     # What was finished until then has what it was answered.
     mine.exclude(last_attempt=None).update(last_attempt=None)

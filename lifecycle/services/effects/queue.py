@@ -65,8 +65,8 @@ WITH lapsed AS (
 UPDATE lifecycle_effect
    SET state = CASE WHEN handed_over_at IS NOT NULL THEN 'unknown' WHEN reason IN ('undone', 'erased') THEN 'cancelled'
                     ELSE 'due' END,
-       reason = CASE WHEN handed_over_at IS NOT NULL THEN 'interrupted' WHEN reason IN ('undone', 'erased') THEN reason
-                     ELSE '' END,
+       reason = CASE WHEN reason = 'erased' THEN reason WHEN handed_over_at IS NOT NULL THEN 'interrupted'
+                     WHEN reason = 'undone' THEN reason ELSE '' END,
        may_be_twice = may_be_twice OR kind = 'webhook', lease_until = NULL,
        finished_at = CASE WHEN handed_over_at IS NULL AND reason NOT IN ('undone', 'erased') THEN NULL
                           ELSE clock_timestamp() END
