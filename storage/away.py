@@ -18,6 +18,7 @@ class AwayServers:
 
     def __init__(self) -> None:
         self._causes: dict[str, str] = {}
+        self._first: Exception | None = None
 
     def __contains__(self, server: str) -> bool:
         return server in self._causes
@@ -37,6 +38,12 @@ class AwayServers:
             if server == settings.DATABASE_SERVER or not concerns_every_tenant(error):
                 raise
             self._causes.setdefault(server, describe(error))
+            self._first = self._first or error
+
+    def raise_first(self) -> None:
+        """Raise what was noted first, if anything was: what was not found on the others may be on one that is away."""
+        if self._first is not None:
+            raise self._first
 
     @contextmanager
     def work_on(self, server: str) -> Iterator[None]:

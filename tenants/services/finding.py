@@ -4,14 +4,11 @@ What a request shows (a token, a key, the id in a session) is believed here only
 it is looked at as ever; what names another tenant than it should is refused there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
-from django.db import Error as DatabaseError
-
-from storage.failures import concerns_every_tenant
+from storage.away import AwayServers
 from storage.servers import MAIN, connection_to, server_names
 from tenants.homes import find_home, find_server
 
@@ -41,26 +38,27 @@ def find_tenant_of(kind: str, value: UUID | str) -> UUID | None:
     """
     if tenant_id := _known.get((kind, value)):
         return tenant_id
-    failure: DatabaseError | None = None
-    for name in server_names():
-        try:
-            with connection_to(name, "platform").cursor() as cursor:
-                cursor.execute(_QUERIES[kind], [value])
-                row = cursor.fetchone()
-        except DatabaseError as error:
-            if name == settings.DATABASE_SERVER or not concerns_every_tenant(error):
-                raise
-            failure, row = failure or error, None
-        if row is not None:
-            if row[0] is not None and kind in _REMEMBERED:
+    away = AwayServers()
+    for _name, rows in _ask_each(_QUERIES[kind], value, away):
+        for row in rows:
+            found: UUID | None = row[0]
+            if found is not None and kind in _REMEMBERED:
                 if len(_known) >= MOST_KNOWN:
                     _known.clear()
-                _known[kind, value] = row[0]
-            found: UUID | None = row[0]
+                _known[kind, value] = found
             return found
-    if failure is not None:
-        raise failure
+    away.raise_first()
     return None
+
+
+def _ask_each(query: str, value: UUID | str, away: AwayServers) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """The name of each server and what it answers; nothing, where it is away."""
+    for name in server_names():
+        rows: list[tuple[Any, ...]] = []
+        with away.noting(name), connection_to(name, "platform").cursor() as cursor:
+            cursor.execute(query, [value])
+            rows = cursor.fetchall()
+        yield name, rows
 
 
 def server_of_external(issuer: str, claims: Mapping[str, Any]) -> str:
@@ -73,17 +71,8 @@ def server_of_external(issuer: str, claims: Mapping[str, Any]) -> str:
     given = claims.get("aud")
     audiences = given if isinstance(given, list) else [given]
     found: list[tuple[str, bool, bool]] = []
-    is_known = False
-    failure: DatabaseError | None = None
-    for name in server_names():
-        try:
-            with connection_to(name, "platform").cursor() as cursor:
-                cursor.execute(_ISSUERS, [issuer])
-                rows = cursor.fetchall()
-        except DatabaseError as error:
-            if name == settings.DATABASE_SERVER or not concerns_every_tenant(error):
-                raise
-            failure, rows = failure or error, []
+    is_known, away = False, AwayServers()
+    for name, rows in _ask_each(_ISSUERS, issuer, away):
         for tenant_id, slug, audience, claim in rows:
             if find_server(tenant_id) != name:
                 # A tenant has left it behind where it no longer lives.
@@ -92,8 +81,8 @@ def server_of_external(issuer: str, claims: Mapping[str, Any]) -> str:
             is_named = named in (str(tenant_id), slug)
             found.append((name, is_for, is_named))
             is_known = is_known or (is_for and (is_named or named is None))
-    if failure is not None and not is_known:
-        raise failure
+    if not is_known:
+        away.raise_first()
     return max(found, key=lambda one: one[1:])[0] if found else MAIN
 
 
