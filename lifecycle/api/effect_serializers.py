@@ -1,7 +1,6 @@
 """What requests about effects may say."""
 
 import datetime as dt
-from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,18 +12,8 @@ from lifecycle.services.effects.actions import REPLAYABLE_TOGETHER
 from lifecycle.services.effects.endpoints import LONGEST_NAME
 from lifecycle.services.effects.preferences import CHOICES
 from tenants.api.serializers import StrictSerializer, TextField
-from tenants.rules.texts import clean_line
 
 LONGEST_REASON = 500
-
-
-class _NameField(TextField):
-    """The name of an effect, which a configuration keeps composed and trimmed, in whatever form it is sent."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """The name as it is kept. Blanks alone stay what they are: no name would mean all effects."""
-        text = super().to_internal_value(data)
-        return clean_line(text) or text
 
 
 class ReplaySerializer(StrictSerializer):
@@ -32,7 +21,7 @@ class ReplaySerializer(StrictSerializer):
 
     since = serializers.DateTimeField(help_text="Effects that were started since then.")
     state = serializers.ChoiceField(choices=REPLAYABLE_TOGETHER, default=EffectRun.FAILED)
-    effect = _NameField(max_length=255, required=False, help_text="Only those of this effect.")
+    effect = TextField(max_length=255, required=False, help_text="Only those of this effect.")
 
     def validate_since(self, since: dt.datetime) -> dt.datetime:
         """However long ago: what is kept is bounded, and so is what runs again at once. Raises ValidationError."""
@@ -48,7 +37,7 @@ class PauseSerializer(StrictSerializer):
     """``PUT /effects/pause``."""
 
     paused = FlagField()
-    effect = _NameField(max_length=255, required=False, help_text="One effect, by its name.")
+    effect = TextField(max_length=255, required=False, help_text="One effect, by its name.")
     endpoint = TextField(max_length=LONGEST_NAME, required=False, help_text="One endpoint, by its name.")
     reason = TextField(max_length=LONGEST_REASON, help_text="Why, for the administration log.")
 

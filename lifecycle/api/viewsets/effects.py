@@ -29,7 +29,6 @@ from lifecycle.services.effects.recipients import mask_recipient
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES, REVEAL_CONTACTS, UPDATE_LIFECYCLE
 from tenants.rules.configuration.effect_kinds import KINDS
-from tenants.rules.texts import clean_line
 
 # What a configuration names, and what becomes of alerts.
 ROW_KINDS = (*KINDS, ESCALATION, digests.KIND)
@@ -164,7 +163,7 @@ def refusals() -> Iterator[None]:
 
 
 def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
-    state, kind, effect = parameters.get("state"), parameters.get("kind"), parameters.get("effect", "")
+    state, kind = parameters.get("state"), parameters.get("kind")
     if state is not None and state not in EffectRun.STATES:
         raise refuse_choice("state", EffectRun.STATES)
     if kind is not None and kind not in ROW_KINDS:
@@ -176,7 +175,7 @@ def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
     return Wanted(
         state=state,
         kind=kind,
-        effect=clean_line(effect) or effect or None,
+        effect=parameters.get("effect") or None,
         before=read_before_id(parameters, question),
         **ids,
     )

@@ -71,7 +71,7 @@ def _select(wanted: Wanted, tenant: TenantRef) -> QuerySet[EffectRun]:
     given: Mapping[str, Any] = {
         "state": wanted.state,
         "kind": wanted.kind,
-        "effect": wanted.effect,
+        "effect": _kept_name(wanted.effect or ""),
         "customer_id": wanted.customer_id,
         "request_id": wanted.request_id,
     }
