@@ -8,6 +8,7 @@ from lifecycle.api.serializers import LONGEST_NAME, FlagField
 from lifecycle.services.work.notes import LONGEST_TEXT
 from lifecycle.services.work.tasks import LONGEST_TITLE
 from tenants.api.serializers import StrictSerializer, TextField
+from tenants.rules.texts import unify_breaks
 
 TEXT_HELP = "Plain text. @name mentions a colleague: a user name, or what stands before its @."
 ASSIGNEE_HELP = "Who is to do it: `me`, or any of their names (id, user name, external subject). null: no one."
@@ -18,7 +19,7 @@ class _ParagraphsField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         """The text with its line breaks as they are kept. Raises ValidationError for anything else."""
-        return super().to_internal_value(data).replace("\r\n", "\n")
+        return unify_breaks(super().to_internal_value(data))
 
 
 class NoteSerializer(StrictSerializer):

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
+from tenants.rules.texts import unify_breaks
 from tenants.rules.values import InvalidValue, read_paragraphs
 from tenants.sentences import describe_value
 
@@ -20,7 +21,7 @@ class ParagraphsField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """The text with its breaks as they are kept."""
         text = super().to_python(value)
-        return text.replace("\r\n", "\n") if isinstance(text, str) else text
+        return unify_breaks(text) if isinstance(text, str) else text
 
 
 class _ToStageForm(forms.Form):

@@ -79,6 +79,11 @@ def clean_line(text: str) -> str:
     return " ".join(normalize_text(text).split())
 
 
+def unify_breaks(text: str) -> str:
+    """The same text with each line break as the one character that is kept. A form sends two for each."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def fold_text(text: str) -> str:
     """The key under which two names count as the same name: case and canonical form do not matter.
 

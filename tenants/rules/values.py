@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from tenants.rules.messages import gettext_noop as _
-from tenants.rules.texts import UNSEEN, clean_line, fold_text, is_refused, is_visible, normalize_text
+from tenants.rules.texts import UNSEEN, clean_line, fold_text, is_refused, is_visible, normalize_text, unify_breaks
 
 LONGEST_ID: Final = 150
 LONGEST_USERNAME: Final = 150
@@ -119,8 +119,7 @@ def read_paragraphs(value: object, longest: int) -> str:
         value = ""
     if not isinstance(value, str):
         raise InvalidValue("wrong_type", _("must be text"))
-    # As it is kept: a form sends two characters for a break that its field counts as one.
-    text = value.strip().replace("\r\n", "\n").replace("\r", "\n")
+    text = unify_breaks(value.strip())
     if len(text) > longest:
         raise _too_long(text, longest)
     _refuse_control_characters(text)

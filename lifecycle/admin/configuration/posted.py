@@ -24,6 +24,7 @@ from lifecycle.admin.configuration.sheet import (
 )
 from lifecycle.admin.configuration.source_rows import has_more_sources, read_sources
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
+from tenants.rules.texts import unify_breaks
 
 # Of what has no limit of its own: conditions of a rule, and stages of today that went away.
 _MOST_KEYS = 200
@@ -273,7 +274,7 @@ def _line(post: QueryDict, name: str) -> str:
 
 
 def _paragraph(post: QueryDict, name: str) -> str:
-    return _clean(post.get(name, "")).replace("\r\n", "\n").replace("\r", "\n")
+    return unify_breaks(_clean(post.get(name, "")))
 
 
 def _lines(post: QueryDict, name: str) -> str:

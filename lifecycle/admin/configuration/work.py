@@ -20,6 +20,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.document import Finding
 from tenants.rules.strict_json import InvalidJson, parse_object
+from tenants.rules.texts import unify_breaks
 from tenants.sentences import describe_json, describe_refusal
 from tenants.sentences.figures import say_number
 
@@ -110,7 +111,7 @@ def _file_same_name(sheet: Sheet, refusal: SameNameTwice) -> None:
 def _read_text(request: HttpRequest, work: Work) -> None:
     """JSON from the text field, or from a file, which wins."""
     post, upload = request.POST, request.FILES.get("file")
-    work.text = post.get("text", "").replace("\r\n", "\n")
+    work.text = unify_breaks(post.get("text", ""))
     subject = _("The text")
     if upload is not None:
         if (upload.size or 0) > LARGEST_FILE:
