@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.cimpl import NewTopic
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 from structlog.testing import capture_logs
@@ -503,3 +504,20 @@ def test_a_message_whose_time_no_calendar_has_is_read_like_any_other(millisecond
     raw.configure_mock(**{"timestamp.return_value": (1, milliseconds)})
     message = as_message(raw)
     assert (message.sent_at, message.offset, message.value) == (None, 7, b"{}")
+
+
+def test_events_of_a_year_that_there_is_not_are_read_and_what_is_behind_them(acme: Speaker, broker: Broker) -> None:
+    """With a broker. Apache Kafka refuses a time to come where a topic does not allow it, as this one does."""
+    topic = NewTopic(broker.topic("customer.created"), 1, -1, config={"message.timestamp.after.max.ms": str(2**63 - 1)})
+    broker.admin.create_topics([topic])[topic.topic].result()
+    for name, sent_at in (("c1", 1_772_452_800_250_000), ("c2", 2**62), ("c3", 1_772_452_800_250)):
+        broker.send(acme.document("customer.created", name, name="A"), timestamp=sent_at)
+    broker.flush()
+    written = [message.timestamp()[1] for message in broker.read("customer.created", 3)]
+    assert written == [1_772_452_800_250_000, 2**62, 1_772_452_800_250]
+    read = consume_all(broker, topics=[topic.topic])
+    assert [(one.received.message.offset, one.outcome) for one in read] == [
+        (0, "applied"),
+        (1, "applied"),
+        (2, "applied"),
+    ]
